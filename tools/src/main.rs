@@ -1,0 +1,2 @@
+//! uncross
+fn main() {}
