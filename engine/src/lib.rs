@@ -1,1 +1,27 @@
-//! uncross-engine
+//! The matching engine: a deterministic state machine from commands to events.
+//!
+//! It reads no clock, file, socket or random source; time comes with each command. The same
+//! commands give the same events, bytes and hashes on every machine.
+//!
+//! Read [`engine`] first, then `matching`, then `book`.
+
+#![deny(clippy::float_arithmetic)]
+
+mod arena;
+mod book;
+pub mod command;
+mod day;
+pub mod engine;
+pub mod event;
+pub mod hash;
+pub mod instrument;
+mod ladder;
+pub mod limits;
+mod matching;
+#[cfg(feature = "naive")]
+pub mod naive;
+pub mod reject;
+pub mod types;
+mod user_refs;
+
+pub use engine::{Engine, Progress};

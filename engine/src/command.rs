@@ -1,0 +1,168 @@
+//! What the engine is told. Every command stems from one journal record.
+//!
+//! Field values that belong to a closed set arrive as types; a message whose values do not fit
+//! carries the reason in [`Terms`]' place, because only the engine may decide whether the message
+//! is a repetition to be ignored or an order to be refused.
+
+use crate::{
+    instrument::Instrument,
+    reject::Reject,
+    types::{Action, Capacity, TimeInForce},
+};
+
+/// The connection a command came over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The broker's port, from 1.
+    pub port: u16,
+    /// The port's connection, counted; commands of an older one are dropped.
+    pub generation: u16,
+}
+
+/// What an order says besides quantity, price and instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Buy or one of the sells. A replace inherits it and carries [`Action::Buy`].
+    pub action: Action,
+    /// How long the order stands.
+    pub time_in_force: TimeInForce,
+    /// The broker's role. A replace inherits it.
+    pub capacity: Capacity,
+    /// The firm named by the order, if any; it must be the port's.
+    pub firm: Option<[u8; 4]>,
+}
+
+/// A new order.
+#[derive(Clone, Copy, Debug)]
+pub struct Enter<'a> {
+    /// Where it came from.
+    pub source: Source,
+    /// The client's number for it, strictly rising per port.
+    pub user_ref_num: u32,
+    /// Instrument id; 0 when the symbol is unknown.
+    pub instrument: u32,
+    /// Raw quantity as received.
+    pub qty: u32,
+    /// Raw price as received; what exceeds u32 is `u32::MAX`.
+    pub px: u32,
+    /// The rest, or why it is invalid.
+    pub terms: Result<Terms, Reject>,
+    /// The client's text, given back.
+    pub client_order_id: [u8; 14],
+    /// Appendage elements, given back.
+    pub echo: &'a [u8],
+}
+
+/// A live order replaced by another of the same side and instrument.
+#[derive(Clone, Copy, Debug)]
+pub struct Replace<'a> {
+    /// Where it came from.
+    pub source: Source,
+    /// The order to replace.
+    pub orig_user_ref_num: u32,
+    /// The number of the new order.
+    pub user_ref_num: u32,
+    /// Total quantity of the chain, what has been executed included.
+    pub qty: u32,
+    /// Raw price as received; what exceeds u32 is `u32::MAX`.
+    pub px: u32,
+    /// The rest, or why it is invalid.
+    pub terms: Result<Terms, Reject>,
+    /// The client's text, given back.
+    pub client_order_id: [u8; 14],
+    /// Appendage elements, given back.
+    pub echo: &'a [u8],
+}
+
+/// A reduction, to nothing or to a smaller total.
+#[derive(Clone, Copy, Debug)]
+pub struct Cancel {
+    /// Where it came from.
+    pub source: Source,
+    /// The order.
+    pub user_ref_num: u32,
+    /// The new total quantity, what has been executed included.
+    pub qty: u32,
+}
+
+/// A reduction, a change among the sell sides, or both, keeping priority.
+#[derive(Clone, Copy, Debug)]
+pub struct Modify {
+    /// Where it came from.
+    pub source: Source,
+    /// The order.
+    pub user_ref_num: u32,
+    /// The new side, `None` when the byte received is no side.
+    pub action: Option<Action>,
+    /// The new total quantity, what has been executed included.
+    pub qty: u32,
+}
+
+/// An order that the door refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Refuse {
+    /// Where it came from.
+    pub source: Source,
+    /// The number that is consumed by the refusal.
+    pub user_ref_num: u32,
+    /// The wire code.
+    pub reason: u16,
+    /// The client's text, given back.
+    pub client_order_id: [u8; 14],
+}
+
+/// A broker's connection that logged in.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionUp {
+    /// The port and the new generation of its connection.
+    pub source: Source,
+    /// The firm orders of this port may name.
+    pub firm: [u8; 4],
+}
+
+/// The start of a trading day, and the end of the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayRoll {
+    /// Days since 1970-01-01, in local time.
+    pub date: u32,
+    /// Local time minus UTC, in seconds, for the whole day.
+    pub utc_offset_s: i32,
+    /// Name of the day's session.
+    pub session: [u8; 10],
+}
+
+impl DayRoll {
+    /// Local midnight of the date, in nanoseconds since the UNIX epoch.
+    #[must_use]
+    pub fn midnight_ns(&self) -> u64 {
+        let seconds = i64::from(self.date) * 86_400 - i64::from(self.utc_offset_s);
+        u64::try_from(seconds).unwrap_or(0) * 1_000_000_000
+    }
+}
+
+/// One command. See the types for what each means.
+#[derive(Clone, Copy, Debug)]
+pub enum Command<'a> {
+    /// A new order.
+    Enter(Enter<'a>),
+    /// A replacement.
+    Replace(Replace<'a>),
+    /// A reduction.
+    Cancel(Cancel),
+    /// A reduction or change of side.
+    Modify(Modify),
+    /// Asks for the next `UserRefNum`.
+    AccountQuery(Source),
+    /// An order refused at the door.
+    Refuse(Refuse),
+    /// Time passes.
+    Tick,
+    /// A connection opens.
+    SessionUp(SessionUp),
+    /// A connection is gone.
+    SessionDown(Source),
+    /// An instrument is listed.
+    Define(Instrument),
+    /// A day begins.
+    DayRoll(DayRoll),
+}

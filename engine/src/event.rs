@@ -1,0 +1,441 @@
+//! What the engine says: fixed slots of 64 bytes, written once, read by egress and feed.
+//!
+//! An event serves everyone it concerns: one [`Fill`] becomes a report to the maker, one to the
+//! taker and an execution on the feed. Integers are little-endian in memory on every machine this
+//! builds for, so that the rolling hash over the slots is the same everywhere.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute, transmute_ref};
+
+use crate::{
+    limits::ECHO_PART_LEN,
+    types::{Action, Capacity, TimeInForce},
+};
+
+#[cfg(target_endian = "big")]
+compile_error!("event bytes are hashed and compared across machines: little-endian only");
+
+/// Where the engine writes its events.
+pub trait Sink {
+    /// Takes one event. Between two pauses at most [`crate::limits::STEP_EVENTS_MAX`] come.
+    fn push(&mut self, event: Event);
+}
+
+impl Sink for Vec<Event> {
+    fn push(&mut self, event: Event) {
+        Self::push(self, event);
+    }
+}
+
+/// One event, as bytes.
+#[derive(Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(8))]
+pub struct Event([u8; 64]);
+
+impl Event {
+    /// An event that is none; buffers are filled with it at start.
+    pub const EMPTY: Self = Self([0; 64]);
+
+    /// The bytes the rolling hash covers.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; 64] {
+        &self.0
+    }
+
+    /// The event as its type.
+    ///
+    /// # Panics
+    ///
+    /// When the slot was not made by this module.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        match self.0[0] {
+            kind::ACCEPTED => View::Accepted(transmute_ref!(self)),
+            kind::REPLACED => View::Replaced(transmute_ref!(self)),
+            kind::REJECTED => View::Rejected(transmute_ref!(self)),
+            kind::FILL => View::Fill(transmute_ref!(self)),
+            kind::CANCELED => View::Canceled(transmute_ref!(self)),
+            kind::MODIFIED => View::Modified(transmute_ref!(self)),
+            kind::RESTED => View::Rested(transmute_ref!(self)),
+            kind::ECHO => View::Echo(transmute_ref!(self)),
+            kind::ACCOUNT => View::Account(transmute_ref!(self)),
+            kind::SYSTEM => View::System(transmute_ref!(self)),
+            kind::DIRECTORY => View::Directory(transmute_ref!(self)),
+            kind::TRADING => View::Trading(transmute_ref!(self)),
+            kind::DAY => View::Day(transmute_ref!(self)),
+            kind => {
+                assert_eq!(kind, kind::ACCEPTED, "a slot that no engine wrote");
+                View::Accepted(transmute_ref!(self))
+            }
+        }
+    }
+}
+
+impl core::fmt::Debug for Event {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.view().fmt(f)
+    }
+}
+
+mod kind {
+    pub(super) const ACCEPTED: u8 = 1;
+    pub(super) const REPLACED: u8 = 2;
+    pub(super) const REJECTED: u8 = 3;
+    pub(super) const FILL: u8 = 4;
+    pub(super) const CANCELED: u8 = 5;
+    pub(super) const MODIFIED: u8 = 6;
+    pub(super) const RESTED: u8 = 7;
+    pub(super) const ECHO: u8 = 8;
+    pub(super) const ACCOUNT: u8 = 9;
+    pub(super) const SYSTEM: u8 = 10;
+    pub(super) const DIRECTORY: u8 = 11;
+    pub(super) const TRADING: u8 = 12;
+    pub(super) const DAY: u8 = 13;
+}
+
+/// What every event begins with.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Head {
+    kind: u8,
+    /// [`Action`] of the order it is about, as its code.
+    pub action: u8,
+    /// The port concerned (of a fill the maker's), 0 for none.
+    pub port: u16,
+    /// The client's number of the order (of a fill the maker's).
+    pub user_ref_num: u32,
+    /// Time of the command, nanoseconds since the UNIX epoch.
+    pub time_ns: u64,
+}
+
+impl Head {
+    pub(crate) const fn new(port: u16, user_ref_num: u32, action: Action, time_ns: u64) -> Self {
+        Self { kind: 0, action: action as u8, port, user_ref_num, time_ns }
+    }
+
+    /// Side and kind of sale of the order.
+    #[must_use]
+    pub const fn action(&self) -> Action {
+        Action::from_code(self.action)
+    }
+}
+
+/// Small values of an accepted order, packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+pub struct Marks(u16);
+
+impl Marks {
+    const RESTS: u16 = 1 << 4;
+    const DEAD: u16 = 1 << 5;
+    const ECHO: u16 = 1 << 6;
+
+    pub(crate) const fn new(time_in_force: TimeInForce, capacity: Capacity) -> Self {
+        Self(time_in_force as u16 | (capacity as u16) << 1)
+    }
+
+    pub(crate) const fn rests(self) -> Self {
+        Self(self.0 | Self::RESTS)
+    }
+
+    pub(crate) const fn dead(self) -> Self {
+        Self(self.0 | Self::DEAD)
+    }
+
+    pub(crate) const fn with_echo(self, some: bool) -> Self {
+        if some { Self(self.0 | Self::ECHO) } else { self }
+    }
+
+    /// How long the order stands.
+    #[must_use]
+    pub const fn time_in_force(self) -> TimeInForce {
+        TimeInForce::from_code(self.low())
+    }
+
+    /// The broker's role.
+    #[must_use]
+    pub const fn capacity(self) -> Capacity {
+        Capacity::from_code(self.low() >> 1)
+    }
+
+    /// The whole open quantity went to the book at once: the feed shows it.
+    #[must_use]
+    pub const fn is_resting(self) -> bool {
+        self.0 & Self::RESTS != 0
+    }
+
+    /// The order is over; nothing follows about it.
+    #[must_use]
+    pub const fn is_dead(self) -> bool {
+        self.0 & Self::DEAD != 0
+    }
+
+    /// [`Echo`] events follow.
+    #[must_use]
+    pub const fn has_echo(self) -> bool {
+        self.0 & Self::ECHO != 0
+    }
+
+    const fn low(self) -> u8 {
+        self.0.to_le_bytes()[0]
+    }
+}
+
+/// An order accepted or replaced.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Entered {
+    /// Port, number, side.
+    pub head: Head,
+    /// The new public reference.
+    pub order_ref: u64,
+    /// Of a replace: the reference that is finished. Otherwise 0.
+    pub old_order_ref: u64,
+    /// Instrument id.
+    pub instrument: u32,
+    /// Price.
+    pub px: u32,
+    /// Open quantity.
+    pub qty: u32,
+    /// Of a replace: the client's number that is finished. Otherwise 0.
+    pub orig_user_ref_num: u32,
+    /// The client's text.
+    pub client_order_id: [u8; 14],
+    /// Time in force, capacity, state.
+    pub marks: Marks,
+}
+
+/// An order refused.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Rejected {
+    /// Port and number.
+    pub head: Head,
+    /// The wire code.
+    pub reason: u16,
+    /// The client's text.
+    pub client_order_id: [u8; 14],
+    pub(crate) pad: [u8; 32],
+}
+
+/// A trade at the maker's price. The head is the maker's.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Fill {
+    /// Port, number and side of the maker.
+    pub head: Head,
+    /// The maker's public reference.
+    pub maker_ref: u64,
+    /// Unique for the day.
+    pub match_number: u64,
+    /// Instrument id.
+    pub instrument: u32,
+    /// The maker's price.
+    pub px: u32,
+    /// Quantity traded.
+    pub qty: u32,
+    /// What the maker has left.
+    pub maker_open: u32,
+    /// The taker's public reference.
+    pub taker_ref: u64,
+    /// The taker's number.
+    pub taker_user_ref_num: u32,
+    /// The taker's port.
+    pub taker_port: u16,
+    pub(crate) pad: [u8; 2],
+}
+
+/// A reduction of an order, to something or to nothing.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Canceled {
+    /// Port, number and side.
+    pub head: Head,
+    /// The public reference.
+    pub order_ref: u64,
+    /// Instrument id.
+    pub instrument: u32,
+    /// Quantity taken away.
+    pub qty: u32,
+    /// Quantity left; 0 ends the order.
+    pub open: u32,
+    /// The wire code.
+    pub reason: u8,
+    /// 1 when the order was on the book, so that the feed must tell.
+    pub booked: u8,
+    pub(crate) pad: [u8; 26],
+}
+
+/// A reduction or change of side by its owner's Modify.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Modified {
+    /// Port, number and the side it has now.
+    pub head: Head,
+    /// The public reference.
+    pub order_ref: u64,
+    /// Instrument id.
+    pub instrument: u32,
+    /// Quantity taken away; 0 when only the side changed.
+    pub qty: u32,
+    /// Quantity left; 0 ends the order.
+    pub open: u32,
+    pub(crate) pad: [u8; 28],
+}
+
+/// What is left of an order after its executions went to the book.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Rested {
+    /// Port, number and side.
+    pub head: Head,
+    /// The public reference.
+    pub order_ref: u64,
+    /// Instrument id.
+    pub instrument: u32,
+    /// Price.
+    pub px: u32,
+    /// Open quantity.
+    pub qty: u32,
+    pub(crate) pad: [u8; 28],
+}
+
+/// A piece of the appendage of the [`Entered`] event before it.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Echo {
+    /// Port and number of the order.
+    pub head: Head,
+    /// 1 when another piece follows.
+    pub more: u8,
+    /// Bytes of the piece in use.
+    pub len: u8,
+    /// The bytes.
+    pub bytes: [u8; ECHO_PART_LEN],
+}
+
+/// The answer to an account query.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Account {
+    /// The port; its `user_ref_num` is the next one to use.
+    pub head: Head,
+    pub(crate) pad: [u8; 48],
+}
+
+/// A system event for one port, or for the feed when the port is 0.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct System {
+    /// The port, 0 for the feed.
+    pub head: Head,
+    /// The wire code.
+    pub code: u8,
+    pub(crate) pad: [u8; 47],
+}
+
+/// An instrument is listed for the day.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Directory {
+    /// Time only.
+    pub head: Head,
+    /// Name on the wire.
+    pub symbol: [u8; 8],
+    /// Permanent id.
+    pub instrument: u32,
+    /// Lot, in quantity units.
+    pub lot: u32,
+    /// Locate code of the day.
+    pub locate: u16,
+    /// Decimals of prices.
+    pub price_decimals: u8,
+    /// Decimals of quantities.
+    pub qty_decimals: u8,
+    pub(crate) pad: [u8; 28],
+}
+
+/// The trading state of an instrument.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Trading {
+    /// Time only.
+    pub head: Head,
+    /// Permanent id.
+    pub instrument: u32,
+    /// The wire code.
+    pub state: u8,
+    pub(crate) pad: [u8; 43],
+}
+
+/// All streams of the old day are over; those of a new one begin.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Day {
+    /// Time only.
+    pub head: Head,
+    /// Local midnight, nanoseconds since the UNIX epoch: stamps on the wire count from it.
+    pub midnight_ns: u64,
+    /// Days since 1970-01-01, in local time.
+    pub date: u32,
+    /// Name of the day's session.
+    pub session: [u8; 10],
+    pub(crate) pad: [u8; 26],
+}
+
+/// An event as its type.
+#[derive(Clone, Copy, Debug)]
+pub enum View<'a> {
+    /// A new order stands, trades, or is over at once.
+    Accepted(&'a Entered),
+    /// A replacement stands, trades, or is over at once.
+    Replaced(&'a Entered),
+    /// An order is refused.
+    Rejected(&'a Rejected),
+    /// A trade.
+    Fill(&'a Fill),
+    /// A reduction.
+    Canceled(&'a Canceled),
+    /// A reduction or change of side.
+    Modified(&'a Modified),
+    /// A remainder went to the book.
+    Rested(&'a Rested),
+    /// A piece of an appendage.
+    Echo(&'a Echo),
+    /// The next number to use.
+    Account(&'a Account),
+    /// A system event.
+    System(&'a System),
+    /// An instrument is listed.
+    Directory(&'a Directory),
+    /// A trading state.
+    Trading(&'a Trading),
+    /// A new day.
+    Day(&'a Day),
+}
+
+macro_rules! make {
+    ($($make:ident, $kind:ident, $body:ident;)*) => {
+        impl Event {
+            $(pub(crate) fn $make(mut body: $body) -> Self {
+                body.head.kind = kind::$kind;
+                transmute!(body)
+            })*
+        }
+    };
+}
+
+make! {
+    accepted, ACCEPTED, Entered;
+    replaced, REPLACED, Entered;
+    rejected, REJECTED, Rejected;
+    fill, FILL, Fill;
+    canceled, CANCELED, Canceled;
+    modified, MODIFIED, Modified;
+    rested, RESTED, Rested;
+    echo, ECHO, Echo;
+    account, ACCOUNT, Account;
+    system, SYSTEM, System;
+    directory, DIRECTORY, Directory;
+    trading, TRADING, Trading;
+    day, DAY, Day;
+}

@@ -1,0 +1,87 @@
+//! Fingerprints of what the engine said and of what it is.
+
+use crc_fast::{CrcAlgorithm, Digest};
+
+use crate::{engine::Engine, event::Event, types::Side};
+
+/// A rolling fingerprint of all events so far: CRC32C of their bytes in the upper half, their
+/// count modulo 2^32 in the lower.
+#[derive(Clone, Debug)]
+pub struct OutputHash {
+    crc: Digest,
+    count: u64,
+}
+
+impl Default for OutputHash {
+    fn default() -> Self {
+        Self { crc: Digest::new(CrcAlgorithm::Crc32Iscsi), count: 0 }
+    }
+}
+
+impl OutputHash {
+    /// Takes one more event in.
+    #[inline]
+    pub fn update(&mut self, event: &Event) {
+        self.crc.update(event.bytes());
+        self.count += 1;
+    }
+
+    /// The fingerprint.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.crc.finalize() << 32 | self.count & 0xFFFF_FFFF
+    }
+}
+
+/// BLAKE3 of everything that decides what the engine will say next.
+///
+/// The serialisation is canonical: it follows the market (instruments in listing order, both
+/// sides best first, queues in priority order), not the memory, except for the free lists, which
+/// decide future references. Computed at rest, never beside trading.
+#[must_use]
+pub fn state_hash(engine: &Engine) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    let mut put = |bytes: &[u8]| {
+        hasher.update(bytes);
+    };
+    put(&engine.now_ns.to_le_bytes());
+    put(&engine.seq.to_le_bytes());
+    put(&engine.match_count.to_le_bytes());
+    put(&engine.origin.match_number(0).to_le_bytes());
+    if let Some(day) = engine.day {
+        put(&day.date.to_le_bytes());
+        put(&day.utc_offset_s.to_le_bytes());
+        put(&day.session);
+    }
+    for (number, port) in (0_u32..).zip(&engine.ports) {
+        if port.generation != 0 {
+            put(&number.to_le_bytes());
+            put(&port.generation.to_le_bytes());
+            put(&[u8::from(port.is_up), u8::from(port.has_begun)]);
+            put(&port.user_ref_mark.to_le_bytes());
+            put(&port.firm);
+        }
+    }
+    for instrument in engine.instruments() {
+        put(&instrument.id.to_le_bytes());
+        put(&instrument.symbol);
+        put(&[instrument.price_decimals, instrument.qty_decimals]);
+        for value in [instrument.tick, instrument.lot, instrument.qty_min, instrument.qty_max] {
+            put(&value.to_le_bytes());
+        }
+        for side in [Side::Bid, Side::Ask] {
+            put(&[b'b' + side as u8]);
+            for order in engine.resting(instrument.id, side) {
+                put(&order.order_ref.to_le_bytes());
+                put(&order.entered_seq.to_le_bytes());
+                for value in [order.px, order.open, order.executed, order.user_ref_num] {
+                    put(&value.to_le_bytes());
+                }
+                put(&order.port.to_le_bytes());
+                put(&[order.action as u8]);
+            }
+        }
+    }
+    engine.store.arena.describe_free(|value| put(&value.to_le_bytes()));
+    *hasher.finalize().as_bytes()
+}

@@ -1,0 +1,83 @@
+//! Every bound of the engine, each with its reason.
+
+use crate::types::Price;
+
+/// Events one step may write. A mass cancel of a million orders is thus delivered in pieces that
+/// always fit the outbound buffer.
+pub const STEP_EVENTS_MAX: usize = 256;
+
+/// Bits of an order reference that name the slot.
+pub const SLOT_BITS: u32 = 24;
+/// Bits of an order reference that count the lives of a slot within a day.
+pub const GENERATION_BITS: u32 = 24;
+/// Bits of references and match numbers that name the epoch.
+pub const EPOCH_BITS: u32 = 10;
+/// Bits of references and match numbers that name the shard.
+pub const SHARD_BITS: u32 = 6;
+
+/// Last generation a slot may have in a day; then it rests until the next day roll.
+pub const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
+/// Epochs a reference can tell apart. A day cannot see a thousand unprovable losses.
+pub const EPOCHS_MAX: u32 = 1 << EPOCH_BITS;
+/// Resting orders any configuration may ask for.
+pub const ORDERS_MAX: u32 = 1 << SLOT_BITS;
+/// Price levels any configuration may ask for.
+pub const LEVELS_MAX: u32 = 1 << SLOT_BITS;
+/// Instruments: a locate code on the feed is a u16, and 0 means "none".
+pub const INSTRUMENTS_MAX: u16 = u16::MAX;
+/// Ports: a port is a u16 in every record, and 0 means "none".
+pub const PORTS_MAX: u16 = 4_096;
+
+/// Largest quantity of one order, in quantity units.
+pub const QTY_MAX: u32 = u32::MAX;
+/// Largest forward jump of a `UserRefNum`. Beyond it the number is taken for garbage and refused,
+/// so that one corrupt message cannot burn the numbers of a day.
+pub const USER_REF_JUMP_MAX: u32 = 1 << 24;
+/// `UserRefNum`s one page of the reference table covers: four cache lines of slots.
+pub const USER_REF_PAGE_LEN: u32 = 64;
+
+/// Appendage bytes a command may carry: what a 1 KiB frame leaves beside its fixed part.
+pub const ECHO_LEN_MAX: usize = 960;
+/// Appendage bytes one [`Echo`](crate::event::Echo) event carries.
+pub const ECHO_PART_LEN: usize = 46;
+/// Echo events the longest appendage needs.
+pub const ECHO_PARTS_MAX: usize = ECHO_LEN_MAX.div_ceil(ECHO_PART_LEN);
+
+// A reference is one u64.
+const _: () = assert!(SLOT_BITS + GENERATION_BITS + EPOCH_BITS + SHARD_BITS == 64);
+// Orders and levels share one index space of u32, and u32::MAX means "none".
+const _: () = assert!((ORDERS_MAX as u64) + (LEVELS_MAX as u64) < u32::MAX as u64);
+// The answer to an order (acceptance, its echo, one more) fits a step.
+const _: () = assert!(ECHO_PARTS_MAX + 2 <= STEP_EVENTS_MAX);
+// The value of a fill cannot overflow u64.
+const _: () = assert!((Price::RAW_MAX as u128) * (QTY_MAX as u128) <= u64::MAX as u128);
+
+/// How much one engine holds. All of it is allocated at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Live orders, `1..=ORDERS_MAX`. 40 bytes each.
+    pub orders: u32,
+    /// Price levels with at least one order, over all instruments, `1..=LEVELS_MAX`. 32 bytes each.
+    pub levels: u32,
+    /// Nodes of the price ladders. 264 bytes each; a node covers 64 neighbouring ticks.
+    pub nodes: u32,
+    /// Instruments, `1..=INSTRUMENTS_MAX`.
+    pub instruments: u16,
+    /// Ports, `1..=PORTS_MAX`.
+    pub ports: u16,
+    /// Pages of the `UserRefNum` table. 280 bytes each, [`USER_REF_PAGE_LEN`] numbers a page.
+    pub user_ref_pages: u32,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self {
+            orders: 1 << 18,
+            levels: 1 << 16,
+            nodes: 1 << 15,
+            instruments: 1_024,
+            ports: 256,
+            user_ref_pages: 1 << 14,
+        }
+    }
+}

@@ -1,0 +1,519 @@
+//! The same rules on the plainest structures: the oracle of tests and the floor of benchmarks.
+//!
+//! Everything here favours being obviously right: ordered maps of queues, searched from the front,
+//! no step limit, nothing shared with the engine but the types. It gives references by the same
+//! rule (last freed slot first, then a fresh one), so whole event lists can be compared.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::{
+    command::{Command, DayRoll, Enter, Replace, Source},
+    engine::Resting,
+    event::{
+        Account, Canceled, Day, Directory, Event, Fill, Head, Marks, Modified, Rejected, Rested,
+        Sink, System, Trading,
+    },
+    instrument::Instrument,
+    limits::USER_REF_JUMP_MAX,
+    matching::echo,
+    reject::Reject,
+    types::{Action, Capacity, OrderRef, Origin, Price, Side, TimeInForce, crosses},
+};
+
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    slot: u32,
+    resting: Resting,
+    capacity: Capacity,
+    time_in_force: TimeInForce,
+    instrument: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Book {
+    instrument: Instrument,
+    bids: BTreeMap<u32, VecDeque<Order>>,
+    asks: BTreeMap<u32, VecDeque<Order>>,
+}
+
+impl Book {
+    fn side(&mut self, side: Side) -> &mut BTreeMap<u32, VecDeque<Order>> {
+        match side {
+            Side::Bid => &mut self.bids,
+            Side::Ask => &mut self.asks,
+        }
+    }
+
+    fn best_px(&self, side: Side) -> Option<u32> {
+        match side {
+            Side::Bid => self.bids.last_key_value().map(|(&px, _)| px),
+            Side::Ask => self.asks.first_key_value().map(|(&px, _)| px),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Port {
+    generation: u16,
+    is_up: bool,
+    has_begun: bool,
+    mark: u32,
+    firm: [u8; 4],
+}
+
+/// A matching engine without any cleverness.
+#[derive(Clone, Debug, Default)]
+pub struct Naive {
+    books: Vec<Book>,
+    ports: BTreeMap<u16, Port>,
+    /// Port and number to instrument, side and price of the live order.
+    live: BTreeMap<(u16, u32), (u32, Side, u32)>,
+    /// Freed slots, the last one on top.
+    free: Vec<u32>,
+    generations: Vec<u32>,
+    match_count: u64,
+    day: Option<DayRoll>,
+    now_ns: u64,
+    seq: u64,
+}
+
+const ORIGIN: Origin = Origin::new(0, 0);
+
+impl Naive {
+    /// An engine without instruments.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Applies one command, whole.
+    pub fn apply(&mut self, seq: u64, time_ns: u64, command: &Command<'_>, sink: &mut impl Sink) {
+        self.now_ns = time_ns;
+        self.seq = seq;
+        match command {
+            Command::Enter(enter) => self.enter(enter, sink),
+            Command::Replace(replace) => self.replace(replace, sink),
+            Command::Cancel(cancel) => {
+                self.reduce(cancel.source, cancel.user_ref_num, cancel.qty, sink);
+            }
+            Command::Modify(modify) => {
+                if let (true, Some(action)) = (self.is_current(modify.source), modify.action) {
+                    let key = (modify.source.port, modify.user_ref_num);
+                    self.modify(key, action, modify.qty, sink);
+                }
+            }
+            Command::AccountQuery(source) => {
+                if self.is_current(*source) {
+                    let next = self.ports[&source.port].mark.saturating_add(1);
+                    let head = self.head(source.port, next, Action::Buy);
+                    sink.push(Event::account(Account { head, pad: [0; 48] }));
+                }
+            }
+            Command::Refuse(refuse) => {
+                if self.is_current(refuse.source) {
+                    let (port, number) = (refuse.source.port, refuse.user_ref_num);
+                    let mark = self.ports[&port].mark;
+                    if number <= mark {
+                        return;
+                    }
+                    if number - mark <= USER_REF_JUMP_MAX {
+                        self.consume(port, number);
+                    }
+                    self.reject(port, number, refuse.reason, refuse.client_order_id, sink);
+                }
+            }
+            Command::Tick => {}
+            Command::SessionUp(up) => {
+                let is_open = self.day.is_some();
+                let port = self.ports.entry(up.source.port).or_default();
+                port.generation = up.source.generation;
+                port.is_up = true;
+                port.firm = up.firm;
+                if is_open && !port.has_begun {
+                    port.has_begun = true;
+                    self.system(up.source.port, b'S', sink);
+                }
+            }
+            Command::SessionDown(source) => {
+                if self.is_current(*source)
+                    && let Some(port) = self.ports.get_mut(&source.port)
+                {
+                    port.is_up = false;
+                }
+            }
+            Command::Define(instrument) => {
+                let (bids, asks) = (BTreeMap::new(), BTreeMap::new());
+                self.books.push(Book { instrument: *instrument, bids, asks });
+                if self.day.is_some() {
+                    self.list(self.books.len() - 1, sink);
+                }
+            }
+            Command::DayRoll(roll) => self.roll(*roll, sink),
+        }
+    }
+
+    fn head(&self, port: u16, user_ref_num: u32, action: Action) -> Head {
+        Head::new(port, user_ref_num, action, self.now_ns)
+    }
+
+    fn is_current(&self, source: Source) -> bool {
+        let port = self.ports.get(&source.port).copied().unwrap_or_default();
+        port.is_up && port.generation == source.generation
+    }
+
+    fn consume(&mut self, port: u16, number: u32) {
+        self.ports.entry(port).or_default().mark = number;
+    }
+
+    fn reject(&self, port: u16, number: u32, reason: u16, text: [u8; 14], sink: &mut impl Sink) {
+        let head = self.head(port, number, Action::Buy);
+        let (client_order_id, pad) = (text, [0; 32]);
+        sink.push(Event::rejected(Rejected { head, reason, client_order_id, pad }));
+    }
+
+    fn system(&self, port: u16, code: u8, sink: &mut impl Sink) {
+        let head = self.head(port, 0, Action::Buy);
+        sink.push(Event::system(System { head, code, pad: [0; 47] }));
+    }
+
+    fn book(&mut self, instrument: u32) -> Option<&mut Book> {
+        self.books.iter_mut().find(|book| book.instrument.id == instrument)
+    }
+
+    fn take_ref(&mut self) -> (u32, u64) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.generations.push(0);
+            u32::try_from(self.generations.len() - 1).unwrap_or(u32::MAX)
+        });
+        (slot, OrderRef::new(ORIGIN, self.generations[slot as usize], slot).raw())
+    }
+
+    fn free_ref(&mut self, slot: u32) {
+        self.generations[slot as usize] += 1;
+        self.free.push(slot);
+    }
+
+    fn enter(&mut self, enter: &Enter<'_>, sink: &mut impl Sink) {
+        let (port, number) = (enter.source.port, enter.user_ref_num);
+        if !self.is_current(enter.source) || number <= self.ports[&port].mark {
+            return;
+        }
+        let text = enter.client_order_id;
+        if USER_REF_JUMP_MAX < number - self.ports[&port].mark {
+            return self.reject(port, number, Reject::Other as u16, text, sink);
+        }
+        self.consume(port, number);
+        let (terms, price) = match self.check(enter) {
+            Ok(checked) => checked,
+            Err(reject) => return self.reject(port, number, reject as u16, text, sink),
+        };
+        let (slot, order_ref) = self.take_ref();
+        let order = Order {
+            slot,
+            resting: Resting {
+                order_ref,
+                px: price.raw(),
+                open: enter.qty,
+                executed: 0,
+                user_ref_num: number,
+                port,
+                action: terms.action,
+                entered_seq: self.seq,
+            },
+            capacity: terms.capacity,
+            time_in_force: terms.time_in_force,
+            instrument: enter.instrument,
+        };
+        let entered = self.entered(&order, text, !enter.echo.is_empty());
+        sink.push(Event::accepted(entered));
+        echo(port, number, self.now_ns, enter.echo, sink);
+        self.work(order, sink);
+    }
+
+    fn check(&mut self, enter: &Enter<'_>) -> Result<(crate::command::Terms, Price), Reject> {
+        let instrument = self.book(enter.instrument).ok_or(Reject::Symbol)?.instrument;
+        let terms = enter.terms?;
+        let price = instrument.check_order(enter.qty, enter.px)?;
+        match terms.firm {
+            Some(firm) if firm != self.ports[&enter.source.port].firm => Err(Reject::Firm),
+            _ => Ok((terms, price)),
+        }
+    }
+
+    fn is_crossed(&mut self, order: &Order) -> bool {
+        let (side, px) = (order.resting.action.side(), order.resting.px);
+        let best = self.book(order.instrument).and_then(|book| book.best_px(side.opposite()));
+        best.is_some_and(|best| crosses(side, px, best))
+    }
+
+    /// The answer to a new order; what an acceptance says of a replace is filled in by the caller.
+    fn entered(&mut self, order: &Order, text: [u8; 14], echo: bool) -> crate::event::Entered {
+        let Resting { port, user_ref_num, action, px, open, order_ref, .. } = order.resting;
+        let marks = Marks::new(order.time_in_force, order.capacity).with_echo(echo);
+        let rests = order.time_in_force == TimeInForce::Day && 0 < open;
+        let marks = match (0 < open && self.is_crossed(order), rests) {
+            (true, _) => marks,
+            (false, true) => marks.rests(),
+            (false, false) => marks.dead(),
+        };
+        crate::event::Entered {
+            head: self.head(port, user_ref_num, action),
+            order_ref,
+            old_order_ref: 0,
+            instrument: order.instrument,
+            px,
+            qty: open,
+            orig_user_ref_num: 0,
+            client_order_id: text,
+            marks,
+        }
+    }
+
+    /// Trades the order as far as it goes, then rests or ends what is left.
+    fn work(&mut self, mut taker: Order, sink: &mut impl Sink) {
+        let traded = 0 < taker.resting.open && self.is_crossed(&taker);
+        while 0 < taker.resting.open && self.is_crossed(&taker) {
+            self.trade(&mut taker, sink);
+        }
+        let Resting { port, user_ref_num, action, px, open, order_ref, .. } = taker.resting;
+        let head = self.head(port, user_ref_num, action);
+        let instrument = taker.instrument;
+        if open == 0 || taker.time_in_force == TimeInForce::ImmediateOrCancel {
+            if 0 < open && traded {
+                sink.push(Event::canceled(Canceled {
+                    head,
+                    order_ref,
+                    instrument,
+                    qty: open,
+                    open: 0,
+                    reason: b'I',
+                    booked: 0,
+                    pad: [0; 26],
+                }));
+            }
+            self.free_ref(taker.slot);
+            return;
+        }
+        if traded {
+            let (qty, pad) = (open, [0; 28]);
+            sink.push(Event::rested(Rested { head, order_ref, instrument, px, qty, pad }));
+        }
+        self.live.insert((port, user_ref_num), (instrument, action.side(), px));
+        if let Some(book) = self.book(instrument) {
+            book.side(action.side()).entry(px).or_default().push_back(taker);
+        }
+    }
+
+    fn trade(&mut self, taker: &mut Order, sink: &mut impl Sink) {
+        self.match_count += 1;
+        let maker_side = taker.resting.action.side().opposite();
+        let Some(book) = self.book(taker.instrument) else { return };
+        let Some(px) = book.best_px(maker_side) else { return };
+        let Some(maker) = book.side(maker_side).entry(px).or_default().front_mut() else { return };
+        let qty = maker.resting.open.min(taker.resting.open);
+        maker.resting.open -= qty;
+        maker.resting.executed += qty;
+        taker.resting.open -= qty;
+        taker.resting.executed += qty;
+        let maker = *maker;
+        sink.push(Event::fill(Fill {
+            head: self.head(maker.resting.port, maker.resting.user_ref_num, maker.resting.action),
+            maker_ref: maker.resting.order_ref,
+            match_number: ORIGIN.match_number(self.match_count),
+            instrument: taker.instrument,
+            px,
+            qty,
+            maker_open: maker.resting.open,
+            taker_ref: taker.resting.order_ref,
+            taker_user_ref_num: taker.resting.user_ref_num,
+            taker_port: taker.resting.port,
+            pad: [0; 2],
+        }));
+        if maker.resting.open == 0 {
+            self.remove((maker.resting.port, maker.resting.user_ref_num));
+        }
+    }
+
+    fn find(&mut self, key: (u16, u32)) -> Option<&mut Order> {
+        let &(instrument, side, px) = self.live.get(&key)?;
+        let queue = self.book(instrument)?.side(side).get_mut(&px)?;
+        queue.iter_mut().find(|order| (order.resting.port, order.resting.user_ref_num) == key)
+    }
+
+    /// Takes a live order off the book and frees its slot.
+    fn remove(&mut self, key: (u16, u32)) {
+        if let Some(order) = self.unlink(key) {
+            self.free_ref(order.slot);
+        }
+    }
+
+    fn unlink(&mut self, key: (u16, u32)) -> Option<Order> {
+        let (instrument, side, px) = self.live.remove(&key)?;
+        let levels = self.book(instrument)?.side(side);
+        let queue = levels.get_mut(&px)?;
+        let is_it = |order: &Order| (order.resting.port, order.resting.user_ref_num) == key;
+        let order = queue.remove(queue.iter().position(is_it)?);
+        if queue.is_empty() {
+            levels.remove(&px);
+        }
+        order
+    }
+
+    fn reduce(&mut self, source: Source, number: u32, qty: u32, sink: &mut impl Sink) {
+        if !self.is_current(source) {
+            return;
+        }
+        let Some(order) = self.find((source.port, number)) else { return };
+        let left = order.resting.open.min(qty.saturating_sub(order.resting.executed));
+        let taken = order.resting.open - left;
+        if 0 < taken {
+            self.tell_canceled((source.port, number), taken, b'U', sink);
+        }
+    }
+
+    fn tell_canceled(&mut self, key: (u16, u32), qty: u32, reason: u8, sink: &mut impl Sink) {
+        let Some(order) = self.find(key) else { return };
+        order.resting.open -= qty;
+        let order = *order;
+        sink.push(Event::canceled(Canceled {
+            head: self.head(key.0, key.1, order.resting.action),
+            order_ref: order.resting.order_ref,
+            instrument: order.instrument,
+            qty,
+            open: order.resting.open,
+            reason,
+            booked: 1,
+            pad: [0; 26],
+        }));
+        if order.resting.open == 0 {
+            self.remove(key);
+        }
+    }
+
+    fn modify(&mut self, key: (u16, u32), action: Action, qty: u32, sink: &mut impl Sink) {
+        let Some(order) = self.find(key) else { return };
+        let old = order.resting.action;
+        let both_sell = old.side() == Side::Ask && action.side() == Side::Ask;
+        let left = qty.saturating_sub(order.resting.executed);
+        if order.resting.open < left || !(old == action || both_sell) {
+            return;
+        }
+        let taken = order.resting.open - left;
+        order.resting.open = left;
+        order.resting.action = action;
+        let order = *order;
+        sink.push(Event::modified(Modified {
+            head: self.head(key.0, key.1, action),
+            order_ref: order.resting.order_ref,
+            instrument: order.instrument,
+            qty: taken,
+            open: left,
+            pad: [0; 28],
+        }));
+        if left == 0 {
+            self.remove(key);
+        }
+    }
+
+    fn replace(&mut self, replace: &Replace<'_>, sink: &mut impl Sink) {
+        let (port, number) = (replace.source.port, replace.user_ref_num);
+        if !self.is_current(replace.source) || number <= self.ports[&port].mark {
+            return;
+        }
+        let key = (port, replace.orig_user_ref_num);
+        let Some(&mut old) = self.find(key) else { return };
+        let text = replace.client_order_id;
+        if USER_REF_JUMP_MAX < number - self.ports[&port].mark {
+            return self.reject(port, number, Reject::Other as u16, text, sink);
+        }
+        let Some(book) = self.book(old.instrument) else { return };
+        let checked = book.instrument.check_order(replace.qty, replace.px);
+        let (Ok(price), Ok(terms)) = (checked, replace.terms) else {
+            return self.tell_canceled(key, old.resting.open, b'Z', sink);
+        };
+        self.consume(port, number);
+        self.unlink(key);
+        self.generations[old.slot as usize] += 1;
+        let generation = self.generations[old.slot as usize];
+        let mut order = old;
+        order.time_in_force = terms.time_in_force;
+        order.resting.order_ref = OrderRef::new(ORIGIN, generation, old.slot).raw();
+        order.resting.px = price.raw();
+        order.resting.open = replace.qty.saturating_sub(old.resting.executed);
+        order.resting.user_ref_num = number;
+        order.resting.entered_seq = self.seq;
+        let mut entered = self.entered(&order, text, !replace.echo.is_empty());
+        entered.old_order_ref = old.resting.order_ref;
+        entered.orig_user_ref_num = replace.orig_user_ref_num;
+        sink.push(Event::replaced(entered));
+        echo(port, number, self.now_ns, replace.echo, sink);
+        self.work(order, sink);
+    }
+
+    fn roll(&mut self, roll: DayRoll, sink: &mut impl Sink) {
+        if self.day.is_some() {
+            let mut orders: Vec<Order> = Vec::new();
+            for book in &self.books {
+                orders.extend(book.bids.values().chain(book.asks.values()).flatten());
+            }
+            orders.sort_by_key(|order| order.resting.entered_seq);
+            for Order { resting, .. } in orders {
+                let key = (resting.port, resting.user_ref_num);
+                self.tell_canceled(key, resting.open, b'E', sink);
+            }
+            let begun = self.ports.iter().filter(|(_, port)| port.has_begun);
+            let begun: Vec<u16> = begun.map(|(&number, _)| number).collect();
+            for number in begun {
+                self.system(number, b'E', sink);
+            }
+            for port in self.ports.values_mut() {
+                (port.is_up, port.has_begun, port.mark) = (false, false, 0);
+            }
+            b"MEC".iter().for_each(|&code| self.system(0, code, sink));
+        }
+        self.match_count = 0;
+        self.day = Some(roll);
+        sink.push(Event::day(Day {
+            head: self.head(0, 0, Action::Buy),
+            midnight_ns: roll.midnight_ns(),
+            date: roll.date,
+            session: roll.session,
+            pad: [0; 26],
+        }));
+        self.system(0, b'O', sink);
+        for position in 0..self.books.len() {
+            self.list(position, sink);
+        }
+        b"SQ".iter().for_each(|&code| self.system(0, code, sink));
+    }
+
+    fn list(&self, position: usize, sink: &mut impl Sink) {
+        let head = self.head(0, 0, Action::Buy);
+        let instrument = self.books[position].instrument;
+        let Instrument { id, symbol, price_decimals, qty_decimals, lot, .. } = instrument;
+        let locate = u16::try_from(position + 1).unwrap_or(0);
+        sink.push(Event::directory(Directory {
+            head,
+            symbol,
+            instrument: id,
+            lot,
+            locate,
+            price_decimals,
+            qty_decimals,
+            pad: [0; 28],
+        }));
+        let (instrument, state, pad) = (id, b'T', [0; 43]);
+        sink.push(Event::trading(Trading { head, instrument, state, pad }));
+    }
+
+    /// The resting orders of one side of an instrument, in order of priority.
+    pub fn resting(&self, instrument: u32, side: Side) -> impl Iterator<Item = Resting> + '_ {
+        let book = self.books.iter().find(|book| book.instrument.id == instrument);
+        let queues: Vec<&VecDeque<Order>> = match (book, side) {
+            (Some(book), Side::Bid) => book.bids.values().rev().collect(),
+            (Some(book), Side::Ask) => book.asks.values().collect(),
+            (None, _) => Vec::new(),
+        };
+        queues.into_iter().flatten().map(|order| order.resting)
+    }
+}

@@ -1,0 +1,243 @@
+//! From a client's `UserRefNum` to the slot of its live order.
+//!
+//! Numbers rise, so each port fills one page after another; a page covers 64 numbers and is freed
+//! when its orders are dead and the port has moved on. Pages are found through a fixed hash table;
+//! the page a port is filling is remembered, since nearly every order is met again while young.
+
+use crate::{arena::NONE, limits::USER_REF_PAGE_LEN};
+
+#[derive(Clone, Copy, Debug)]
+struct Page {
+    /// Port and page number; of a free page the next free one.
+    key: u64,
+    live_count: u32,
+    slots: [u32; USER_REF_PAGE_LEN as usize],
+}
+
+/// The table of all ports, allocated at start.
+///
+/// Invariant: a page with live orders, and the newest page of each port, is in `buckets`; no other
+/// is. `buckets` is never more than half full.
+#[derive(Debug)]
+pub(crate) struct UserRefs {
+    pages: Vec<Page>,
+    free: u32,
+    /// Open addressing with linear probing: page numbers or [`NONE`].
+    buckets: Vec<u32>,
+    /// By port: the page being filled.
+    newest: Vec<u32>,
+}
+
+const fn key_of(port: u16, user_ref_num: u32) -> u64 {
+    (port as u64) << 32 | (user_ref_num / USER_REF_PAGE_LEN) as u64
+}
+
+impl UserRefs {
+    pub(crate) fn new(ports_max: u16, pages_max: u32) -> Self {
+        let buckets_len = (pages_max as usize * 2).next_power_of_two();
+        let empty = Page { key: 0, live_count: 0, slots: [NONE; USER_REF_PAGE_LEN as usize] };
+        let mut table = Self {
+            pages: vec![empty; pages_max as usize],
+            free: NONE,
+            buckets: vec![NONE; buckets_len],
+            newest: vec![NONE; usize::from(ports_max) + 1],
+        };
+        table.link_free();
+        table
+    }
+
+    fn link_free(&mut self) {
+        let pages_len = self.pages.len() as u64;
+        for (next, page) in (1..).zip(&mut self.pages) {
+            page.key = if next < pages_len { next } else { u64::from(NONE) };
+        }
+        self.free = if pages_len == 0 { NONE } else { 0 };
+    }
+
+    /// Forgets every number of every port: a new day begins. No order is live.
+    pub(crate) fn begin_day(&mut self) {
+        self.buckets.fill(NONE);
+        self.newest.fill(NONE);
+        for page in &mut self.pages {
+            page.live_count = 0;
+            page.slots.fill(NONE);
+        }
+        self.link_free();
+    }
+
+    /// Multiplicative hash: the upper bits of the product are well mixed.
+    fn home(&self, key: u64) -> usize {
+        let mixed = key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        (mixed & (self.buckets.len() as u64 - 1)) as usize
+    }
+
+    fn bucket_of(&self, key: u64) -> Option<usize> {
+        let mut at = self.home(key);
+        loop {
+            let page = self.buckets[at];
+            if page == NONE {
+                return None;
+            }
+            if self.pages[page as usize].key == key {
+                return Some(at);
+            }
+            at = self.after(at);
+        }
+    }
+
+    fn after(&self, bucket: usize) -> usize {
+        (bucket + 1) & (self.buckets.len() - 1)
+    }
+
+    fn find_page(&self, port: u16, user_ref_num: u32) -> Option<u32> {
+        let key = key_of(port, user_ref_num);
+        let newest = self.newest[usize::from(port)];
+        if newest != NONE && self.pages[newest as usize].key == key {
+            return Some(newest);
+        }
+        self.bucket_of(key).map(|bucket| self.buckets[bucket])
+    }
+
+    /// The slot of the live order that `port` calls `user_ref_num`.
+    #[inline]
+    pub(crate) fn get(&self, port: u16, user_ref_num: u32) -> Option<u32> {
+        let page = self.find_page(port, user_ref_num)?;
+        let slot = self.pages[page as usize].slots[(user_ref_num % USER_REF_PAGE_LEN) as usize];
+        (slot != NONE).then_some(slot)
+    }
+
+    /// Makes sure that `user_ref_num`, higher than any before it, can be stored.
+    ///
+    /// `false` when no page is left: the order must be refused.
+    pub(crate) fn reserve(&mut self, port: u16, user_ref_num: u32) -> bool {
+        let key = key_of(port, user_ref_num);
+        let newest = self.newest[usize::from(port)];
+        if newest != NONE {
+            if self.pages[newest as usize].key == key {
+                return true;
+            }
+            if self.pages[newest as usize].live_count == 0 {
+                self.newest[usize::from(port)] = NONE;
+                self.free_page(newest);
+            }
+        }
+        if self.free == NONE {
+            return false;
+        }
+        let index = self.free;
+        let page = &mut self.pages[index as usize];
+        self.free = u32::try_from(page.key).unwrap_or(NONE);
+        page.key = key;
+        let mut at = self.home(key);
+        while self.buckets[at] != NONE {
+            at = self.after(at);
+        }
+        self.buckets[at] = index;
+        self.newest[usize::from(port)] = index;
+        true
+    }
+
+    /// Stores the slot of an order whose number was reserved.
+    pub(crate) fn set(&mut self, port: u16, user_ref_num: u32, slot: u32) {
+        let page = self.find_page(port, user_ref_num);
+        assert!(page.is_some(), "a number is stored that was not reserved");
+        let page = &mut self.pages[page.unwrap_or(NONE) as usize];
+        let entry = &mut page.slots[(user_ref_num % USER_REF_PAGE_LEN) as usize];
+        debug_assert_eq!(*entry, NONE, "a number stored twice");
+        *entry = slot;
+        page.live_count += 1;
+    }
+
+    /// Forgets a dead order.
+    pub(crate) fn clear(&mut self, port: u16, user_ref_num: u32) {
+        let Some(index) = self.find_page(port, user_ref_num) else {
+            return;
+        };
+        let page = &mut self.pages[index as usize];
+        let entry = &mut page.slots[(user_ref_num % USER_REF_PAGE_LEN) as usize];
+        debug_assert_ne!(*entry, NONE, "a number forgotten twice");
+        *entry = NONE;
+        page.live_count -= 1;
+        if page.live_count == 0 && self.newest[usize::from(port)] != index {
+            self.free_page(index);
+        }
+    }
+
+    /// Takes a page out of the hash table, closing the gap, and frees it.
+    fn free_page(&mut self, index: u32) {
+        let Some(mut gap) = self.bucket_of(self.pages[index as usize].key) else {
+            return;
+        };
+        let mask = self.buckets.len() - 1;
+        let mut at = self.after(gap);
+        while self.buckets[at] != NONE {
+            let home = self.home(self.pages[self.buckets[at] as usize].key);
+            // The page at `at` may fill the gap only if its home is not between them.
+            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(gap) & mask) {
+                self.buckets[gap] = self.buckets[at];
+                gap = at;
+            }
+            at = self.after(at);
+        }
+        self.buckets[gap] = NONE;
+        self.pages[index as usize].key = u64::from(self.free);
+        self.free = index;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn the_table_agrees_with_an_ordered_map() {
+        let mut refs = UserRefs::new(3, 64);
+        let mut model = BTreeMap::new();
+        let mut marks = [0_u32; 4];
+        let mut state = 1_u64;
+        for slot in 0..50_000_u32 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let random = u32::try_from(state >> 33).unwrap();
+            let port = u16::try_from(random % 3 + 1).unwrap();
+            if !random.is_multiple_of(3) && model.len() < 40 {
+                let number = marks[usize::from(port)] + 1 + random % 100;
+                marks[usize::from(port)] = number;
+                assert!(refs.reserve(port, number), "40 orders and 3 ports need at most 43 pages");
+                refs.set(port, number, slot);
+                model.insert((port, number), slot);
+            } else if let Some(&(port, number)) = model.keys().nth(random as usize % 40) {
+                refs.clear(port, number);
+                model.remove(&(port, number));
+            }
+            for (&(port, number), &slot) in &model {
+                assert_eq!(refs.get(port, number), Some(slot));
+                let neighbour = model.get(&(port, number + 1)).copied();
+                assert_eq!(refs.get(port, number + 1), neighbour);
+            }
+        }
+    }
+
+    #[test]
+    fn an_exhausted_table_refuses_until_an_old_page_dies() {
+        let mut refs = UserRefs::new(1, 2);
+        for number in [1, 64] {
+            assert!(refs.reserve(1, number));
+            refs.set(1, number, number);
+        }
+        assert!(!refs.reserve(1, 128));
+        refs.clear(1, 1);
+        assert!(refs.reserve(1, 128));
+    }
+
+    #[test]
+    fn a_new_day_forgets_everything() {
+        let mut refs = UserRefs::new(1, 1);
+        assert!(refs.reserve(1, 5));
+        refs.set(1, 5, 9);
+        refs.begin_day();
+        assert_eq!(refs.get(1, 5), None);
+        assert!(refs.reserve(1, 5));
+    }
+}

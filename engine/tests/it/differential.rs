@@ -1,0 +1,169 @@
+//! The engine against the naive book: whole event lists, books and invariants, after each command.
+
+use uncross_engine::{
+    Engine, Progress,
+    command::Command,
+    event::{Event, View},
+    limits::{Capacity, STEP_EVENTS_MAX},
+    naive::Naive,
+    types::Side,
+};
+
+use crate::flow::{Flow, INSTRUMENTS, PORTS};
+
+/// Small tables, so that their ends are met: but none so small that an order is refused for it,
+/// which the naive book never does.
+pub(crate) const CAPACITY: Capacity = Capacity {
+    orders: 20_000,
+    levels: 2_000,
+    nodes: 2_000,
+    instruments: 8,
+    ports: PORTS,
+    user_ref_pages: 20_000,
+};
+
+/// Applies a command, checking the promise about steps.
+pub(crate) fn apply(engine: &mut Engine, seq: u64, command: &Command<'_>) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut progress = engine.begin(seq, seq * 1_000, command, &mut events);
+    assert!(events.len() <= STEP_EVENTS_MAX);
+    while progress == Progress::More {
+        let before = events.len();
+        progress = engine.resume(&mut events);
+        assert!(events.len() - before <= STEP_EVENTS_MAX);
+    }
+    events
+}
+
+/// Totals that must come out even: what was accepted is open, traded or taken away.
+#[derive(Debug, Default)]
+struct Conservation {
+    entered: u64,
+    traded: u64,
+    taken: u64,
+}
+
+impl Conservation {
+    fn count(&mut self, events: &[Event]) {
+        for event in events {
+            match event.view() {
+                View::Accepted(entered) => {
+                    self.entered += u64::from(entered.qty);
+                    if entered.marks.is_dead() {
+                        self.taken += u64::from(entered.qty);
+                    }
+                }
+                View::Fill(fill) => self.traded += 2 * u64::from(fill.qty),
+                View::Canceled(canceled) => self.taken += u64::from(canceled.qty),
+                View::Modified(modified) => self.taken += u64::from(modified.qty),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn check_books(engine: &Engine, naive: &Naive, context: &str) -> u64 {
+    let mut open = 0;
+    for id in 1..=INSTRUMENTS {
+        for side in [Side::Bid, Side::Ask] {
+            let mut theirs = naive.resting(id, side);
+            for ours in engine.resting(id, side) {
+                assert_eq!(Some(ours), theirs.next(), "{context}: instrument {id} {side:?}");
+                assert_eq!(ours.action.side(), side, "{context}");
+                open += u64::from(ours.open);
+            }
+            assert_eq!(theirs.next(), None, "{context}: instrument {id} {side:?}");
+        }
+        let [bid, ask] = engine.best(id);
+        let first = |side| engine.resting(id, side).next().map(|order| order.px);
+        assert_eq!(bid.map(|px| px.raw()), first(Side::Bid), "{context}: best bid");
+        assert_eq!(ask.map(|px| px.raw()), first(Side::Ask), "{context}: best ask");
+        if let (Some(bid), Some(ask)) = (bid, ask) {
+            assert!(bid < ask, "{context}: crossed book {bid:?} {ask:?}");
+        }
+    }
+    open
+}
+
+fn run(seed: u64, commands: u64) {
+    let mut flow = Flow::new(seed);
+    let mut engine = Engine::new(CAPACITY);
+    let mut naive = Naive::new();
+    let mut sums = Conservation::default();
+    let opening = flow.opening();
+    for seq in 1..=commands {
+        let command = match usize::try_from(seq - 1).ok().and_then(|at| opening.get(at)) {
+            Some(&command) => command,
+            None => flow.next(),
+        };
+        let ours = apply(&mut engine, seq, &command);
+        let mut theirs = Vec::new();
+        naive.apply(seq, seq * 1_000, &command, &mut theirs);
+        let context = format!("seed {seed}, command {seq}: {command:?}");
+        assert_eq!(ours, theirs, "{context}");
+        check_books(&engine, &naive, &context);
+        sums.count(&ours);
+    }
+    assert!(0 < sums.traded && 0 < sums.taken, "seed {seed}: the flow did not trade and cancel");
+}
+
+/// Commands of one merge's comparison; `UNCROSS_DIFFERENTIAL_COMMANDS` asks for another number.
+fn commands_total() -> u64 {
+    std::env::var("UNCROSS_DIFFERENTIAL_COMMANDS")
+        .map_or(2_000_000, |text| text.parse().expect("a number of commands"))
+}
+
+#[test]
+fn engine_and_naive_book_agree_on_every_event_and_every_book() {
+    const COMMANDS_PER_SEED: u64 = 4_000;
+    for seed in 0..commands_total().div_ceil(COMMANDS_PER_SEED) {
+        run(seed, COMMANDS_PER_SEED);
+    }
+}
+
+#[test]
+fn quantity_is_neither_made_nor_lost() {
+    let mut flow = Flow::new(99);
+    let mut engine = Engine::new(CAPACITY);
+    let mut sums = Conservation::default();
+    let mut replaced = 0_i64;
+    let opening = flow.opening();
+    for seq in 1..=50_000_u64 {
+        let command = match usize::try_from(seq - 1).ok().and_then(|at| opening.get(at)) {
+            Some(&command) => command,
+            None => flow.next(),
+        };
+        let before = open_total(&engine);
+        let events = apply(&mut engine, seq, &command);
+        sums.count(&events);
+        // A replace restates the open quantity; the difference is its own doing.
+        for event in &events {
+            if let View::Replaced(entered) = event.view() {
+                let old = i64::try_from(before.1(entered.old_order_ref)).unwrap();
+                replaced += i64::from(entered.qty) - old;
+                if entered.marks.is_dead() {
+                    replaced -= i64::from(entered.qty);
+                }
+            }
+        }
+        let open = i64::try_from(open_total(&engine).0).unwrap();
+        let entered = i64::try_from(sums.entered).unwrap() + replaced;
+        let gone = i64::try_from(sums.traded + sums.taken).unwrap();
+        assert_eq!(entered - gone, open, "command {seq}: {command:?}");
+    }
+}
+
+/// All open quantity, and a way to ask for that of one order.
+fn open_total(engine: &Engine) -> (u64, impl Fn(u64) -> u64 + use<>) {
+    let mut orders = Vec::new();
+    for id in 1..=INSTRUMENTS {
+        for side in [Side::Bid, Side::Ask] {
+            orders.extend(engine.resting(id, side).map(|o| (o.order_ref, u64::from(o.open))));
+        }
+    }
+    let total = orders.iter().map(|(_, open)| open).sum();
+    let of = move |order_ref| {
+        orders.iter().find(|(it, _)| *it == order_ref).map_or(0, |(_, open)| *open)
+    };
+    (total, of)
+}

@@ -1,0 +1,13 @@
+//! The engine's behaviour: rules, the comparison with the naive book, and what it allocates.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed unwrap is a failed test"
+)]
+
+mod allocations;
+mod differential;
+mod flow;
+mod rules;
