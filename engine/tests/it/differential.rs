@@ -6,7 +6,7 @@ use uncross_engine::{
     event::{Event, View},
     limits::{Capacity, STEP_EVENTS_MAX},
     naive::Naive,
-    types::Side,
+    types::{Price, Side},
 };
 
 use crate::flow::{Flow, INSTRUMENTS, PORTS};
@@ -76,8 +76,8 @@ fn check_books(engine: &Engine, naive: &Naive, context: &str) -> u64 {
         }
         let [bid, ask] = engine.best(id);
         let first = |side| engine.resting(id, side).next().map(|order| order.px);
-        assert_eq!(bid.map(|px| px.raw()), first(Side::Bid), "{context}: best bid");
-        assert_eq!(ask.map(|px| px.raw()), first(Side::Ask), "{context}: best ask");
+        assert_eq!(bid.map(Price::raw), first(Side::Bid), "{context}: best bid");
+        assert_eq!(ask.map(Price::raw), first(Side::Ask), "{context}: best ask");
         if let (Some(bid), Some(ask)) = (bid, ask) {
             assert!(bid < ask, "{context}: crossed book {bid:?} {ask:?}");
         }

@@ -21,7 +21,7 @@ impl Random {
 
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888);
-        u32::try_from((self.0 >> 32) * u64::from(bound) >> 32).unwrap()
+        u32::try_from(((self.0 >> 32) * u64::from(bound)) >> 32).unwrap()
     }
 
     pub(crate) fn one_in(&mut self, chances: u32) -> bool {
@@ -114,10 +114,10 @@ impl Flow {
         if self.random.one_in(60) {
             return Err(Reject::Display);
         }
-        let buys = self.random.one_in(2);
+        let is_buy = self.random.one_in(2);
         let sell = u8::try_from(1 + self.random.below(8).saturating_sub(5)).unwrap();
         Ok(Terms {
-            action: if buys { Action::Buy } else { Action::from_code(sell) },
+            action: if is_buy { Action::Buy } else { Action::from_code(sell) },
             time_in_force: match self.random.below(5) {
                 0 => TimeInForce::ImmediateOrCancel,
                 _ => TimeInForce::Day,
