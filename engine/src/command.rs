@@ -81,8 +81,9 @@ pub struct Cancel {
     pub source: Source,
     /// The order.
     pub user_ref_num: u32,
-    /// The new total quantity, what has been executed included.
-    pub qty: u32,
+    /// The new total quantity, what has been executed included; `None` when the message had values
+    /// that are not allowed.
+    pub qty: Option<u32>,
 }
 
 /// A reduction, a change among the sell sides, or both, keeping priority.
@@ -92,7 +93,7 @@ pub struct Modify {
     pub source: Source,
     /// The order.
     pub user_ref_num: u32,
-    /// The new side, `None` when the byte received is no side.
+    /// The new side, `None` when the message had values that are not allowed.
     pub action: Option<Action>,
     /// The new total quantity, what has been executed included.
     pub qty: u32,

@@ -8,7 +8,7 @@ use crate::{
     arena::Arena,
     book::{Book, Store},
     command::{Command, DayRoll, SessionUp, Source},
-    event::{Account, Event, Head, Rejected, Sink, System},
+    event::{Event, Head, Notice, Rejected, Sink, System},
     instrument::{Instrument, InstrumentError},
     ladder::Nodes,
     limits::{Capacity, INSTRUMENTS_MAX, STEP_EVENTS_MAX, USER_REF_JUMP_MAX},
@@ -272,7 +272,7 @@ impl Engine {
         if self.is_current(source) {
             let next = self.ports[usize::from(source.port)].user_ref_mark.saturating_add(1);
             let head = Head::new(source.port, next, Action::Buy, self.now_ns);
-            sink.push(Event::account(Account { head, pad: [0; 48] }));
+            sink.push(Event::account(Notice { head, pad: [0; 48] }));
         }
     }
 

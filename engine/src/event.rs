@@ -58,6 +58,7 @@ impl Event {
             kind::RESTED => View::Rested(transmute_ref!(self)),
             kind::ECHO => View::Echo(transmute_ref!(self)),
             kind::ACCOUNT => View::Account(transmute_ref!(self)),
+            kind::CANCEL_REJECTED => View::CancelRejected(transmute_ref!(self)),
             kind::SYSTEM => View::System(transmute_ref!(self)),
             kind::DIRECTORY => View::Directory(transmute_ref!(self)),
             kind::TRADING => View::Trading(transmute_ref!(self)),
@@ -90,6 +91,7 @@ mod kind {
     pub(super) const DIRECTORY: u8 = 11;
     pub(super) const TRADING: u8 = 12;
     pub(super) const DAY: u8 = 13;
+    pub(super) const CANCEL_REJECTED: u8 = 14;
 }
 
 /// What every event begins with.
@@ -313,11 +315,11 @@ pub struct Echo {
     pub bytes: [u8; ECHO_PART_LEN],
 }
 
-/// The answer to an account query.
+/// A message that is all head.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Account {
-    /// The port; its `user_ref_num` is the next one to use.
+pub struct Notice {
+    /// Port and number.
     pub head: Head,
     pub(crate) pad: [u8; 48],
 }
@@ -401,8 +403,10 @@ pub enum View<'a> {
     Rested(&'a Rested),
     /// A piece of an appendage.
     Echo(&'a Echo),
-    /// The next number to use.
-    Account(&'a Account),
+    /// The answer to an account query; the number is the next one to use.
+    Account(&'a Notice),
+    /// A cancel or modify of a live order had values that are not allowed.
+    CancelRejected(&'a Notice),
     /// A system event.
     System(&'a System),
     /// An instrument is listed.
@@ -433,7 +437,8 @@ make! {
     modified, MODIFIED, Modified;
     rested, RESTED, Rested;
     echo, ECHO, Echo;
-    account, ACCOUNT, Account;
+    account, ACCOUNT, Notice;
+    cancel_rejected, CANCEL_REJECTED, Notice;
     system, SYSTEM, System;
     directory, DIRECTORY, Directory;
     trading, TRADING, Trading;

@@ -24,4 +24,8 @@ pub mod reject;
 pub mod types;
 mod user_refs;
 
+/// Counts changes of what the same commands lead to; every journal names the one it was written
+/// under.
+pub const BEHAVIOUR_VERSION: u32 = 1;
+
 pub use engine::{Engine, Progress};

@@ -4,7 +4,7 @@ use crate::{
     arena::NONE,
     command::{Cancel, Enter, Modify, Replace, Source, Terms},
     engine::{Engine, Number, Work},
-    event::{Canceled, Echo, Entered, Event, Fill, Head, Marks, Modified, Rested, Sink},
+    event::{Canceled, Echo, Entered, Event, Fill, Head, Marks, Modified, Notice, Rested, Sink},
     limits::{ECHO_PART_LEN, GENERATION_MAX},
     reject::{CancelReason, Reject},
     types::{Action, Price, Side, TimeInForce, crosses},
@@ -244,6 +244,13 @@ impl Engine {
         self.store.arena.free_order(slot);
     }
 
+    /// Says that a live order was not changed, because the request's values are not allowed.
+    fn reject_cancel(&self, slot: u32, sink: &mut impl Sink) {
+        let unit = self.store.arena.unit(slot);
+        let head = Head::new(unit.port, unit.user_ref_num, unit.action(), self.now_ns);
+        sink.push(Event::cancel_rejected(Notice { head, pad: [0; 48] }));
+    }
+
     pub(crate) fn cancel(&mut self, cancel: &Cancel, sink: &mut impl Sink) {
         if !self.is_current(cancel.source) {
             return;
@@ -252,7 +259,10 @@ impl Engine {
             return;
         };
         let unit = self.store.arena.unit(slot);
-        let left = unit.open.min(cancel.qty.saturating_sub(unit.executed));
+        let Some(qty) = cancel.qty else {
+            return self.reject_cancel(slot, sink);
+        };
+        let left = unit.open.min(qty.saturating_sub(unit.executed));
         let taken = unit.open - left;
         if left == 0 {
             self.cancel_resting(slot, CancelReason::User, sink);
@@ -268,15 +278,16 @@ impl Engine {
         let Some(slot) = self.user_refs.get(modify.source.port, modify.user_ref_num) else {
             return;
         };
-        let Some(action) = modify.action else {
-            return;
-        };
         let unit = self.store.arena.unit_mut(slot);
-        let left = modify.qty.saturating_sub(unit.executed);
-        let keeps_side = action == unit.action() || {
-            action.side() == Side::Ask && unit.action().side() == Side::Ask
+        let may_become = |action: &Action| {
+            *action == unit.action()
+                || (action.side() == Side::Ask && unit.action().side() == Side::Ask)
         };
-        if unit.open < left || !keeps_side {
+        let Some(action) = modify.action.filter(may_become) else {
+            return self.reject_cancel(slot, sink);
+        };
+        let left = modify.qty.saturating_sub(unit.executed);
+        if unit.open < left {
             return;
         }
         let taken = unit.open - left;

@@ -10,7 +10,7 @@ use crate::{
     command::{Command, DayRoll, Enter, Replace, Source},
     engine::Resting,
     event::{
-        Account, Canceled, Day, Directory, Event, Fill, Head, Marks, Modified, Rejected, Rested,
+        Canceled, Day, Directory, Event, Fill, Head, Marks, Modified, Notice, Rejected, Rested,
         Sink, System, Trading,
     },
     instrument::Instrument,
@@ -97,16 +97,16 @@ impl Naive {
                 self.reduce(cancel.source, cancel.user_ref_num, cancel.qty, sink);
             }
             Command::Modify(modify) => {
-                if let (true, Some(action)) = (self.is_current(modify.source), modify.action) {
+                if self.is_current(modify.source) {
                     let key = (modify.source.port, modify.user_ref_num);
-                    self.modify(key, action, modify.qty, sink);
+                    self.modify(key, modify.action, modify.qty, sink);
                 }
             }
             Command::AccountQuery(source) => {
                 if self.is_current(*source) {
                     let next = self.ports[&source.port].mark.saturating_add(1);
                     let head = self.head(source.port, next, Action::Buy);
-                    sink.push(Event::account(Account { head, pad: [0; 48] }));
+                    sink.push(Event::account(Notice { head, pad: [0; 48] }));
                 }
             }
             Command::Refuse(refuse) => {
@@ -359,16 +359,25 @@ impl Naive {
         order
     }
 
-    fn reduce(&mut self, source: Source, number: u32, qty: u32, sink: &mut impl Sink) {
+    fn reduce(&mut self, source: Source, number: u32, qty: Option<u32>, sink: &mut impl Sink) {
         if !self.is_current(source) {
             return;
         }
         let Some(order) = self.find((source.port, number)) else { return };
+        let Some(qty) = qty else {
+            let action = order.resting.action;
+            return self.reject_cancel((source.port, number), action, sink);
+        };
         let left = order.resting.open.min(qty.saturating_sub(order.resting.executed));
         let taken = order.resting.open - left;
         if 0 < taken {
             self.tell_canceled((source.port, number), taken, b'U', sink);
         }
+    }
+
+    fn reject_cancel(&self, key: (u16, u32), action: Action, sink: &mut impl Sink) {
+        let head = self.head(key.0, key.1, action);
+        sink.push(Event::cancel_rejected(Notice { head, pad: [0; 48] }));
     }
 
     fn tell_canceled(&mut self, key: (u16, u32), qty: u32, reason: u8, sink: &mut impl Sink) {
@@ -390,12 +399,16 @@ impl Naive {
         }
     }
 
-    fn modify(&mut self, key: (u16, u32), action: Action, qty: u32, sink: &mut impl Sink) {
+    fn modify(&mut self, key: (u16, u32), to: Option<Action>, qty: u32, sink: &mut impl Sink) {
         let Some(order) = self.find(key) else { return };
         let old = order.resting.action;
-        let both_sell = old.side() == Side::Ask && action.side() == Side::Ask;
+        let Some(action) =
+            to.filter(|&to| to == old || (old.side() == Side::Ask && to.side() == Side::Ask))
+        else {
+            return self.reject_cancel(key, old, sink);
+        };
         let left = qty.saturating_sub(order.resting.executed);
-        if order.resting.open < left || !(old == action || both_sell) {
+        if order.resting.open < left {
             return;
         }
         let taken = order.resting.open - left;

@@ -114,10 +114,13 @@ impl Flow {
         if self.random.one_in(60) {
             return Err(Reject::Display);
         }
-        let is_buy = self.random.one_in(2);
-        let sell = u8::try_from(1 + self.random.below(8).saturating_sub(5)).unwrap();
+        let code = match self.random.below(16) {
+            0..8 => 0,
+            8..14 => 1,
+            short => u8::try_from(short - 12).unwrap(),
+        };
         Ok(Terms {
-            action: if is_buy { Action::Buy } else { Action::from_code(sell) },
+            action: Action::from_code(code),
             time_in_force: match self.random.below(5) {
                 0 => TimeInForce::ImmediateOrCancel,
                 _ => TimeInForce::Day,
@@ -176,7 +179,11 @@ impl Flow {
             35..235 => Command::Cancel(Cancel {
                 source,
                 user_ref_num: self.past_number(port),
-                qty: if self.random.one_in(2) { 0 } else { self.qty() },
+                qty: match self.random.below(40) {
+                    0 => None,
+                    1..20 => Some(0),
+                    _ => Some(self.qty()),
+                },
             }),
             235..300 => Command::Modify(Modify {
                 source,

@@ -1,0 +1,10 @@
+//! Behaviour of the codecs as seen from outside.
+#![cfg(test)]
+
+mod appendage;
+mod documents;
+mod frames;
+mod layouts;
+mod login;
+mod robustness;
+mod splitter;
