@@ -1,1 +1,26 @@
-//! uncross-server
+//! The venue: sockets in, ring, core, journal, events out.
+//!
+//! Follow an order through the files: `doors` reads its frame, `record` makes a record of it,
+//! `ring` carries it, `core_loop` numbers and journals it, `replica` applies it, `outbound` holds
+//! the events, `egress` writes them to streams, `doors` sends those. `reactor` is the loop around
+//! all of it, [`venue`] starts and ends it.
+
+pub mod affinity;
+mod auth;
+mod calendar;
+mod clock;
+pub mod config;
+mod connection;
+pub mod core_loop;
+mod doors;
+mod egress;
+pub mod limits;
+pub mod notice;
+mod outbound;
+pub mod reactor;
+pub mod record;
+pub mod replica;
+mod ring;
+mod stream;
+pub mod users;
+pub mod venue;

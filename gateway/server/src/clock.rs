@@ -1,0 +1,77 @@
+//! Time: wall-clock nanoseconds that run with the monotonic clock and never jump.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Most that a second may be stretched or shrunk to follow the wall clock: 500 ppm.
+const SLEW_PPM: i64 = 500;
+
+/// A clock read once a turn.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    monotonic: quanta::Clock,
+    /// Monotonic reading at start.
+    start: u64,
+    /// Wall clock at start, nanoseconds since the UNIX epoch.
+    anchor_ns: u64,
+    /// What has been slewed so far.
+    correction_ns: i64,
+    /// Monotonic nanoseconds since start at the last slew.
+    slewed_at_ns: u64,
+}
+
+/// The wall clock, nanoseconds since the UNIX epoch.
+pub(crate) fn wall_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        let monotonic = quanta::Clock::new();
+        let start = monotonic.raw();
+        Self { monotonic, start, anchor_ns: wall_ns(), correction_ns: 0, slewed_at_ns: 0 }
+    }
+
+    fn elapsed_ns(&self) -> u64 {
+        self.monotonic.delta_as_nanos(self.start, self.monotonic.raw())
+    }
+
+    /// Nanoseconds since the UNIX epoch. May fall by what a slew takes back; the core never does.
+    #[inline]
+    pub(crate) fn now_ns(&self) -> u64 {
+        (self.anchor_ns + self.elapsed_ns()).saturating_add_signed(self.correction_ns)
+    }
+
+    /// Follows the wall clock a little. Called about four times a second.
+    pub(crate) fn slew(&mut self) {
+        let elapsed_ns = self.elapsed_ns();
+        let error_ns = i64::try_from(i128::from(wall_ns()) - i128::from(self.now_ns()));
+        let since_ns = i64::try_from(elapsed_ns - self.slewed_at_ns).unwrap_or(i64::MAX);
+        self.correction_ns += slew_step(error_ns.unwrap_or(0), since_ns);
+        self.slewed_at_ns = elapsed_ns;
+    }
+}
+
+fn slew_step(error_ns: i64, since_ns: i64) -> i64 {
+    let most = since_ns / 1_000_000 * SLEW_PPM;
+    error_ns.clamp(-most, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_the_wall_clock_is_followed_by_500_ppm_at_most() {
+        assert_eq!(slew_step(1_000_000_000, 250_000_000), 125_000);
+        assert_eq!(slew_step(-1_000_000_000, 250_000_000), -125_000);
+        assert_eq!(slew_step(40, 250_000_000), 40);
+    }
+
+    #[test]
+    fn the_clock_agrees_with_the_wall_clock() {
+        let mut clock = Clock::new();
+        clock.slew();
+        assert!(clock.now_ns().abs_diff(wall_ns()) < 1_000_000_000);
+    }
+}

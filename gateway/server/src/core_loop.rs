@@ -1,0 +1,212 @@
+//! The core: takes records off the ring, numbers and stamps them, journals, applies.
+//!
+//! One thread runs it. It logs nothing and locks nothing; what it cannot do it leaves in the ring.
+
+use rtrb::Consumer;
+use uncross_engine::Progress;
+use uncross_journal::{AppendError, Entry, Writer};
+
+use crate::{
+    calendar::Calendar,
+    limits::RECORDS_PER_TURN,
+    outbound::Outbound,
+    record::{Draft, RecordError},
+    replica::Replica,
+    ring::{self, Popped, Scratch, Slot},
+};
+
+/// Why the core cannot go on. The venue stops; the journal is the recovery path.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CoreError {
+    /// A record was not appended, and never will be.
+    #[error("journal: {0}")]
+    Journal(AppendError),
+    /// A record was made that the decoder refuses.
+    #[error("record: {0}")]
+    Record(RecordError),
+}
+
+/// What a turn did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Nothing was waiting.
+    Idle,
+    /// Something was done; there may be more.
+    Busy,
+    /// Something waits for room in the outbound queue or in the journal.
+    Blocked,
+}
+
+/// Numbers, stamps, journals and applies one record after another.
+#[derive(Debug)]
+struct Sequencer {
+    replica: Replica,
+    journal: Writer,
+    progress: Progress,
+    seq: u64,
+    now_ns: u64,
+}
+
+/// The core's state.
+#[derive(Debug)]
+pub(crate) struct Core {
+    sequencer: Sequencer,
+    calendar: Calendar,
+    epoch: u32,
+    /// When the open day ends; 0 while none is open.
+    roll_at_ns: u64,
+    /// For the core's own records.
+    draft: Draft,
+    scratch: Scratch,
+}
+
+impl Core {
+    /// Goes on where the replayed `replica` stands.
+    pub(crate) fn new(replica: Replica, journal: Writer, calendar: Calendar, epoch: u32) -> Self {
+        let now_ns = replica.engine().now_ns();
+        let roll_at_ns = replica.engine().day().map_or(0, |day| calendar.end_ns(day.date));
+        let (seq, progress) = (journal.last_seq(), Progress::Done);
+        Self {
+            sequencer: Sequencer { replica, journal, progress, seq, now_ns },
+            calendar,
+            epoch,
+            roll_at_ns,
+            draft: Draft::new(),
+            scratch: Scratch::new(),
+        }
+    }
+
+    pub(crate) const fn replica(&self) -> &Replica {
+        &self.sequencer.replica
+    }
+
+    pub(crate) const fn seq(&self) -> u64 {
+        self.sequencer.seq
+    }
+
+    pub(crate) fn into_parts(self) -> (Replica, Writer) {
+        (self.sequencer.replica, self.sequencer.journal)
+    }
+
+    /// Takes what waits in the ring, up to [`RECORDS_PER_TURN`] records, under one time stamp.
+    ///
+    /// # Errors
+    ///
+    /// The journal is poisoned or a record is undecodable: nothing more may be answered.
+    pub(crate) fn turn(
+        &mut self,
+        now_ns: u64,
+        ring: &mut Consumer<Slot>,
+        outbound: &mut Outbound,
+    ) -> Result<Turn, CoreError> {
+        self.sequencer.now_ns = self.sequencer.now_ns.max(now_ns);
+        let mut turn = Turn::Idle;
+        for _ in 0..RECORDS_PER_TURN {
+            if !self.sequencer.finish(outbound) || !self.roll_if_due(outbound)? {
+                return Ok(Turn::Blocked);
+            }
+            let sequencer = &mut self.sequencer;
+            let taken = ring::pop(ring, &mut self.scratch, |kind, body| {
+                match sequencer.sequence(kind, body, outbound) {
+                    Ok(true) => Some(Ok(())),
+                    Ok(false) => None,
+                    Err(error) => Some(Err(error)),
+                }
+            });
+            match taken {
+                Popped::Nothing => return Ok(turn),
+                Popped::Refused => return Ok(Turn::Blocked),
+                Popped::Taken(result) => result?,
+            }
+            turn = Turn::Busy;
+        }
+        Ok(turn)
+    }
+
+    /// Opens the next day when the old one is over; `false` when something must be waited for.
+    fn roll_if_due(&mut self, outbound: &mut Outbound) -> Result<bool, CoreError> {
+        let now_ns = self.sequencer.now_ns;
+        if now_ns < self.roll_at_ns {
+            return Ok(true);
+        }
+        let roll = self.calendar.roll(now_ns, self.epoch);
+        self.draft.set_day_roll(&roll);
+        let draft = &self.draft;
+        if !self.sequencer.sequence(draft.kind(), draft.body(), outbound)? {
+            return Ok(false);
+        }
+        self.roll_at_ns = self.calendar.end_ns(roll.date);
+        Ok(self.sequencer.finish(outbound))
+    }
+
+    /// Sequences a record of the venue's own, while nobody else does; for use before the doors
+    /// open. `drain` is called whenever events must make room.
+    ///
+    /// # Errors
+    ///
+    /// The journal does not take it.
+    pub(crate) fn insist(
+        &mut self,
+        draft: &Draft,
+        outbound: &mut Outbound,
+        mut drain: impl FnMut(&mut Outbound),
+    ) -> Result<(), CoreError> {
+        loop {
+            let done = self.sequencer.finish(outbound)
+                && self.sequencer.sequence(draft.kind(), draft.body(), outbound)?;
+            drain(outbound);
+            if done {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        while !self.sequencer.finish(outbound) {
+            drain(outbound);
+        }
+        drain(outbound);
+        Ok(())
+    }
+
+    /// Lets time pass up to `now_ns`, for the records that follow.
+    pub(crate) fn advance(&mut self, now_ns: u64) {
+        self.sequencer.now_ns = self.sequencer.now_ns.max(now_ns);
+    }
+}
+
+impl Sequencer {
+    /// Brings the command in hand to its end; `false` when the outbound queue is full before.
+    fn finish(&mut self, outbound: &mut Outbound) -> bool {
+        loop {
+            if !outbound.has_room() {
+                return false;
+            }
+            match self.progress {
+                Progress::Done => return true,
+                Progress::More => self.progress = self.replica.resume(outbound),
+            }
+        }
+    }
+
+    /// Numbers, stamps and journals one record, then begins it. `false` when the journal has no
+    /// room now.
+    ///
+    /// The caller has made sure that the command before is done and a step fits outbound.
+    fn sequence(
+        &mut self,
+        kind: u8,
+        body: &[u8],
+        outbound: &mut Outbound,
+    ) -> Result<bool, CoreError> {
+        let (seq, time_ns) = (self.seq + 1, self.now_ns);
+        let entry = Entry { seq, time_ns, kind, flags: 0, body };
+        match self.journal.append(entry, self.replica.output_hash()) {
+            Ok(()) => {}
+            Err(AppendError::NotReady) => return Ok(false),
+            Err(error) => return Err(CoreError::Journal(error)),
+        }
+        self.seq = seq;
+        let begun = self.replica.begin(seq, time_ns, kind, body, outbound);
+        self.progress = begun.map_err(CoreError::Record)?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,619 @@
+//! The gateway: listeners, connections, logins, frames into the ring, streams into sockets.
+
+use std::{collections::HashMap, io, net::IpAddr};
+
+use foldhash::fast::RandomState;
+use mio::{Interest, Poll, Token, event::Event, net::TcpListener};
+use rtrb::Producer;
+use uncross_engine::command::Source;
+use uncross_wire::{
+    IntoBytes,
+    ouch::inbound::Inbound,
+    soup::{self, LoginRejectReason, LoginRequest},
+    text,
+};
+
+use crate::{
+    auth::{Answer, Auth, Request},
+    connection::{Connection, Door, Login, State, Wish, Written},
+    egress::{Egress, FEED},
+    notice::{Closed, Notice, Notices},
+    reactor::Queue,
+    record::Draft,
+    ring::{self, Slot},
+};
+
+/// Token of the listener for orders; that for market data is the next.
+const ORDERS: usize = 0;
+/// Token of the waker.
+pub(crate) const WAKER: usize = 2;
+/// Token of the first connection.
+pub(crate) const FIRST_CONNECTION: usize = 16;
+
+/// Milliseconds a refused client has to read why.
+const LINGER_MS: u64 = 1_000;
+/// Frames of one connection in a round when no other waits.
+const FRAMES_ALONE_MAX: usize = 64;
+
+/// What the operator may set about connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) login_timeout_ms: u64,
+    pub(crate) heartbeat_ms: u64,
+    pub(crate) client_timeout_ms: u64,
+    pub(crate) connections_max: usize,
+    pub(crate) per_address_max: usize,
+    pub(crate) payload_max: usize,
+    pub(crate) frames_per_turn: usize,
+    pub(crate) lag_max: usize,
+}
+
+/// All connections and what they share.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    listeners: [TcpListener; 2],
+    connections: Vec<Option<Box<Connection>>>,
+    free: Vec<usize>,
+    count: usize,
+    per_address: HashMap<IpAddr, usize, RandomState>,
+    /// By port: its connection.
+    holders: Vec<Option<usize>>,
+    /// By port: generation of its last connection.
+    generations: Vec<u16>,
+    /// Connections that follow the feed.
+    listeners_of_feed: Vec<usize>,
+    /// Connections waiting for another of their port to end.
+    waiting: Vec<usize>,
+    /// Connections that end as soon as the ring takes their session-down.
+    closing: Vec<usize>,
+    in_queue: Queue,
+    out_queue: Queue,
+    symbols: HashMap<[u8; 8], u32, RandomState>,
+    producer: Producer<Slot>,
+    draft: Box<Draft>,
+    auth: Auth,
+    notices: Notices,
+    rules: Rules,
+}
+
+/// What the gateway is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) listeners: [TcpListener; 2],
+    pub(crate) producer: Producer<Slot>,
+    pub(crate) auth: Auth,
+    pub(crate) notices: Notices,
+    pub(crate) rules: Rules,
+    /// By port: generation of its last connection.
+    pub(crate) generations: Vec<u16>,
+    pub(crate) symbols: HashMap<[u8; 8], u32, RandomState>,
+}
+
+impl Doors {
+    /// Opens the doors: from now on connections are accepted.
+    ///
+    /// # Errors
+    ///
+    /// A listener could not be registered.
+    pub(crate) fn open(mut parts: Parts, poll: &Poll) -> io::Result<Self> {
+        for (token, listener) in parts.listeners.iter_mut().enumerate() {
+            poll.registry().register(listener, Token(token), Interest::READABLE)?;
+        }
+        Ok(Self {
+            listeners: parts.listeners,
+            connections: Vec::new(),
+            free: Vec::new(),
+            count: 0,
+            per_address: HashMap::default(),
+            holders: vec![None; parts.generations.len()],
+            generations: parts.generations,
+            listeners_of_feed: Vec::new(),
+            waiting: Vec::new(),
+            closing: Vec::new(),
+            in_queue: Queue::new(),
+            out_queue: Queue::new(),
+            symbols: parts.symbols,
+            producer: parts.producer,
+            draft: Box::new(Draft::new()),
+            auth: parts.auth,
+            notices: parts.notices,
+            rules: parts.rules,
+        })
+    }
+
+    pub(crate) const fn notices(&self) -> &Notices {
+        &self.notices
+    }
+
+    /// Whether frames or readable sockets wait for another round.
+    pub(crate) fn has_waiting_input(&self) -> bool {
+        !self.in_queue.is_empty() || !self.out_queue.is_empty() || !self.closing.is_empty()
+    }
+
+    /// Accepts what knocks at the listener `token`.
+    pub(crate) fn accept(&mut self, poll: &Poll, token: usize, now_ms: u64) {
+        let door = if token == ORDERS { Door::Orders } else { Door::Data };
+        // Any error but "nothing more" concerns one connection that is already gone.
+        while let Ok((mut socket, peer)) = self.listeners[token].accept() {
+            let known = self.per_address.entry(peer.ip()).or_insert(0);
+            let is_full =
+                self.rules.connections_max <= self.count || self.rules.per_address_max <= *known;
+            let id = self.free.pop().unwrap_or_else(|| {
+                self.connections.push(None);
+                self.connections.len() - 1
+            });
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            let entry = Token(FIRST_CONNECTION + id);
+            let is_usable = !is_full
+                && socket.set_nodelay(true).is_ok()
+                && poll.registry().register(&mut socket, entry, interest).is_ok();
+            if !is_usable {
+                self.free.push(id);
+                self.notices.put(Notice::Overloaded { peer });
+                continue;
+            }
+            *known += 1;
+            self.count += 1;
+            self.connections[id] = Some(Box::new(Connection::new(socket, peer, door, now_ms)));
+            self.queue_in(id);
+        }
+    }
+
+    fn get(&mut self, id: usize) -> Option<&mut Connection> {
+        self.connections.get_mut(id)?.as_deref_mut()
+    }
+
+    /// Notes that a socket became readable or writable.
+    pub(crate) fn note_ready(&mut self, id: usize, event: &Event) {
+        let Some(connection) = self.get(id) else { return };
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            connection.input.is_ready = true;
+            self.queue_in(id);
+        }
+        if event.is_writable() {
+            if let Some(connection) = self.get(id) {
+                connection.output.is_ready = true;
+            }
+            self.queue_out(id);
+        }
+    }
+
+    fn queue_in(&mut self, id: usize) {
+        if let Some(connection) = self.get(id)
+            && !connection.input.is_queued
+        {
+            connection.input.is_queued = true;
+            self.in_queue.push_back(id);
+        }
+    }
+
+    fn queue_out(&mut self, id: usize) {
+        if let Some(connection) = self.get(id)
+            && !connection.output.is_queued
+            && connection.output.is_ready
+        {
+            connection.output.is_queued = true;
+            self.out_queue.push_back(id);
+        }
+    }
+
+    /// Serves every connection that has input once. `true` when there was any.
+    pub(crate) fn read(&mut self, egress: &mut Egress, now_ms: u64) -> bool {
+        self.finish_closings(egress, now_ms);
+        let round = self.in_queue.len();
+        let frames_max = if 1 < round { self.rules.frames_per_turn } else { FRAMES_ALONE_MAX };
+        for _ in 0..round {
+            let Some(id) = self.in_queue.pop_front() else { break };
+            let Some(connection) = self.get(id) else { continue };
+            connection.input.is_queued = false;
+            if connection.input.is_ready && !connection.read(now_ms) {
+                connection.input.is_ready = false;
+                if matches!(connection.state, State::Lingering) {
+                    self.remove(id);
+                } else {
+                    self.close(id, Closed::Lost);
+                }
+                continue;
+            }
+            if self.serve(id, frames_max, now_ms)
+                || self.get(id).is_some_and(|it| it.input.is_ready)
+            {
+                self.queue_in(id);
+            }
+        }
+        0 < round
+    }
+
+    /// Handles up to `frames_max` frames. `true` when more are complete.
+    fn serve(&mut self, id: usize, frames_max: usize, now_ms: u64) -> bool {
+        for _ in 0..frames_max {
+            match self.serve_frame(id, now_ms) {
+                Served::Frame => {}
+                Served::Nothing => return false,
+                Served::RingFull => return true,
+            }
+        }
+        true
+    }
+
+    fn serve_frame(&mut self, id: usize, now_ms: u64) -> Served {
+        let payload_max = self.rules.payload_max;
+        let Some(connection) = self.connections.get_mut(id).and_then(Option::as_deref_mut) else {
+            return Served::Nothing;
+        };
+        if connection.is_deaf {
+            connection.discard();
+            return Served::Nothing;
+        }
+        let frame = match connection.frame(payload_max) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return Served::Nothing,
+            Err(error) => {
+                self.refuse(id, &error.to_string());
+                return Served::Nothing;
+            }
+        };
+        let (len, kind) = (frame.len_bytes, frame.kind);
+        match (&connection.state, kind) {
+            (State::Fresh, soup::LOGIN_REQUEST) => {
+                let payload: [u8; 64] = copy_of(frame.payload);
+                let payload_len = frame.payload.len();
+                connection.consume(len);
+                self.log_in(id, &payload[..payload_len.min(64)], now_ms);
+            }
+            (State::Trading(source), soup::UNSEQUENCED_DATA) => {
+                match Inbound::decode(frame.payload) {
+                    Ok(message) => {
+                        let symbols = &self.symbols;
+                        let id_of = |symbol| symbols.get(&symbol).copied().unwrap_or(0);
+                        self.draft.set_inbound(*source, &message, id_of);
+                        if !ring::push(&mut self.producer, &self.draft) {
+                            return Served::RingFull;
+                        }
+                        connection.consume(len);
+                    }
+                    Err(error) => self.refuse(id, &error.to_string()),
+                }
+            }
+            (_, soup::DEBUG) => connection.consume(len),
+            (State::Trading(_) | State::Listening, soup::CLIENT_HEARTBEAT) => {
+                connection.consume(len);
+            }
+            (State::Trading(_) | State::Listening, soup::LOGOUT_REQUEST) => {
+                self.close(id, Closed::Logout);
+            }
+            (State::Checking(_) | State::Waiting(_), _) => return Served::Nothing,
+            (_, kind) => {
+                let expected = match connection.state {
+                    State::Fresh => "a login request ('L') first",
+                    State::Trading(_) => "'U', 'R', 'O' or '+'",
+                    _ => "'R', 'O' or '+'",
+                };
+                let text =
+                    format!("expected {expected}, found packet type '{}'", kind.escape_ascii());
+                self.refuse(id, &text);
+            }
+        }
+        Served::Frame
+    }
+
+    fn log_in(&mut self, id: usize, payload: &[u8], now_ms: u64) {
+        let request = match LoginRequest::decode(payload) {
+            Ok(request) => request,
+            Err(error) => return self.refuse(id, &error.to_string()),
+        };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (user, password) = (text(request.username), text(request.password));
+        let (sequence, session) = (request.sequence, request.session.to_vec());
+        let timeout_ms = u64::from(request.heartbeat_timeout_ms);
+        let least_ms = self.rules.client_timeout_ms;
+        let Some(connection) = self.get(id) else { return };
+        connection.client_timeout_ms = timeout_ms.max(least_ms);
+        connection.heard_ms = now_ms;
+        connection.state = State::Checking(Wish { sequence, session });
+        let peer = connection.peer;
+        if !self.auth.ask(Request { connection: id, peer, user, password }) {
+            self.reject_login(id, LoginRejectReason::NotAuthorised, "too many logins at once");
+        }
+    }
+
+    /// Takes the answers of the password check.
+    pub(crate) fn finish_logins(&mut self, egress: &mut Egress, now_ms: u64) {
+        while let Some(Answer { connection: id, peer, identity }) = self.auth.answer() {
+            let Some(connection) = self.get(id).filter(|connection| connection.peer == peer) else {
+                continue;
+            };
+            let State::Checking(wish) = connection.state.clone() else {
+                continue;
+            };
+            match identity {
+                Err(refusal) => {
+                    let reason = LoginRejectReason::NotAuthorised;
+                    self.reject_login(id, reason, &refusal.to_string());
+                }
+                Ok(identity) => {
+                    connection.state = State::Waiting(Login { identity, wish });
+                    self.waiting.push(id);
+                }
+            }
+        }
+        self.admit_waiting(egress, now_ms);
+    }
+
+    /// Admits every waiting connection whose port is free; asks the holder of the port to go.
+    fn admit_waiting(&mut self, egress: &mut Egress, now_ms: u64) {
+        let mut position = 0;
+        while position < self.waiting.len() {
+            let id = self.waiting[position];
+            let waiting =
+                self.get(id).map(|connection| (connection.door, connection.state.clone()));
+            let Some((door, State::Waiting(login))) = waiting else {
+                self.waiting.swap_remove(position);
+                continue;
+            };
+            let port = usize::from(login.identity.port);
+            if let (Door::Orders, Some(holder)) = (door, self.holders[port]) {
+                self.close(holder, Closed::TakenOver);
+                position += 1;
+                continue;
+            }
+            if self.admit(id, door, &login, egress, now_ms) {
+                self.waiting.swap_remove(position);
+            } else {
+                position += 1;
+            }
+        }
+    }
+
+    /// Accepts or rejects a login by what it asked for; `false` when the ring is full.
+    fn admit(
+        &mut self,
+        id: usize,
+        door: Door,
+        login: &Login,
+        egress: &mut Egress,
+        now_ms: u64,
+    ) -> bool {
+        let Login { identity, wish: Wish { sequence, session } } = login;
+        let entry = match door {
+            Door::Orders => identity.port,
+            Door::Data => FEED,
+        };
+        let current = egress.session();
+        let stream_id = egress.current(entry);
+        let stream = egress.stream(stream_id);
+        let number = if *sequence == 0 { stream.next() } else { *sequence };
+        let is_current = session.is_empty() || session.as_slice() == text::trim(&current);
+        let Some(position) = stream.position(number).filter(|_| is_current) else {
+            let why = format!(
+                "session {} from {sequence} was asked for, {} up to {} is there",
+                session.escape_ascii(),
+                current.escape_ascii(),
+                stream.next()
+            );
+            self.reject_login(id, LoginRejectReason::SessionUnavailable, &why);
+            return true;
+        };
+        let port = usize::from(identity.port);
+        let state = match door {
+            Door::Data => State::Listening,
+            Door::Orders => {
+                let generation = self.generations[port].wrapping_add(1);
+                let source = Source { port: identity.port, generation };
+                self.draft.set_session_up(source, identity.firm, identity.user);
+                if !ring::push(&mut self.producer, &self.draft) {
+                    return false;
+                }
+                self.generations[port] = generation;
+                self.holders[port] = Some(id);
+                State::Trading(source)
+            }
+        };
+        let Some(connection) = self.get(id) else { return true };
+        if let Some(accepted) = soup::LoginAccepted::new(text::trim(&current), number) {
+            connection.say(soup::LOGIN_ACCEPTED, accepted.as_bytes());
+        }
+        connection.follow(stream_id, position);
+        connection.state = state;
+        (connection.heard_ms, connection.said_ms) = (now_ms, now_ms);
+        let peer = connection.peer;
+        if door == Door::Data {
+            self.listeners_of_feed.push(id);
+        }
+        let user = String::from_utf8_lossy(text::trim(&identity.user)).into_owned();
+        self.notices.put(Notice::LoggedIn { user, peer, door: door.name() });
+        self.queue_out(id);
+        self.queue_in(id);
+        true
+    }
+
+    fn reject_login(&mut self, id: usize, reason: LoginRejectReason, why: &str) {
+        let Some(connection) = self.get(id) else { return };
+        connection.say(soup::LOGIN_REJECTED, &[reason.to_wire()]);
+        let peer = connection.peer;
+        self.notices.put(Notice::LoginRefused { peer, reason: why.to_owned() });
+        self.close(id, Closed::Refused);
+    }
+
+    /// Tells a client in a debug packet what was wrong with its bytes, and ends the connection:
+    /// after a frame that cannot be read the next ones cannot be trusted.
+    fn refuse(&mut self, id: usize, why: &str) {
+        let Some(connection) = self.get(id) else { return };
+        if !matches!(connection.state, State::Trading(_) | State::Listening) {
+            connection.say(soup::DEBUG, why.as_bytes());
+        }
+        self.close(id, Closed::Protocol(why.to_owned()));
+    }
+
+    /// Begins to end a connection; it ends when the ring has taken its session-down.
+    fn close(&mut self, id: usize, reason: Closed) {
+        let Some(connection) = self.get(id) else { return };
+        if connection.closing.is_some() || matches!(connection.state, State::Lingering) {
+            return;
+        }
+        // What was sent whole before a loss or a takeover counts.
+        connection.is_deaf = !matches!(reason, Closed::Lost | Closed::TakenOver);
+        connection.closing = Some(reason);
+        self.closing.push(id);
+    }
+
+    /// Ends the connections that are closing, as far as the ring has room.
+    fn finish_closings(&mut self, egress: &mut Egress, now_ms: u64) {
+        let mut position = 0;
+        while position < self.closing.len() {
+            let id = self.closing[position];
+            if self.serve(id, usize::MAX, now_ms) || !self.finish_closing(id, egress, now_ms) {
+                position += 1;
+            } else {
+                self.closing.swap_remove(position);
+            }
+        }
+        if !self.waiting.is_empty() {
+            self.admit_waiting(egress, now_ms);
+        }
+    }
+
+    /// Ends one connection; `false` when the ring is full.
+    fn finish_closing(&mut self, id: usize, egress: &Egress, now_ms: u64) -> bool {
+        let Some(connection) = self.connections.get_mut(id).and_then(Option::as_deref_mut) else {
+            return true;
+        };
+        let Some(reason) = connection.closing.clone() else { return true };
+        if let State::Trading(source) = connection.state {
+            self.draft.set_session_down(source, down_byte(&reason));
+            if !ring::push(&mut self.producer, &self.draft) {
+                return false;
+            }
+            self.holders[usize::from(source.port)] = None;
+        }
+        if connection.is_level_with(egress) {
+            match &reason {
+                Closed::SessionEnded => connection.say(soup::END_OF_SESSION, &[]),
+                Closed::Protocol(why) if !matches!(connection.state, State::Fresh) => {
+                    connection.say(soup::DEBUG, why.as_bytes());
+                }
+                _ => {}
+            }
+        }
+        let is_broken = connection.write(egress, now_ms) == Written::Gone;
+        let peer = connection.peer;
+        connection.state = State::Lingering;
+        connection.closing = None;
+        connection.is_deaf = true;
+        connection.opened_ms = now_ms;
+        let is_shut = connection.socket.shutdown(std::net::Shutdown::Write).is_err();
+        self.listeners_of_feed.retain(|&other| other != id);
+        let is_gone = is_broken || is_shut || reason == Closed::Lost;
+        self.notices.put(Notice::Closed { peer, reason });
+        if is_gone {
+            self.remove(id);
+        }
+        true
+    }
+
+    fn remove(&mut self, id: usize) {
+        let Some(connection) = self.connections[id].take() else { return };
+        // Dropping the socket closes it and takes it out of the poll.
+        let address = connection.peer.ip();
+        if let Some(known) = self.per_address.get_mut(&address) {
+            *known -= 1;
+            if *known == 0 {
+                self.per_address.remove(&address);
+            }
+        }
+        self.count -= 1;
+        self.free.push(id);
+    }
+
+    /// Sends what the streams brought, each connection a turn's worth.
+    pub(crate) fn send(&mut self, egress: &mut Egress, now_ms: u64) {
+        while let Some(entry) = egress.take_grown() {
+            if entry == FEED {
+                for position in 0..self.listeners_of_feed.len() {
+                    self.queue_out(self.listeners_of_feed[position]);
+                }
+            } else if let Some(id) = self.holders[usize::from(entry)] {
+                self.queue_out(id);
+            }
+        }
+        for _ in 0..self.out_queue.len() {
+            let Some(id) = self.out_queue.pop_front() else { break };
+            let Some(connection) = self.get(id) else { continue };
+            connection.output.is_queued = false;
+            match connection.write(egress, now_ms) {
+                Written::All if connection.is_at_end(egress) => {
+                    self.close(id, Closed::SessionEnded);
+                }
+                Written::All | Written::Blocked => {}
+                Written::Some => self.queue_out(id),
+                Written::Gone => self.close(id, Closed::Lost),
+            }
+        }
+    }
+
+    /// Heartbeats and deadlines.
+    pub(crate) fn keep_house(&mut self, egress: &Egress, now_ms: u64) {
+        let rules = self.rules;
+        for id in 0..self.connections.len() {
+            let Some(connection) = self.get(id) else { continue };
+            match connection.state {
+                State::Fresh | State::Checking(_) | State::Waiting(_) => {
+                    if connection.opened_ms + rules.login_timeout_ms < now_ms {
+                        self.close(id, Closed::NoLogin);
+                    }
+                }
+                State::Lingering => {
+                    if connection.opened_ms + LINGER_MS < now_ms {
+                        self.remove(id);
+                    }
+                }
+                State::Trading(_) | State::Listening => {
+                    let silent_ms = now_ms.saturating_sub(connection.heard_ms);
+                    let stuck = connection.stuck_ms.map_or(0, |since| now_ms - since);
+                    let is_slow = rules.lag_max < connection.lag(egress)
+                        || connection.client_timeout_ms < stuck;
+                    if connection.client_timeout_ms < silent_ms {
+                        self.close(id, Closed::Silent);
+                    } else if is_slow {
+                        self.close(id, Closed::Slow);
+                    } else if connection.said_ms + rules.heartbeat_ms <= now_ms
+                        && connection.is_level_with(egress)
+                    {
+                        connection.say(soup::SERVER_HEARTBEAT, &[]);
+                        self.queue_out(id);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What came of looking for a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Served {
+    Frame,
+    Nothing,
+    RingFull,
+}
+
+const fn down_byte(reason: &Closed) -> u8 {
+    match reason {
+        Closed::Logout => b'O',
+        Closed::TakenOver => b'T',
+        Closed::Lost
+        | Closed::Silent
+        | Closed::NoLogin
+        | Closed::Slow
+        | Closed::Protocol(_)
+        | Closed::SessionEnded
+        | Closed::Refused => b'L',
+    }
+}
+
+/// The first bytes of `bytes`, zero-padded, so that a borrow of the inbox can end.
+fn copy_of<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut copy = [0; N];
+    let len = bytes.len().min(N);
+    copy[..len].copy_from_slice(&bytes[..len]);
+    copy
+}

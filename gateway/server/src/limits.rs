@@ -1,0 +1,45 @@
+//! Every bound of the server that is not the operator's to set, each with its reason.
+
+use uncross_engine::limits::ECHO_LEN_MAX;
+
+/// Bytes of a ring slot and of a journal slot: one cache line.
+pub const SLOT_LEN: usize = 64;
+/// Bytes of a record's header, in the ring as in the journal.
+pub const HEADER_LEN: usize = 24;
+/// Bytes of the longest fixed body.
+pub const BODY_LEN_MAX: usize = 40;
+/// Bytes of the longest record a session can cause.
+pub const RECORD_LEN_MAX: usize =
+    (HEADER_LEN + BODY_LEN_MAX + ECHO_LEN_MAX).next_multiple_of(SLOT_LEN);
+/// Ring slots of the longest record.
+pub const RECORD_SLOTS_MAX: usize = RECORD_LEN_MAX / SLOT_LEN;
+
+/// Records the core takes in one turn. The time stamp of a turn is shared, and egress waits for
+/// its end: 256 commands of 50 ns keep both within 13 microseconds.
+pub const RECORDS_PER_TURN: usize = 256;
+
+/// Bytes of a connection's receive buffer: sixteen of the longest frames.
+pub const INBOX_LEN: usize = 16 * 1_024;
+/// Bytes written to one connection in one turn, so that a long resend does not starve others.
+pub const WRITE_PER_TURN: usize = 256 * 1_024;
+/// Bytes of a stream file mapped at once.
+pub const STREAM_CHUNK_LEN: usize = 1 << 20;
+/// Messages between two entries of a stream's index: a resend walks at most so many.
+pub const STREAM_INDEX_STRIDE: u64 = 64;
+
+/// Logins waiting for their password to be checked; more are refused at once.
+pub const LOGINS_WAITING_MAX: usize = 64;
+/// Failed logins of one user from one address in a row before it must wait.
+pub const LOGIN_FAILURES_FREE: u32 = 3;
+/// Longest wait after failed logins, in seconds.
+pub const LOGIN_BACK_OFF_MAX_S: u64 = 300;
+/// Entries of the table of failed logins; the oldest is forgotten first.
+pub const LOGIN_FAILURES_TRACKED: usize = 4_096;
+
+/// Milliseconds between two rounds of housekeeping: heartbeats and deadlines are whole seconds.
+pub const HOUSEKEEPING_MS: u64 = 250;
+/// Messages from the hot thread to the log that may wait; more are counted and dropped.
+pub const NOTICES_MAX: usize = 1_024;
+
+const _: () = assert!(RECORD_LEN_MAX <= 1_024);
+const _: () = assert!(STREAM_CHUNK_LEN.is_power_of_two());

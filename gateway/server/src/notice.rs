@@ -1,0 +1,94 @@
+//! What the hot thread has to say to people: small values, formatted elsewhere.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+
+use crate::{core_loop::CoreError, limits::NOTICES_MAX};
+
+/// Why a connection was closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The client logged out.
+    Logout,
+    /// The peer closed the connection or it broke.
+    Lost,
+    /// The same user logged in elsewhere.
+    TakenOver,
+    /// Nothing was received for too long.
+    Silent,
+    /// No login came in time.
+    NoLogin,
+    /// It read too slowly.
+    Slow,
+    /// It sent something that is no message; what was expected and found.
+    Protocol(String),
+    /// The session is over.
+    SessionEnded,
+    /// Its login was refused.
+    Refused,
+}
+
+/// Something an operator wants to know.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// A login succeeded.
+    LoggedIn {
+        /// The user.
+        user: String,
+        /// From where.
+        peer: SocketAddr,
+        /// `orders` or `data`.
+        door: &'static str,
+    },
+    /// A login failed.
+    LoginRefused {
+        /// From where.
+        peer: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+    /// A connection was turned away before any login.
+    Overloaded {
+        /// From where.
+        peer: SocketAddr,
+    },
+    /// A connection ended.
+    Closed {
+        /// From where.
+        peer: SocketAddr,
+        /// Why.
+        reason: Closed,
+    },
+    /// The venue cannot go on.
+    Failed(CoreError),
+    /// The venue cannot go on: a stream file or the poll failed.
+    Io(String),
+}
+
+/// Where the hot thread puts its notices; never blocks.
+#[derive(Clone, Debug)]
+pub(crate) struct Notices {
+    sender: Sender<Notice>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Notices {
+    pub(crate) fn new() -> (Self, Receiver<Notice>) {
+        let (sender, receiver) = bounded(NOTICES_MAX);
+        (Self { sender, dropped: Arc::default() }, receiver)
+    }
+
+    pub(crate) fn put(&self, notice: Notice) {
+        if self.sender.try_send(notice).is_err() {
+            // Relaxed: a count for people, nothing is ordered by it.
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The fused loop: one thread polls sockets, fills the ring, runs the core, sends what it says.
+//!
+//! Each round does, in this order: sockets that are ready, logins that were answered, frames into
+//! the ring, one turn of the core, events into streams, streams into sockets, deadlines.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use mio::{Events, Poll, Token};
+use rtrb::Consumer;
+
+use crate::{
+    clock::Clock,
+    core_loop::{Core, CoreError, Turn},
+    doors::{Doors, FIRST_CONNECTION, WAKER},
+    egress::Egress,
+    limits::HOUSEKEEPING_MS,
+    notice::Notice,
+    outbound::Outbound,
+    ring::Slot,
+};
+
+/// Why the loop ended other than by being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ReactorError {
+    /// The core cannot go on.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// Polling, or the file of a stream, failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Everything one thread runs.
+#[derive(Debug)]
+pub(crate) struct Reactor {
+    pub(crate) poll: Poll,
+    pub(crate) doors: Doors,
+    pub(crate) core: Core,
+    pub(crate) consumer: Consumer<Slot>,
+    pub(crate) outbound: Outbound,
+    pub(crate) egress: Egress,
+    pub(crate) clock: Clock,
+    pub(crate) spin: Duration,
+    pub(crate) should_stop: Arc<AtomicBool>,
+}
+
+impl Reactor {
+    /// Runs until asked to stop or until something fails; gives the core back for its last words.
+    pub(crate) fn run(mut self) -> (Core, Result<(), ReactorError>) {
+        let result = self.rounds();
+        if let Err(error) = &result {
+            self.doors.notices().put(match error {
+                ReactorError::Core(error) => Notice::Failed(error.clone()),
+                ReactorError::Io(error) => Notice::Io(error.to_string()),
+            });
+        }
+        (self.core, result)
+    }
+
+    fn rounds(&mut self) -> Result<(), ReactorError> {
+        let mut events = Events::with_capacity(1_024);
+        let mut active_ns = 0;
+        let mut housekeeping_ms = 0;
+        let mut is_blocked = false;
+        let spin_ns = u64::try_from(self.spin.as_nanos()).unwrap_or(u64::MAX);
+        loop {
+            let timeout = if is_blocked {
+                Duration::from_millis(1)
+            } else if self.doors.has_waiting_input() || self.clock.now_ns() < active_ns + spin_ns {
+                Duration::ZERO
+            } else {
+                Duration::from_millis(HOUSEKEEPING_MS)
+            };
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    return Err(error.into());
+                }
+                Ok(()) | Err(_) => {}
+            }
+            // Relaxed: the flag carries no data, and the loop reads it again soon.
+            if self.should_stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let now_ns = self.clock.now_ns();
+            let millis = now_ns / 1_000_000;
+            let was_active = self.take_ready(&events, millis);
+            let turn = self.core.turn(now_ns, &mut self.consumer, &mut self.outbound)?;
+            while let Some(event) = self.outbound.pop() {
+                self.egress.write(&event)?;
+            }
+            self.doors.send(&mut self.egress, millis);
+            is_blocked = turn == Turn::Blocked;
+            if was_active || turn == Turn::Busy {
+                active_ns = now_ns;
+            }
+            if housekeeping_ms + HOUSEKEEPING_MS <= millis {
+                housekeeping_ms = millis;
+                self.clock.slew();
+                self.doors.keep_house(&self.egress, millis);
+            }
+        }
+    }
+
+    /// Notes what the poll found, then serves logins and frames. `true` when there was anything.
+    fn take_ready(&mut self, events: &Events, now_ms: u64) -> bool {
+        for event in events {
+            let Token(token) = event.token();
+            match token {
+                WAKER => {}
+                token if token < FIRST_CONNECTION => self.doors.accept(&self.poll, token, now_ms),
+                token => self.doors.note_ready(token - FIRST_CONNECTION, event),
+            }
+        }
+        self.doors.finish_logins(&mut self.egress, now_ms);
+        let read = self.doors.read(&mut self.egress, now_ms);
+        read || !events.is_empty()
+    }
+}
+
+/// Positions waiting for their turn, each at most once.
+pub(crate) type Queue = VecDeque<usize>;

@@ -1,0 +1,540 @@
+//! Records: from wire messages to journal bodies, and from those to the engine's commands.
+//!
+//! What a session sends becomes a record at once and stays one: the ring carries it, the journal
+//! stores it, and [`decode`] makes the command from it, in the running core as in any replay.
+
+use uncross_engine::{
+    command::{Cancel, Command, DayRoll, Enter, Modify, Refuse, Replace, SessionUp, Source, Terms},
+    instrument::Instrument,
+    limits::{self, ECHO_LEN_MAX},
+    reject::Reject,
+    types::{Action, Capacity, TimeInForce},
+};
+use uncross_journal::{
+    body,
+    format::kind::{
+        ACCOUNT_QUERY, CANCEL, CONFIGURATION, DAY_ROLL, ENTER, MODIFY, REFUSE, REPLACE,
+        SESSION_DOWN, SESSION_UP, TICK,
+    },
+};
+use uncross_wire::ouch::{
+    appendage::{self, Options},
+    codes,
+    inbound::{self, Inbound},
+    tag_set::TagSet,
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::limits::{BODY_LEN_MAX, HEADER_LEN, RECORD_LEN_MAX};
+
+/// A record before it has a sequence number, a time and a checksum.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    /// Header bytes are left free, so that the record can be copied into ring slots as it is.
+    bytes: [u8; RECORD_LEN_MAX],
+    kind: u8,
+    body_len: usize,
+}
+
+impl Draft {
+    pub(crate) const fn new() -> Self {
+        Self { bytes: [0; RECORD_LEN_MAX], kind: 0, body_len: 0 }
+    }
+
+    fn set(&mut self, kind: u8, body: &(impl IntoBytes + Immutable), rest: &[u8]) {
+        let body = body.as_bytes();
+        let end = HEADER_LEN + body.len();
+        self.kind = kind;
+        self.body_len = body.len() + rest.len();
+        self.bytes[HEADER_LEN..end].copy_from_slice(body);
+        self.bytes[end..end + rest.len()].copy_from_slice(rest);
+    }
+
+    pub(crate) const fn kind(&self) -> u8 {
+        self.kind
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.bytes[HEADER_LEN..HEADER_LEN + self.body_len]
+    }
+
+    /// Header and body, the header blank.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..HEADER_LEN + self.body_len]
+    }
+
+    /// A broker's message; `instrument` is the id its symbol stands for.
+    ///
+    /// What the venue does not offer becomes a refusal. Appendages longer than a record holds are
+    /// unreadable anyway (every known tag once takes less) and are cut.
+    pub(crate) fn set_inbound(
+        &mut self,
+        source: Source,
+        message: &Inbound<'_>,
+        instrument: impl FnOnce([u8; 8]) -> u32,
+    ) {
+        let (port, generation) = (source.port.into(), source.generation.into());
+        let rest = message.appendage();
+        let rest = &rest[..rest.len().min(ECHO_LEN_MAX)];
+        match message {
+            Inbound::Enter(enter, _) => {
+                self.set(ENTER, &enter_body(source, enter, instrument(enter.symbol)), rest);
+            }
+            Inbound::Replace(replace, _) => {
+                let body = body::Replace {
+                    port,
+                    generation,
+                    orig_user_ref_num: replace.orig_user_ref_num.get().into(),
+                    user_ref_num: replace.new_user_ref_num.get().into(),
+                    qty: replace.quantity.get().into(),
+                    px: clamp_px(replace.price.get()).into(),
+                    time_in_force: replace.time_in_force,
+                    display: replace.display,
+                    intermarket_sweep: replace.intermarket_sweep,
+                    reserved: [0; 3],
+                    client_order_id: replace.cl_ord_id,
+                };
+                self.set(REPLACE, &body, rest);
+            }
+            Inbound::Cancel(cancel, _) => {
+                let user_ref_num = cancel.user_ref_num.get().into();
+                let qty = cancel.quantity.get().into();
+                self.set(CANCEL, &body::Cancel { port, generation, user_ref_num, qty }, rest);
+            }
+            Inbound::Modify(modify, _) => {
+                let body = body::Modify {
+                    port,
+                    generation,
+                    user_ref_num: modify.user_ref_num.get().into(),
+                    qty: modify.quantity.get().into(),
+                    side: modify.side,
+                    reserved: [0; 3],
+                };
+                self.set(MODIFY, &body, rest);
+            }
+            Inbound::AccountQuery(..) => {
+                self.set(ACCOUNT_QUERY, &body::AccountQuery { port, generation }, &[]);
+            }
+            Inbound::MassCancel(request, _) => self.refuse(source, request.user_ref_num.get()),
+            Inbound::DisableEntry(request, _) => self.refuse(source, request.user_ref_num.get()),
+            Inbound::EnableEntry(request, _) => self.refuse(source, request.user_ref_num.get()),
+        }
+    }
+
+    fn refuse(&mut self, source: Source, user_ref_num: u32) {
+        let body = body::Refuse {
+            port: source.port.into(),
+            generation: source.generation.into(),
+            user_ref_num: user_ref_num.into(),
+            user_ref_index: 0,
+            reserved: 0,
+            reason: (Reject::Other as u16).into(),
+            client_order_id: [b' '; 14],
+            tail: [0; 2],
+        };
+        self.set(REFUSE, &body, &[]);
+    }
+
+    /// A connection that logged in.
+    pub(crate) fn set_session_up(&mut self, source: Source, firm: [u8; 4], user: [u8; 6]) {
+        let body = body::SessionUp {
+            port: source.port.into(),
+            generation: source.generation.into(),
+            firm,
+            user,
+            reserved: [0; 2],
+        };
+        self.set(SESSION_UP, &body, &[]);
+    }
+
+    /// A connection that is gone, and why: a byte of the format's table.
+    pub(crate) fn set_session_down(&mut self, source: Source, reason: u8) {
+        let body = body::SessionDown {
+            port: source.port.into(),
+            generation: source.generation.into(),
+            reason,
+            reserved: [0; 3],
+        };
+        self.set(SESSION_DOWN, &body, &[]);
+    }
+
+    /// What the engine holds: the first record of every journal, because what is refused for
+    /// want of room depends on it.
+    pub(crate) fn set_capacity(&mut self, capacity: &limits::Capacity) {
+        let body = body::Capacity {
+            subject: SUBJECT_CAPACITY,
+            reserved: [0; 3],
+            orders: capacity.orders.into(),
+            levels: capacity.levels.into(),
+            nodes: capacity.nodes.into(),
+            user_ref_pages: capacity.user_ref_pages.into(),
+            instruments: capacity.instruments.into(),
+            ports: capacity.ports.into(),
+        };
+        self.set(CONFIGURATION, &body, &[]);
+    }
+
+    /// An instrument is listed.
+    pub(crate) fn set_instrument(&mut self, instrument: &Instrument) {
+        let body = body::Configuration {
+            subject: SUBJECT_INSTRUMENT,
+            price_decimals: instrument.price_decimals,
+            qty_decimals: instrument.qty_decimals,
+            reserved: 0,
+            id: instrument.id.into(),
+            symbol: instrument.symbol,
+            tick: instrument.tick.into(),
+            lot: instrument.lot.into(),
+            qty_min: instrument.qty_min.into(),
+            qty_max: instrument.qty_max.into(),
+            tail: 0.into(),
+        };
+        self.set(CONFIGURATION, &body, &[]);
+    }
+
+    /// A trading day begins.
+    pub(crate) fn set_day_roll(&mut self, roll: &DayRoll) {
+        let body = body::DayRoll {
+            date: roll.date.into(),
+            utc_offset_s: roll.utc_offset_s.into(),
+            session: roll.session,
+            reserved: [0; 6],
+        };
+        self.set(DAY_ROLL, &body, &[]);
+    }
+}
+
+const SUBJECT_INSTRUMENT: u8 = b'I';
+const SUBJECT_CAPACITY: u8 = b'C';
+
+/// Wire prices have eight bytes; what four cannot hold is as invalid as their highest value.
+fn clamp_px(wire: u64) -> u32 {
+    u32::try_from(wire).unwrap_or(u32::MAX)
+}
+
+fn enter_body(source: Source, enter: &inbound::Enter, instrument: u32) -> body::Enter {
+    body::Enter {
+        port: source.port.into(),
+        generation: source.generation.into(),
+        user_ref_num: enter.user_ref_num.get().into(),
+        instrument: instrument.into(),
+        qty: enter.quantity.get().into(),
+        px: clamp_px(enter.price.get()).into(),
+        side: enter.side,
+        time_in_force: enter.time_in_force,
+        display: enter.display,
+        capacity: enter.capacity,
+        intermarket_sweep: enter.intermarket_sweep,
+        cross_type: enter.cross_type,
+        client_order_id: enter.cl_ord_id,
+    }
+}
+
+/// Why a record of the journal is no command: the journal is of another version or not ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// No command has this kind.
+    #[error("record of unknown kind {found:#04x}")]
+    Kind {
+        /// The kind read.
+        found: u8,
+    },
+    /// The body is shorter than its layout.
+    #[error("body of a record of kind {kind:#04x} has {found} bytes, expected at least {expected}")]
+    Short {
+        /// The kind.
+        kind: u8,
+        /// Bytes of the layout.
+        expected: usize,
+        /// Bytes read.
+        found: usize,
+    },
+    /// A configuration record is about something unknown.
+    #[error("configuration record of unknown subject {found:#04x}")]
+    Subject {
+        /// The subject read.
+        found: u8,
+    },
+}
+
+fn split<T>(kind: u8, bytes: &[u8]) -> Result<(&T, &[u8]), RecordError>
+where
+    T: FromBytes + KnownLayout + Immutable + Unaligned,
+{
+    let (expected, found) = (size_of::<T>(), bytes.len());
+    T::ref_from_prefix(bytes).or(Err(RecordError::Short { kind, expected, found }))
+}
+
+macro_rules! source {
+    ($body:expr) => {
+        Source { port: $body.port.get(), generation: $body.generation.get() }
+    };
+}
+
+/// The command that a record stands for.
+///
+/// # Errors
+///
+/// The record is none that this version writes.
+pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
+    Ok(match kind {
+        ENTER => {
+            let (body, echo) = split::<body::Enter>(kind, bytes)?;
+            Command::Enter(Enter {
+                source: source!(body),
+                user_ref_num: body.user_ref_num.get(),
+                instrument: body.instrument.get(),
+                qty: body.qty.get(),
+                px: body.px.get(),
+                terms: enter_terms(body, echo),
+                client_order_id: body.client_order_id,
+                echo,
+            })
+        }
+        REPLACE => {
+            let (body, echo) = split::<body::Replace>(kind, bytes)?;
+            Command::Replace(Replace {
+                source: source!(body),
+                orig_user_ref_num: body.orig_user_ref_num.get(),
+                user_ref_num: body.user_ref_num.get(),
+                qty: body.qty.get(),
+                px: body.px.get(),
+                terms: replace_terms(body, echo),
+                client_order_id: body.client_order_id,
+                echo,
+            })
+        }
+        CANCEL => {
+            let (body, rest) = split::<body::Cancel>(kind, bytes)?;
+            Command::Cancel(Cancel {
+                source: source!(body),
+                user_ref_num: body.user_ref_num.get(),
+                qty: is_plain(rest, TagSet::CANCEL).then_some(body.qty.get()),
+            })
+        }
+        MODIFY => {
+            let (body, rest) = split::<body::Modify>(kind, bytes)?;
+            Command::Modify(Modify {
+                source: source!(body),
+                user_ref_num: body.user_ref_num.get(),
+                action: action(body.side).filter(|_| is_plain(rest, TagSet::MODIFY)),
+                qty: body.qty.get(),
+            })
+        }
+        ACCOUNT_QUERY => {
+            let (body, _) = split::<body::AccountQuery>(kind, bytes)?;
+            Command::AccountQuery(source!(body))
+        }
+        REFUSE => {
+            let (body, _) = split::<body::Refuse>(kind, bytes)?;
+            Command::Refuse(Refuse {
+                source: source!(body),
+                user_ref_num: body.user_ref_num.get(),
+                reason: body.reason.get(),
+                client_order_id: body.client_order_id,
+            })
+        }
+        _ => return decode_venue(kind, bytes),
+    })
+}
+
+/// The capacity that a record states, when it is a journal's first.
+///
+/// # Errors
+///
+/// The record is another one.
+pub fn decode_capacity(kind: u8, bytes: &[u8]) -> Result<limits::Capacity, RecordError> {
+    if kind != CONFIGURATION {
+        return Err(RecordError::Kind { found: kind });
+    }
+    let (body, _) = split::<body::Capacity>(kind, bytes)?;
+    if body.subject != SUBJECT_CAPACITY {
+        return Err(RecordError::Subject { found: body.subject });
+    }
+    Ok(limits::Capacity {
+        orders: body.orders.get(),
+        levels: body.levels.get(),
+        nodes: body.nodes.get(),
+        user_ref_pages: body.user_ref_pages.get(),
+        instruments: body.instruments.get(),
+        ports: body.ports.get(),
+    })
+}
+
+/// The commands that no broker sends.
+fn decode_venue(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
+    Ok(match kind {
+        TICK => Command::Tick,
+        SESSION_UP => {
+            let (body, _) = split::<body::SessionUp>(kind, bytes)?;
+            Command::SessionUp(SessionUp { source: source!(body), firm: body.firm })
+        }
+        SESSION_DOWN => {
+            let (body, _) = split::<body::SessionDown>(kind, bytes)?;
+            Command::SessionDown(source!(body))
+        }
+        // The capacity was taken in before the first command.
+        CONFIGURATION if bytes.first() == Some(&SUBJECT_CAPACITY) => Command::Tick,
+        CONFIGURATION => {
+            let (body, _) = split::<body::Configuration>(kind, bytes)?;
+            if body.subject != SUBJECT_INSTRUMENT {
+                return Err(RecordError::Subject { found: body.subject });
+            }
+            Command::Define(Instrument {
+                id: body.id.get(),
+                symbol: body.symbol,
+                price_decimals: body.price_decimals,
+                qty_decimals: body.qty_decimals,
+                tick: body.tick.get(),
+                lot: body.lot.get(),
+                qty_min: body.qty_min.get(),
+                qty_max: body.qty_max.get(),
+            })
+        }
+        DAY_ROLL => {
+            let (body, _) = split::<body::DayRoll>(kind, bytes)?;
+            Command::DayRoll(DayRoll {
+                date: body.date.get(),
+                utc_offset_s: body.utc_offset_s.get(),
+                session: body.session,
+            })
+        }
+        found => return Err(RecordError::Kind { found }),
+    })
+}
+
+fn action(side: u8) -> Option<Action> {
+    Some(match codes::Side::from_wire(side)? {
+        codes::Side::Buy => Action::Buy,
+        codes::Side::Sell => Action::Sell,
+        codes::Side::SellShort => Action::SellShort,
+        codes::Side::SellShortExempt => Action::SellShortExempt,
+    })
+}
+
+/// The side byte of an action.
+#[must_use]
+pub const fn side_byte(action: Action) -> u8 {
+    match action {
+        Action::Buy => codes::Side::Buy.to_wire(),
+        Action::Sell => codes::Side::Sell.to_wire(),
+        Action::SellShort => codes::Side::SellShort.to_wire(),
+        Action::SellShortExempt => codes::Side::SellShortExempt.to_wire(),
+    }
+}
+
+/// A new order's values; the first one that is not offered decides the code.
+fn enter_terms(body: &body::Enter, echo: &[u8]) -> Result<Terms, Reject> {
+    let action = action(body.side).ok_or(Reject::Side)?;
+    let time_in_force = time_in_force(body.time_in_force)?;
+    check_display(body.display)?;
+    let capacity = match codes::Capacity::from_wire(body.capacity).ok_or(Reject::Other)? {
+        codes::Capacity::Agency => Capacity::Agency,
+        codes::Capacity::Principal => Capacity::Principal,
+        codes::Capacity::RisklessPrincipal => Capacity::RisklessPrincipal,
+        codes::Capacity::Other => Capacity::Other,
+    };
+    check_sweep(body.intermarket_sweep)?;
+    if codes::CrossType::from_wire(body.cross_type) != Some(codes::CrossType::Continuous) {
+        return Err(Reject::Cross);
+    }
+    let firm = check_options(echo, TagSet::ENTER)?;
+    Ok(Terms { action, time_in_force, capacity, firm })
+}
+
+/// A replacement's values; what it does not carry is inherited and stands here as a default.
+fn replace_terms(body: &body::Replace, echo: &[u8]) -> Result<Terms, Reject> {
+    let time_in_force = time_in_force(body.time_in_force)?;
+    check_display(body.display)?;
+    check_sweep(body.intermarket_sweep)?;
+    let firm = check_options(echo, TagSet::REPLACE)?;
+    Ok(Terms { action: Action::Buy, time_in_force, capacity: Capacity::Other, firm })
+}
+
+fn time_in_force(byte: u8) -> Result<TimeInForce, Reject> {
+    match codes::TimeInForce::from_wire(byte) {
+        Some(codes::TimeInForce::Day) => Ok(TimeInForce::Day),
+        Some(codes::TimeInForce::ImmediateOrCancel) => Ok(TimeInForce::ImmediateOrCancel),
+        Some(
+            codes::TimeInForce::Extended
+            | codes::TimeInForce::UntilTime
+            | codes::TimeInForce::AfterHours,
+        )
+        | None => Err(Reject::Other),
+    }
+}
+
+/// The byte of a time in force.
+#[must_use]
+pub const fn time_in_force_byte(time_in_force: TimeInForce) -> u8 {
+    match time_in_force {
+        TimeInForce::Day => codes::TimeInForce::Day.to_wire(),
+        TimeInForce::ImmediateOrCancel => codes::TimeInForce::ImmediateOrCancel.to_wire(),
+    }
+}
+
+/// The byte of a capacity.
+#[must_use]
+pub const fn capacity_byte(capacity: Capacity) -> u8 {
+    match capacity {
+        Capacity::Agency => codes::Capacity::Agency.to_wire(),
+        Capacity::Principal => codes::Capacity::Principal.to_wire(),
+        Capacity::RisklessPrincipal => codes::Capacity::RisklessPrincipal.to_wire(),
+        Capacity::Other => codes::Capacity::Other.to_wire(),
+    }
+}
+
+fn check_display(byte: u8) -> Result<(), Reject> {
+    let is_visible = codes::Display::from_wire(byte) == Some(codes::Display::Visible);
+    is_visible.then_some(()).ok_or(Reject::Display)
+}
+
+fn check_sweep(byte: u8) -> Result<(), Reject> {
+    (byte == codes::NO).then_some(()).ok_or(Reject::IntermarketSweep)
+}
+
+/// Whether an appendage says nothing that matters.
+fn is_plain(elements: &[u8], allowed: TagSet) -> bool {
+    elements.is_empty() || check_options(elements, allowed).is_ok()
+}
+
+/// Reads an appendage; what it may say beside the firm is carried, not acted on.
+fn check_options(elements: &[u8], allowed: TagSet) -> Result<Option<[u8; 4]>, Reject> {
+    if elements.is_empty() {
+        return Ok(None);
+    }
+    let options = appendage::parse(elements, allowed).or(Err(Reject::Other))?;
+    refuse_unoffered(&options)?;
+    Ok(options.firm.filter(|firm| firm != b"    "))
+}
+
+fn refuse_unoffered(options: &Options) -> Result<(), Reject> {
+    let none_or = |value: Option<u8>, good: &[u8]| value.is_none_or(|it| good.contains(&it));
+    let checks = [
+        (options.max_floor.is_none(), Reject::MaxFloor),
+        (none_or(options.price_type, b"L"), Reject::Peg),
+        (options.peg_offset.is_none(), Reject::Peg),
+        (options.route.is_none(), Reject::Routing),
+        (options.min_qty.is_none(), Reject::Other),
+        (options.discretion_price.is_none(), Reject::Other),
+        (options.discretion_price_type.is_none(), Reject::Other),
+        (options.discretion_peg_offset.is_none(), Reject::Other),
+        (none_or(options.post_only, b"N"), Reject::Other),
+        (options.random_reserves.is_none(), Reject::Other),
+        (options.expire_time_s.is_none(), Reject::Other),
+        (none_or(options.trade_now, b"YN "), Reject::Other),
+        (none_or(options.handle_inst, b" "), Reject::Other),
+        (none_or(options.customer_type, b"RN "), Reject::Other),
+        (options.group_id.is_none(), Reject::Other),
+        (none_or(options.shares_located, b"YN"), Reject::Other),
+        (options.side.is_none(), Reject::Other),
+        (none_or(options.user_ref_index, &[0]), Reject::Other),
+        (options.aiq_strategy.is_none(), Reject::Other),
+        (options.aiq_group.is_none(), Reject::Other),
+    ];
+    checks.into_iter().find(|(is_fine, _)| !is_fine).map_or(Ok(()), |(_, reject)| Err(reject))
+}
+
+const _: () = assert!(size_of::<body::Enter>() <= BODY_LEN_MAX);
+const _: () = assert!(size_of::<body::Replace>() <= BODY_LEN_MAX);
+const _: () = assert!(size_of::<Terms>() <= 16);

@@ -1,0 +1,154 @@
+//! The engine as a function of records: what the running core and every replay share.
+
+use uncross_engine::{
+    Engine, Progress,
+    event::{Event, Sink},
+    hash::{OutputHash, state_hash},
+    limits::Capacity,
+};
+
+use uncross_journal::{Record, kind};
+
+use crate::record::{self, RecordError};
+
+/// Why a journal's record cannot be applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// It is none that this version writes.
+    #[error("record {seq}: {error}")]
+    Record {
+        /// Its sequence number.
+        seq: u64,
+        /// What is wrong with it.
+        error: RecordError,
+    },
+    /// The output so far differs from what was recorded: another engine wrote this journal.
+    #[error("after record {seq} the output hash is {found:016x}, recorded is {expected:016x}")]
+    Output {
+        /// Sequence number of the last record before the checkpoint.
+        seq: u64,
+        /// What the journal says.
+        expected: u64,
+        /// What this engine says.
+        found: u64,
+    },
+    /// A stream could not be written.
+    #[error("stream: {0}")]
+    Stream(String),
+}
+
+/// An engine, and the fingerprint of all it said.
+#[derive(Debug)]
+pub struct Replica {
+    engine: Engine,
+    output: OutputHash,
+    capacity: Capacity,
+}
+
+/// Hashes what passes through it.
+struct Hashing<'a, S> {
+    output: &'a mut OutputHash,
+    sink: &'a mut S,
+}
+
+impl<S: Sink> Sink for Hashing<'_, S> {
+    #[inline]
+    fn push(&mut self, event: Event) {
+        self.output.update(&event);
+        self.sink.push(event);
+    }
+}
+
+impl Replica {
+    /// A replica that has seen nothing.
+    #[must_use]
+    pub fn new(capacity: Capacity) -> Self {
+        Self { engine: Engine::new(capacity), output: OutputHash::default(), capacity }
+    }
+
+    /// A replica for the journal whose first record this is.
+    ///
+    /// # Errors
+    ///
+    /// The record does not state the capacity.
+    pub fn found(record: &Record<'_>) -> Result<Self, ApplyError> {
+        let capacity = record::decode_capacity(record.kind, record.body)
+            .map_err(|error| ApplyError::Record { seq: record.seq, error })?;
+        let mut replica = Self::new(capacity);
+        let progress = replica.apply(record, &mut Vec::new())?;
+        debug_assert_eq!(progress, Progress::Done, "a capacity record says nothing");
+        Ok(replica)
+    }
+
+    /// What the engine holds.
+    #[must_use]
+    pub const fn capacity(&self) -> Capacity {
+        self.capacity
+    }
+
+    /// Begins a record of a journal, or checks a checkpoint against the output so far.
+    ///
+    /// # Errors
+    ///
+    /// The record is undecodable, or the output differs from what was recorded.
+    pub fn apply(
+        &mut self,
+        record: &Record<'_>,
+        sink: &mut impl Sink,
+    ) -> Result<Progress, ApplyError> {
+        let seq = record.seq;
+        if record.kind == kind::CHECKPOINT {
+            let found = self.output_hash();
+            return match record.output_hash() {
+                Some(expected) if expected != found => {
+                    Err(ApplyError::Output { seq, expected, found })
+                }
+                Some(_) | None => Ok(Progress::Done),
+            };
+        }
+        self.begin(seq, record.time_ns, record.kind, record.body, sink)
+            .map_err(|error| ApplyError::Record { seq, error })
+    }
+
+    /// Begins the record that was given `seq` and `time_ns`.
+    ///
+    /// # Errors
+    ///
+    /// The record is none that this version writes.
+    #[inline]
+    pub fn begin(
+        &mut self,
+        seq: u64,
+        time_ns: u64,
+        kind: u8,
+        body: &[u8],
+        sink: &mut impl Sink,
+    ) -> Result<Progress, RecordError> {
+        let command = record::decode(kind, body)?;
+        let mut sink = Hashing { output: &mut self.output, sink };
+        Ok(self.engine.begin(seq, time_ns, &command, &mut sink))
+    }
+
+    /// Goes on with a record that is not done.
+    pub fn resume(&mut self, sink: &mut impl Sink) -> Progress {
+        self.engine.resume(&mut Hashing { output: &mut self.output, sink })
+    }
+
+    /// The engine, to look at.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Fingerprint of everything said so far.
+    #[must_use]
+    pub fn output_hash(&self) -> u64 {
+        self.output.value()
+    }
+
+    /// Fingerprint of the state, computed now.
+    #[must_use]
+    pub fn state_hash(&self) -> [u8; 32] {
+        state_hash(&self.engine)
+    }
+}

@@ -1,0 +1,176 @@
+//! Sequenced streams: every message of a session, framed as it is sent, kept for resending.
+//!
+//! A stream lives in an unlinked file that is mapped chunk by chunk, so that old messages cost
+//! disk and page cache, not memory. It is derived from the journal and made anew at every start.
+#![expect(unsafe_code, reason = "chunks of the stream file are memory-mapped")]
+
+use std::{fs::File, io, path::Path};
+
+use memmap2::{MmapMut, MmapOptions};
+use uncross_wire::soup;
+
+use crate::limits::{STREAM_CHUNK_LEN, STREAM_INDEX_STRIDE};
+
+/// One stream of sequenced Soup packets.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    /// Made with the first message.
+    file: Option<File>,
+    chunks: Vec<MmapMut>,
+    len: usize,
+    /// Number the next message gets.
+    next: u64,
+    /// Position of every message whose number is 1 more than a multiple of the stride.
+    index: Vec<usize>,
+    is_ended: bool,
+}
+
+impl Stream {
+    pub(crate) fn new() -> Self {
+        let (chunks, index) = (Vec::new(), Vec::new());
+        Self { file: None, chunks, len: 0, next: 1, index, is_ended: false }
+    }
+
+    /// Number the next message gets.
+    pub(crate) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Bytes so far.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Nothing will follow.
+    pub(crate) const fn end(&mut self) {
+        self.is_ended = true;
+    }
+
+    pub(crate) const fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    /// Appends a message, given in two parts.
+    ///
+    /// # Errors
+    ///
+    /// The file could not grow.
+    pub(crate) fn append(&mut self, dir: &Path, head: &[u8], tail: &[u8]) -> io::Result<()> {
+        let header = soup::header(soup::SEQUENCED_DATA, head.len() + tail.len());
+        let end = self.len + header.len() + head.len() + tail.len();
+        while self.capacity() < end {
+            self.grow(dir)?;
+        }
+        if (self.next - 1).is_multiple_of(STREAM_INDEX_STRIDE) {
+            self.index.push(self.len);
+        }
+        for part in [&header[..], head, tail] {
+            self.put(part);
+        }
+        self.next += 1;
+        Ok(())
+    }
+
+    const fn capacity(&self) -> usize {
+        self.chunks.len() * STREAM_CHUNK_LEN
+    }
+
+    fn grow(&mut self, dir: &Path) -> io::Result<()> {
+        let offset = self.capacity() as u64;
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(tempfile::tempfile_in(dir)?),
+        };
+        file.set_len(offset + STREAM_CHUNK_LEN as u64)?;
+        let mut options = MmapOptions::new();
+        options.offset(offset).len(STREAM_CHUNK_LEN);
+        // SAFETY: the file has no name, so no other process can truncate or write it, and this
+        // range of it is mapped once.
+        let chunk = unsafe { options.map_mut(&*file)? };
+        self.chunks.push(chunk);
+        Ok(())
+    }
+
+    fn put(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (chunk, offset) = place(self.len);
+            let room = STREAM_CHUNK_LEN - offset;
+            let (now, later) = bytes.split_at(bytes.len().min(room));
+            self.chunks[chunk][offset..offset + now.len()].copy_from_slice(now);
+            self.len += now.len();
+            bytes = later;
+        }
+    }
+
+    /// The bytes from `position` to the end or the chunk's end, whichever is first.
+    pub(crate) fn at(&self, position: usize) -> &[u8] {
+        let (chunk, offset) = place(position);
+        let end = STREAM_CHUNK_LEN.min(offset + self.len - position);
+        self.chunks.get(chunk).map_or(&[], |chunk| &chunk[offset..end])
+    }
+
+    /// Position of message `number`; `None` when it is neither there nor the next one.
+    pub(crate) fn position(&self, number: u64) -> Option<usize> {
+        if number == self.next {
+            return Some(self.len);
+        }
+        let before = number.checked_sub(1)?;
+        let entry = usize::try_from(before / STREAM_INDEX_STRIDE).ok()?;
+        let mut position = *self.index.get(entry).filter(|_| number < self.next)?;
+        for _ in 0..before % STREAM_INDEX_STRIDE {
+            let length = u16::from_be_bytes([self.byte(position), self.byte(position + 1)]);
+            position += 2 + usize::from(length);
+        }
+        Some(position)
+    }
+
+    fn byte(&self, position: usize) -> u8 {
+        let (chunk, offset) = place(position);
+        self.chunks[chunk][offset]
+    }
+}
+
+/// Chunk and offset of a position.
+const fn place(position: usize) -> (usize, usize) {
+    (position / STREAM_CHUNK_LEN, position % STREAM_CHUNK_LEN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_is_found_by_its_number_across_chunks() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut stream = Stream::new();
+        let message = [7; 1_000];
+        let mut expected = Vec::new();
+        for number in 1..=5_000_u64 {
+            let len = usize::try_from(number % 900).unwrap();
+            stream.append(dir.path(), &number.to_be_bytes(), &message[..len]).unwrap();
+            expected.push((number, len));
+        }
+        assert!(2 * STREAM_CHUNK_LEN < stream.len(), "several chunks are needed");
+        for (number, len) in expected {
+            let mut position = stream.position(number).unwrap();
+            let mut bytes = Vec::new();
+            while bytes.len() < 11 + len {
+                let part = stream.at(position);
+                bytes.extend_from_slice(part);
+                position += part.len();
+            }
+            assert_eq!(bytes[..3], soup::header(b'S', 8 + len));
+            assert_eq!(bytes[3..11], number.to_be_bytes());
+        }
+        assert_eq!(stream.position(0), None);
+        assert_eq!(stream.position(5_001), Some(stream.len()));
+        assert_eq!(stream.position(5_002), None);
+    }
+
+    #[test]
+    fn an_empty_stream_begins_at_one() {
+        let stream = Stream::new();
+        assert_eq!((stream.position(1), stream.position(2)), (Some(0), None));
+        assert!(stream.at(0).is_empty());
+    }
+}

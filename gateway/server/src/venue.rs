@@ -1,0 +1,478 @@
+//! Boot and end of a venue: recover, replay, say what must be said first, open the doors.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use crossbeam::channel::Receiver;
+use foldhash::fast::RandomState;
+use mio::{Poll, Token, net::TcpListener};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use uncross_engine::{
+    Progress, command::Source, engine::DefineError, instrument::Instrument, limits::Capacity,
+};
+use uncross_journal::{
+    CloseError, Identity, OpenError, Recovery, ReplayError, Settings, TornTail, Writer,
+};
+
+use crate::{
+    affinity::Cpus,
+    auth::Auth,
+    calendar::Calendar,
+    clock::{Clock, wall_ns},
+    config::{Config, VenueDir},
+    core_loop::{Core, CoreError},
+    doors::{Doors, Parts, Rules, WAKER},
+    egress::Egress,
+    notice::{Notice, Notices},
+    outbound::Outbound,
+    reactor::{Reactor, ReactorError},
+    record::Draft,
+    replica::{ApplyError, Replica},
+    ring,
+    users::{Users, error::UsersError},
+};
+
+/// Furthest that the wall clock may stand behind the last record at start.
+const CLOCK_BEHIND_NS_MAX: u64 = 1_000_000_000;
+/// Epoch of a venue that has never lost anything.
+const FIRST_EPOCH: u32 = 0;
+
+/// Why a venue does not start. Nothing was changed but what the message says.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen for {door} on {address}: {error}")]
+    Listen {
+        /// `orders` or `data`.
+        door: &'static str,
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// A record cannot be applied.
+    #[error(transparent)]
+    Replay(#[from] ReplayError<ApplyError>),
+    /// The users file is unusable.
+    #[error(transparent)]
+    Users(#[from] UsersError),
+    /// The configuration contradicts the journal.
+    #[error("capacity: the journal was begun with {journal:?}, configured is {configured:?}")]
+    Capacity {
+        /// What the journal says.
+        journal: Capacity,
+        /// What the configuration says.
+        configured: Capacity,
+    },
+    /// An instrument of the configuration contradicts the journal.
+    #[error("instrument {id}: the journal lists {journal:?}, configured is {configured:?}")]
+    Instrument {
+        /// Its id.
+        id: u32,
+        /// What the journal says.
+        journal: Instrument,
+        /// What the configuration says.
+        configured: Instrument,
+    },
+    /// An instrument cannot be listed.
+    #[error("instrument {id}: {error}")]
+    Listing {
+        /// Its id.
+        id: u32,
+        /// Why.
+        error: DefineError,
+    },
+    /// The wall clock is behind the journal.
+    #[error("the clock is {behind_ns} ns behind the last record, at most 1 s is allowed")]
+    ClockBehind {
+        /// By how much.
+        behind_ns: u64,
+    },
+    /// The first records could not be journalled.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// The system refused something.
+    #[error("{doing}: {error}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// Why a venue did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// It had failed before.
+    #[error(transparent)]
+    Failed(#[from] ReactorError),
+    /// The journal was not closed cleanly.
+    #[error(transparent)]
+    Close(#[from] CloseError),
+    /// The thread panicked.
+    #[error("the core thread panicked")]
+    Panicked,
+}
+
+/// What a venue was when it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Sequence number of the last record.
+    pub last_seq: u64,
+    /// Sequence number up to which everything is on the device.
+    pub durable_seq: u64,
+    /// Fingerprint of the state.
+    pub state_hash: [u8; 32],
+    /// Fingerprint of all events.
+    pub output_hash: u64,
+}
+
+/// What was found at start.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// Records replayed.
+    pub records: u64,
+    /// What was cut off the end of the journal, if anything was.
+    pub torn: Option<TornTail>,
+}
+
+/// A running venue.
+#[derive(Debug)]
+pub struct Venue {
+    orders_addr: SocketAddr,
+    data_addr: SocketAddr,
+    recovered: Recovered,
+    core_cpu: Option<usize>,
+    should_stop: Arc<AtomicBool>,
+    waker: Arc<mio::Waker>,
+    notices: Receiver<Notice>,
+    thread: JoinHandle<(Core, Result<(), ReactorError>)>,
+}
+
+/// Starts the venue in `dir`: recovers its journal, then opens the doors.
+///
+/// # Errors
+///
+/// What is wrong, found before anyone could connect.
+pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
+    let orders = bind("orders", config.orders.listen)?;
+    let data = bind("data", config.data.listen)?;
+    let users = Users::load(&dir.users_file())?;
+    std::fs::create_dir_all(dir.streams()).map_err(io_error("making the folder for streams"))?;
+
+    let mut egress = Egress::new(&dir.streams(), config.capacity.ports);
+    let (replica, journal, recovered) = recover(config, dir, &mut egress)?;
+    let clock = Clock::new();
+    let mut outbound = Outbound::new(config.queues.outbound_events as usize);
+    let core = open_day(config, replica, journal, &clock, &mut outbound, &mut egress)?;
+
+    let poll = Poll::new().map_err(io_error("making the poll"))?;
+    let waker = mio::Waker::new(poll.registry(), Token(WAKER));
+    let waker = Arc::new(waker.map_err(io_error("making the waker"))?);
+    let auth = Auth::start(users, Arc::clone(&waker)).map_err(io_error("starting a thread"))?;
+    let (producer, consumer) = ring::ring(config.queues.ring_slots as usize);
+    let (notices, receiver) = Notices::new();
+    let listeners = [
+        listen("orders", config.orders.listen, &orders)?,
+        listen("data", config.data.listen, &data)?,
+    ];
+    let (orders_addr, data_addr) = (address(&listeners[0])?, address(&listeners[1])?);
+    let generations = generations(&core, config.capacity.ports);
+    let symbols = symbols(&core);
+    let rules = rules(config);
+    let parts = Parts { listeners, producer, auth, notices, rules, generations, symbols };
+    let doors = Doors::open(parts, &poll).map_err(io_error("registering a listener"))?;
+
+    let cpus = Cpus::read();
+    let core_cpu = cpus.for_core().filter(|_| config.core.pin && 1 < cpus.count());
+    let should_stop = Arc::new(AtomicBool::new(false));
+    let reactor = Reactor {
+        poll,
+        doors,
+        core,
+        consumer,
+        outbound,
+        egress,
+        clock,
+        // A core that spins on the only CPU keeps everybody else off it.
+        spin: if 1 < cpus.count() { config.core.spin } else { Duration::ZERO },
+        should_stop: Arc::clone(&should_stop),
+    };
+    let run = move || {
+        if let Some(cpu) = core_cpu {
+            // Unpinned it runs all the same; `core_cpu` is told to the operator as the intent.
+            let _is_pinned = cpus.pin(cpu);
+        }
+        reactor.run()
+    };
+    let thread = thread::Builder::new().name("uncross-core".to_owned()).spawn(run);
+    let thread = thread.map_err(io_error("starting a thread"))?;
+    let notices = receiver;
+    Ok(Venue { orders_addr, data_addr, recovered, core_cpu, should_stop, waker, notices, thread })
+}
+
+impl Venue {
+    /// Where brokers connect.
+    #[must_use]
+    pub const fn orders_addr(&self) -> SocketAddr {
+        self.orders_addr
+    }
+
+    /// Where subscribers connect.
+    #[must_use]
+    pub const fn data_addr(&self) -> SocketAddr {
+        self.data_addr
+    }
+
+    /// What was found at start.
+    #[must_use]
+    pub const fn recovered(&self) -> &Recovered {
+        &self.recovered
+    }
+
+    /// The CPU that the core is pinned to.
+    #[must_use]
+    pub const fn core_cpu(&self) -> Option<usize> {
+        self.core_cpu
+    }
+
+    /// What there is to tell an operator; ends when the venue does.
+    #[must_use]
+    pub const fn notices(&self) -> &Receiver<Notice> {
+        &self.notices
+    }
+
+    /// Whether the venue still runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
+    /// Ends the venue: connections are closed, the journal is synced and closed.
+    ///
+    /// # Errors
+    ///
+    /// It had failed before, or the journal cannot be synced.
+    pub fn stop(self) -> Result<Summary, StopError> {
+        // Relaxed: the flag carries no data.
+        self.should_stop.store(true, Ordering::Relaxed);
+        // A failed wake-up delays the end by one round of housekeeping.
+        drop(self.waker.wake());
+        let (core, result) = self.thread.join().or(Err(StopError::Panicked))?;
+        result?;
+        let last_seq = core.seq();
+        let (replica, journal) = core.into_parts();
+        let watermark = journal.watermark();
+        journal.close()?;
+        Ok(Summary {
+            last_seq,
+            durable_seq: watermark.durable_seq(),
+            state_hash: replica.state_hash(),
+            output_hash: replica.output_hash(),
+        })
+    }
+}
+
+fn io_error(doing: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |error| StartError::Io { doing, error }
+}
+
+/// Takes an address, so that a busy one is found out before the journal is read; connections are
+/// refused until [`listen`].
+fn bind(door: &'static str, address: SocketAddr) -> Result<Socket, StartError> {
+    let bound = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&SockAddr::from(address))?;
+        Ok(socket)
+    };
+    bound().map_err(|error| StartError::Listen { door, address, error })
+}
+
+fn listen(
+    door: &'static str,
+    address: SocketAddr,
+    socket: &Socket,
+) -> Result<TcpListener, StartError> {
+    const BACKLOG: i32 = 1_024;
+    let listener = socket.listen(BACKLOG).and_then(|()| socket.try_clone());
+    let listener = listener.map_err(|error| StartError::Listen { door, address, error })?;
+    Ok(TcpListener::from_std(listener.into()))
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(io_error("reading a listener's address"))
+}
+
+/// Replays the journal into a replica and into the streams.
+fn recover(
+    config: &Config,
+    dir: &VenueDir,
+    egress: &mut Egress,
+) -> Result<(Replica, Writer, Recovered), StartError> {
+    let settings = Settings {
+        segment_len_bytes: config.journal.segment,
+        flush_interval: config.journal.flush_interval,
+        ..Settings::default()
+    };
+    let identity = Identity {
+        behaviour_version: uncross_engine::BEHAVIOUR_VERSION,
+        config_hash: config.fingerprint(),
+        build_id: build_id(),
+    };
+    let mut recovery: Recovery = uncross_journal::open(&dir.journal(), &settings, &identity)?;
+    let mut replica = None;
+    let mut events = Vec::new();
+    recovery.replay(|record| {
+        let Some(replica) = &mut replica else {
+            replica = Some(Replica::found(&record)?);
+            return Ok(());
+        };
+        let mut progress = replica.apply(&record, &mut events)?;
+        loop {
+            for event in events.drain(..) {
+                egress.write(&event).map_err(|error| ApplyError::Stream(error.to_string()))?;
+            }
+            match progress {
+                Progress::Done => return Ok(()),
+                Progress::More => progress = replica.resume(&mut events),
+            }
+        }
+    })?;
+    let recovered = Recovered { records: recovery.last_seq(), torn: recovery.torn().cloned() };
+    let replica = match replica {
+        Some(replica) if replica.capacity() != config.capacity => {
+            let (journal, configured) = (replica.capacity(), config.capacity);
+            return Err(StartError::Capacity { journal, configured });
+        }
+        Some(replica) => replica,
+        None => Replica::new(config.capacity),
+    };
+    let journal = recovery.into_writer(wall_ns(), replica.output_hash())?;
+    Ok((replica, journal, recovered))
+}
+
+fn build_id() -> [u8; 32] {
+    let mut id = [0; 32];
+    let text = concat!("uncross ", env!("CARGO_PKG_VERSION")).as_bytes();
+    id[..text.len()].copy_from_slice(text);
+    id
+}
+
+/// Says what must be said before the doors open: capacity, sessions that are down, instruments,
+/// the day.
+fn open_day(
+    config: &Config,
+    replica: Replica,
+    journal: Writer,
+    clock: &Clock,
+    outbound: &mut Outbound,
+    egress: &mut Egress,
+) -> Result<Core, StartError> {
+    let now_ns = clock.now_ns();
+    let behind_ns = replica.engine().now_ns().saturating_sub(now_ns);
+    if CLOCK_BEHIND_NS_MAX < behind_ns {
+        return Err(StartError::ClockBehind { behind_ns });
+    }
+    let calendar =
+        Calendar { utc_offset_s: config.venue.utc_offset_s, roll_at_s: config.venue.day_roll_s };
+    let drafts = first_words(config, &replica, journal.last_seq() == 0, calendar, now_ns)?;
+    let mut core = Core::new(replica, journal, calendar, FIRST_EPOCH);
+    core.advance(now_ns);
+    let mut failure = None;
+    for draft in &drafts {
+        core.insist(draft, outbound, |outbound| {
+            while let Some(event) = outbound.pop() {
+                if let Err(error) = egress.write(&event) {
+                    failure.get_or_insert(error);
+                }
+            }
+        })?;
+    }
+    match failure {
+        Some(error) => Err(io_error("writing a stream")(error)),
+        None => Ok(core),
+    }
+}
+
+fn first_words(
+    config: &Config,
+    replica: &Replica,
+    is_new: bool,
+    calendar: Calendar,
+    now_ns: u64,
+) -> Result<Vec<Draft>, StartError> {
+    let mut drafts = Vec::new();
+    let mut say = |set: &dyn Fn(&mut Draft)| {
+        let mut draft = Draft::new();
+        set(&mut draft);
+        drafts.push(draft);
+    };
+    if is_new {
+        say(&|draft| draft.set_capacity(&config.capacity));
+    }
+    let engine = replica.engine();
+    for port in 1..=config.capacity.ports {
+        if let Some((generation, true)) = engine.session(port) {
+            say(&|draft| draft.set_session_down(Source { port, generation }, b'R'));
+        }
+    }
+    for &configured in &config.instruments {
+        let id = configured.id;
+        match engine.instruments().find(|listed| listed.id == id) {
+            Some(&journal) if journal != configured => {
+                return Err(StartError::Instrument { id, journal, configured });
+            }
+            Some(_) => {}
+            None => {
+                let listing = engine.check_define(&configured);
+                listing.map_err(|error| StartError::Listing { id, error })?;
+                say(&|draft| draft.set_instrument(&configured));
+            }
+        }
+    }
+    let date = calendar.date(now_ns);
+    if engine.day().is_none_or(|day| day.date < date) {
+        say(&|draft| draft.set_day_roll(&calendar.roll(now_ns, FIRST_EPOCH)));
+    }
+    Ok(drafts)
+}
+
+fn generations(core: &Core, ports_max: u16) -> Vec<u16> {
+    let engine = core.replica().engine();
+    (0..=ports_max).map(|port| engine.session(port).map_or(0, |(last, _)| last)).collect()
+}
+
+fn symbols(core: &Core) -> HashMap<[u8; 8], u32, RandomState> {
+    core.replica().engine().instruments().map(|it| (it.symbol, it.id)).collect()
+}
+
+fn rules(config: &Config) -> Rules {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let session = &config.session;
+    Rules {
+        login_timeout_ms: ms(session.login_timeout),
+        heartbeat_ms: ms(session.heartbeat_interval),
+        client_timeout_ms: ms(session.client_timeout),
+        connections_max: session.connections_max as usize,
+        per_address_max: session.connections_per_address_max as usize,
+        // The length field and the packet type belong to the frame, not to its payload.
+        payload_max: usize::from(session.frame_len_max) - 3,
+        frames_per_turn: session.frames_per_turn as usize,
+        lag_max: usize::try_from(session.lag_max).unwrap_or(usize::MAX),
+    }
+}

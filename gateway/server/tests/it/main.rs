@@ -1,0 +1,12 @@
+//! The venue over real sockets, real journal files and real restarts.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed unwrap is a failed test"
+)]
+
+mod harness;
+mod refusals;
+mod sessions;

@@ -1,0 +1,224 @@
+//! Everything that changes the disk or asks a mapped page of it, in one place.
+//!
+//! Each function tells the [`Probe`] first, so that tests can make the k-th operation fail or hold
+//! a helper at a chosen point. Nothing here runs on the core thread.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use memmap2::{Advice, MmapMut, MmapRaw};
+use rustix::fs::{FallocateFlags, OFlags};
+
+use crate::error::{DiskError, Operation};
+use crate::limits::{PAGE_BYTES, PREPARE_CHUNK_BYTES, index};
+
+/// Told of every operation before it happens; for fault tests and for tracing.
+pub trait Probe: Send + Sync + fmt::Debug {
+    /// Called on the thread that is about to do `operation` on `path`; may block.
+    ///
+    /// # Errors
+    ///
+    /// An error takes the place of the operation, which then does not happen.
+    fn before(&self, operation: Operation, path: &Path) -> io::Result<()>;
+}
+
+/// The disk as the journal sees it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Disk {
+    probe: Option<Arc<dyn Probe>>,
+}
+
+/// What became of a preparation.
+pub(crate) enum Prepared {
+    /// The file is there, its zeros are on the device.
+    Ready(File),
+    /// It was given up because the caller asked to; nothing is left of it.
+    Abandoned,
+}
+
+impl Disk {
+    pub(crate) fn new(probe: Option<Arc<dyn Probe>>) -> Self {
+        Self { probe }
+    }
+
+    fn run<T>(
+        &self,
+        operation: Operation,
+        path: &Path,
+        act: impl FnOnce() -> io::Result<T>,
+    ) -> Result<T, DiskError> {
+        let asked = self.probe.as_ref().map_or(Ok(()), |probe| probe.before(operation, path));
+        asked.and_then(|()| act()).map_err(DiskError::of(operation, path))
+    }
+
+    pub(crate) fn create_folder(&self, path: &Path) -> Result<(), DiskError> {
+        self.run(Operation::CreateFolder, path, || fs::create_dir_all(path))
+    }
+
+    /// Creates `path`, which must not exist, for reading and writing.
+    pub(crate) fn create(&self, path: &Path) -> Result<File, DiskError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        self.run(Operation::Create, path, || options.open(path))
+    }
+
+    pub(crate) fn open_rw(&self, path: &Path) -> Result<File, DiskError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        self.run(Operation::Open, path, || options.open(path))
+    }
+
+    pub(crate) fn write_at(
+        &self,
+        file: &File,
+        path: &Path,
+        bytes: &[u8],
+        offset: u64,
+    ) -> Result<(), DiskError> {
+        self.run(Operation::Write, path, || file.write_all_at(bytes, offset))
+    }
+
+    pub(crate) fn map(&self, file: &File, path: &Path) -> Result<MmapRaw, DiskError> {
+        self.run(Operation::Map, path, || MmapRaw::map_raw(file))
+    }
+
+    /// Makes pages writable without changing them: the writer then takes no fault there.
+    pub(crate) fn populate(
+        &self,
+        map: &MmapRaw,
+        path: &Path,
+        offset: u64,
+        len_bytes: u64,
+    ) -> Result<(), DiskError> {
+        self.run(Operation::Populate, path, || {
+            match map.advise_range(Advice::PopulateWrite, index(offset), index(len_bytes)) {
+                // Kernels before 5.14 do not know the advice: the writer then takes the faults.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+                done => done,
+            }
+        })
+    }
+
+    /// Starts reading pages into the cache; advice only, so that failing is no error.
+    pub(crate) fn read_ahead(&self, map: &MmapRaw, path: &Path, offset: u64, len_bytes: u64) {
+        let advised = self.run(Operation::Read, path, || {
+            map.advise_range(Advice::WillNeed, index(offset), index(len_bytes))
+        });
+        // Advice: when it is refused, `populate` reads the pages and reports what is wrong.
+        drop(advised);
+    }
+
+    /// Syncs exactly the pages that hold `offset..end`.
+    pub(crate) fn sync_pages(
+        &self,
+        map: &MmapRaw,
+        path: &Path,
+        offset: u64,
+        end: u64,
+    ) -> Result<(), DiskError> {
+        self.run(Operation::SyncPages, path, || {
+            map.flush_range(index(offset), index(end - offset))
+        })
+    }
+
+    pub(crate) fn sync_file(&self, file: &File, path: &Path) -> Result<(), DiskError> {
+        self.run(Operation::SyncFile, path, || file.sync_all())
+    }
+
+    pub(crate) fn sync_data(&self, file: &File, path: &Path) -> Result<(), DiskError> {
+        self.run(Operation::SyncFile, path, || file.sync_data())
+    }
+
+    pub(crate) fn sync_folder(&self, path: &Path) -> Result<(), DiskError> {
+        self.run(Operation::SyncFolder, path, || File::open(path)?.sync_all())
+    }
+
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        self.run(Operation::Rename, from, || fs::rename(from, to))
+    }
+
+    pub(crate) fn remove(&self, path: &Path) -> Result<(), DiskError> {
+        self.run(Operation::Remove, path, || fs::remove_file(path))
+    }
+
+    pub(crate) fn set_read_only(&self, file: &File, path: &Path) -> Result<(), DiskError> {
+        self.run(Operation::SetReadOnly, path, || {
+            file.set_permissions(fs::Permissions::from_mode(0o444))
+        })
+    }
+
+    /// Creates `path` with `len_bytes` of real zeros on the device, ready to be mapped.
+    ///
+    /// The zeros bypass the page cache where the file system can: written through it in large
+    /// pieces they leave large folios behind, and each later sync of one page writes all of its
+    /// folio. Where it cannot, they are written page by page.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system said; the file is removed again.
+    pub(crate) fn prepare(
+        &self,
+        path: &Path,
+        len_bytes: u64,
+        give_up: impl Fn() -> bool,
+    ) -> Result<Prepared, DiskError> {
+        let written = self.write_zeros(path, len_bytes, give_up);
+        if !matches!(written, Ok(Prepared::Ready(_))) {
+            // Best effort: the next start removes it, and the first error is the one to report.
+            drop(self.remove(path));
+        }
+        written
+    }
+
+    fn write_zeros(
+        &self,
+        path: &Path,
+        len_bytes: u64,
+        give_up: impl Fn() -> bool,
+    ) -> Result<Prepared, DiskError> {
+        let file = self.create(path)?;
+        self.run(Operation::Reserve, path, || reserve(&file, len_bytes))?;
+        let direct = OpenOptions::new()
+            .write(true)
+            .custom_flags(OFlags::DIRECT.bits().cast_signed())
+            .open(path)
+            .ok();
+        // Anonymous memory: aligned to pages, as direct writes demand, and zero.
+        let zeros = MmapMut::map_anon(PREPARE_CHUNK_BYTES)
+            .map_err(DiskError::of(Operation::WriteZeros, path))?;
+        let (target, chunk) = match &direct {
+            Some(direct) => (direct, PREPARE_CHUNK_BYTES),
+            None => (&file, index(PAGE_BYTES)),
+        };
+        let mut offset = 0;
+        while offset < len_bytes {
+            if give_up() {
+                return Ok(Prepared::Abandoned);
+            }
+            let step_end = len_bytes.min(offset + PREPARE_CHUNK_BYTES as u64);
+            self.run(Operation::WriteZeros, path, || {
+                for at in (offset..step_end).step_by(chunk) {
+                    let len = index(step_end - at).min(chunk);
+                    target.write_all_at(&zeros[..len], at)?;
+                }
+                Ok(())
+            })?;
+            offset = step_end;
+        }
+        self.sync_file(&file, path)?;
+        Ok(Prepared::Ready(file))
+    }
+}
+
+/// Reserves `len_bytes`, so that a full disk is found before anything is written.
+fn reserve(file: &File, len_bytes: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len_bytes) {
+        // The file system cannot: writing the zeros finds out as well, only later.
+        Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(len_bytes),
+        done => done.map_err(io::Error::from),
+    }
+}

@@ -1,0 +1,426 @@
+//! What can go wrong, one enum per operation, each variant a fact with its place.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// Something done to the disk; also what a [`Probe`](crate::Probe) is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Create a folder.
+    CreateFolder,
+    /// List a folder.
+    List,
+    /// Create a file.
+    Create,
+    /// Open an existing file.
+    Open,
+    /// Read from a file.
+    Read,
+    /// Reserve the room of a new segment.
+    Reserve,
+    /// Write a new segment's zeros.
+    WriteZeros,
+    /// Write to a file.
+    Write,
+    /// Map a file into memory.
+    Map,
+    /// Make mapped pages writable ahead of the writer.
+    Populate,
+    /// Sync mapped pages.
+    SyncPages,
+    /// Sync a file.
+    SyncFile,
+    /// Sync a folder.
+    SyncFolder,
+    /// Rename a file.
+    Rename,
+    /// Remove a file.
+    Remove,
+    /// Take the write permission away from a file.
+    SetReadOnly,
+    /// Take the lock.
+    Lock,
+    /// Ask the operating system for random bytes.
+    Random,
+    /// Start a helper thread.
+    StartThread,
+}
+
+/// The operating system refused an operation.
+#[derive(Clone, Debug, Error)]
+#[error("{operation:?} {}: {source}", path.display())]
+pub struct DiskError {
+    /// What was tried.
+    pub operation: Operation,
+    /// On which file or folder.
+    pub path: PathBuf,
+    /// Its answer.
+    pub source: Arc<io::Error>,
+}
+
+impl DiskError {
+    pub(crate) fn new(operation: Operation, path: &Path, source: io::Error) -> Self {
+        Self { operation, path: path.to_owned(), source: Arc::new(source) }
+    }
+
+    /// For `map_err`: the operation and path of an answer that is still to come.
+    pub(crate) fn of(operation: Operation, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::new(operation, path, source)
+    }
+}
+
+/// A field of a header page, footer or sidecar that says something else than it must.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Counts segments.
+    SegmentNumber,
+    /// First sequence number, against the chain and the file's name.
+    FirstSeq,
+    /// Length of the file.
+    SegmentLen,
+    /// Checksum of the previous segment's seal.
+    PrevCrc,
+    /// Where the seal record starts.
+    SealOffset,
+    /// Last sequence number of a segment.
+    LastSeq,
+    /// Records of a segment.
+    RecordCount,
+    /// Entries of the sparse index.
+    EntryCount,
+    /// A field of an entry of the sparse index.
+    IndexEntry,
+    /// A field that must be zero.
+    Reserved,
+    /// The rolling output hash of a seal or footer.
+    OutputHash,
+    /// A time stamp of a footer.
+    Time,
+}
+
+/// A BLAKE3 hash; shown in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Hash(pub [u8; 32]);
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0 {
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why the bytes at an offset are not what the format demands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Fault {
+    /// Nothing was ever written where something must be.
+    #[error("nothing is written where a record must be")]
+    Unwritten,
+    /// The body is longer than any may be.
+    #[error("body of {found} bytes, at most {max}")]
+    BodyLen {
+        /// The longest body.
+        max: u16,
+        /// The length read.
+        found: u16,
+    },
+    /// The record does not fit into its segment.
+    #[error("record of {found} bytes where {max} are left")]
+    Overrun {
+        /// Bytes left.
+        max: u64,
+        /// Length of the record.
+        found: u64,
+    },
+    /// The checksum is wrong.
+    #[error("checksum {found:#010x}, computed {expected:#010x}")]
+    Checksum {
+        /// The checksum of the bytes that are there.
+        expected: u32,
+        /// The checksum stored.
+        found: u32,
+    },
+    /// The checksum is right, yet the kind is none of this format.
+    #[error("kind {found:#04x} is none of this format")]
+    Kind {
+        /// The kind read.
+        found: u8,
+    },
+    /// The checksum is right, yet the sequence number is not.
+    #[error("sequence number {found}, due was {expected}")]
+    Seq {
+        /// The number due.
+        expected: u64,
+        /// The number read.
+        found: u64,
+    },
+    /// The checksum is right, yet one of the journal's own records has a wrong body.
+    #[error("body of {found} bytes, due were {expected}")]
+    OwnBody {
+        /// Its length.
+        expected: u16,
+        /// The length read.
+        found: u16,
+    },
+    /// The first bytes are not those of the format.
+    #[error("first bytes {found:02x?}, due were {expected:02x?}")]
+    Magic {
+        /// The bytes of the format.
+        expected: [u8; 8],
+        /// The bytes read.
+        found: [u8; 8],
+    },
+    /// A field says something else than it must.
+    #[error("{field:?} is {found}, due was {expected}")]
+    Field {
+        /// Which one.
+        field: Field,
+        /// What it must say.
+        expected: u64,
+        /// What it says.
+        found: u64,
+    },
+    /// The content of a sealed segment does not hash to what was recorded.
+    #[error("BLAKE3 {found:?}, due was {expected:?}")]
+    ContentHash {
+        /// The hash recorded.
+        expected: Hash,
+        /// The hash of the bytes that are there.
+        found: Hash,
+    },
+    /// Valid records follow the invalid one though no machine crash lies between.
+    #[error("invalid, yet a valid record follows at offset {follows_at}")]
+    ValidRecordFollows {
+        /// Where.
+        follows_at: u64,
+    },
+    /// A later segment exists.
+    #[error("invalid, yet segment {number} exists")]
+    LaterSegment {
+        /// Its number.
+        number: u64,
+    },
+}
+
+impl Fault {
+    /// Whether a write cut short can look like this. What a matching checksum vouches for cannot.
+    #[must_use]
+    pub const fn may_be_torn(self) -> bool {
+        match self {
+            Self::Unwritten
+            | Self::BodyLen { .. }
+            | Self::Overrun { .. }
+            | Self::Checksum { .. } => true,
+            Self::Kind { .. }
+            | Self::Seq { .. }
+            | Self::OwnBody { .. }
+            | Self::Magic { .. }
+            | Self::Field { .. }
+            | Self::ContentHash { .. }
+            | Self::ValidRecordFollows { .. }
+            | Self::LaterSegment { .. } => false,
+        }
+    }
+}
+
+/// Bytes that were durable and are wrong. Nothing may be built on such a journal.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{} at offset {offset}: {fault} (last good sequence number {last_seq}{})", path.display(),
+    durable_seq.map_or_else(String::new, |seq| format!(", durable up to {seq}")))]
+pub struct Damage {
+    /// The file.
+    pub path: PathBuf,
+    /// Byte offset in it.
+    pub offset: u64,
+    /// What is wrong there.
+    pub fault: Fault,
+    /// Last sequence number before the place.
+    pub last_seq: u64,
+    /// What the watermark says to be durable, where it was consulted.
+    pub durable_seq: Option<u64>,
+}
+
+/// Why a journal could not be read.
+#[derive(Clone, Debug, Error)]
+pub enum ReadError {
+    /// Something that was durable is damaged.
+    #[error("corrupt journal: {0}")]
+    Corrupt(Box<Damage>),
+    /// A segment that must exist does not.
+    #[error(
+        "segment {number} starting with sequence number {first_seq} is missing in {}",
+        dir.display()
+    )]
+    SegmentMissing {
+        /// The folder.
+        dir: PathBuf,
+        /// Number of the segment.
+        number: u64,
+        /// Its first sequence number, or the first one known to be in it.
+        first_seq: u64,
+    },
+    /// The segment needs a newer (or much older) reader.
+    #[error("{}: format version {found}, this build reads {oldest} to {newest}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version, or the oldest reader version it asks for.
+        found: u32,
+        /// Oldest version this build reads.
+        oldest: u32,
+        /// Newest version this build reads.
+        newest: u32,
+    },
+    /// Segments exist, the sidecar file with the durable watermark does not: nobody can tell a
+    /// torn tail from a lost one.
+    #[error("{} is missing beside existing segments", path.display())]
+    WatermarkMissing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Both slots of the sidecar file are invalid.
+    #[error("{}: no valid slot, at offset {offset}: {fault}", path.display())]
+    WatermarkDamaged {
+        /// The file.
+        path: PathBuf,
+        /// Offset of the first slot.
+        offset: u64,
+        /// What is wrong there.
+        fault: Fault,
+    },
+    /// The operating system refused an operation.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl From<Damage> for ReadError {
+    fn from(damage: Damage) -> Self {
+        Self::Corrupt(Box::new(damage))
+    }
+}
+
+/// Why a journal could not be opened for writing.
+#[derive(Clone, Debug, Error)]
+pub enum OpenError {
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Somebody else has it open.
+    #[error("{} is locked by {}", path.display(),
+        owner_pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}")))]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// Who holds it, as written there.
+        owner_pid: Option<u32>,
+    },
+    /// The configured segment length is out of range.
+    #[error("segment length {found}, must be a multiple of {multiple} in {min}..={max}")]
+    SegmentLen {
+        /// Shortest.
+        min: u64,
+        /// Longest.
+        max: u64,
+        /// Multiple of this.
+        multiple: u64,
+        /// What is configured.
+        found: u64,
+    },
+    /// The configured flush interval is zero.
+    #[error("the flush interval is zero")]
+    FlushIntervalZero,
+}
+
+impl From<DiskError> for OpenError {
+    fn from(error: DiskError) -> Self {
+        Self::Read(ReadError::Disk(error))
+    }
+}
+
+impl From<Damage> for OpenError {
+    fn from(damage: Damage) -> Self {
+        Self::Read(damage.into())
+    }
+}
+
+/// Why a replay stopped.
+#[derive(Clone, Debug, Error)]
+pub enum ReplayError<E> {
+    /// The journal could not be read.
+    #[error(transparent)]
+    Read(ReadError),
+    /// The caller's function refused a record.
+    #[error("the applier refused a record: {0}")]
+    Apply(E),
+}
+
+impl<E> From<ReadError> for ReplayError<E> {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl<E> From<DiskError> for ReplayError<E> {
+    fn from(error: DiskError) -> Self {
+        Self::Read(ReadError::Disk(error))
+    }
+}
+
+impl<E> From<Damage> for ReplayError<E> {
+    fn from(damage: Damage) -> Self {
+        Self::Read(damage.into())
+    }
+}
+
+/// Why a record was not appended. Nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum AppendError {
+    /// The segment is full and the next one is not prepared: retry later, refuse orders meanwhile.
+    #[error("the next segment is not prepared")]
+    NotReady,
+    /// A sync failed: nothing may be acknowledged any more.
+    #[error("a sync failed, the journal is poisoned")]
+    Poisoned,
+    /// The body is too long.
+    #[error("body of {found} bytes, at most {max}")]
+    BodyLen {
+        /// The longest body.
+        max: u16,
+        /// The length given.
+        found: usize,
+    },
+    /// Sequence numbers rise by one.
+    #[error("sequence number {found}, due was {expected}")]
+    Seq {
+        /// The number due.
+        expected: u64,
+        /// The number given.
+        found: u64,
+    },
+    /// The kind is unknown or the journal's own.
+    #[error("kind {found:#04x} is not one a caller may append")]
+    Kind {
+        /// The kind given.
+        found: u8,
+    },
+}
+
+/// Why a journal was not closed cleanly; the next start recovers it.
+#[derive(Clone, Debug, Error)]
+pub enum CloseError {
+    /// A sync failed, now or before.
+    #[error("poisoned: {0}")]
+    Poisoned(DiskError),
+    /// A sealed segment could not be finished.
+    #[error("sealing: {0}")]
+    Seal(ReadError),
+    /// A helper thread panicked.
+    #[error("a helper thread panicked")]
+    HelperPanicked,
+}

@@ -1,0 +1,83 @@
+//! Every bound of the journal with its reason. Relations between them are compile-time assertions.
+
+use std::time::Duration;
+
+/// Records are multiples of this, so that a record never shares a cache line with another one.
+pub const SLOT_BYTES: u64 = 64;
+/// Unit of write-back: what the kernel syncs, and the size of a segment's header page.
+pub const PAGE_BYTES: u64 = 4096;
+/// The header of a record; the first 40 bytes of the body share its slot.
+pub const RECORD_HEADER_BYTES: u64 = 24;
+/// Longest body in use. A record then still leaves one slot of its page, so that a pad record can
+/// always fill up to the next page.
+pub const BODY_BYTES_MAX: u16 = 4000;
+/// Longest record: header and longest body, rounded up to slots.
+pub const RECORD_BYTES_MAX: u64 = 4032;
+/// A seal is one slot; every segment keeps room for it behind its last record.
+pub const SEAL_BYTES: u64 = SLOT_BYTES;
+/// One entry of the sparse index covers this many bytes: a seek scans at most this much.
+pub const INDEX_STRIDE_BYTES: u64 = 64 << 10;
+
+/// Segment length unless configured: some 1 M single-slot records, prepared in about 0.1 s.
+pub const SEGMENT_LEN_DEFAULT_BYTES: u64 = 64 << 20;
+/// Shortest segment (tests); holds the header page, a few longest records and the footer.
+pub const SEGMENT_LEN_MIN_BYTES: u64 = 64 << 10;
+/// Longest segment: offsets within one must fit the 32 bits of a published position.
+pub const SEGMENT_LEN_MAX_BYTES: u64 = 1 << 30;
+/// Prepared segments kept ready. Two: one being entered while the next one is being written.
+pub const SPARES_MAX: usize = 2;
+
+/// Pages made writable ahead of the writer. They count as dirty, so more would only be written
+/// for nothing by the kernel's own write-back.
+pub const POPULATE_BYTES: u64 = 256 << 10;
+/// Pages read into the page cache ahead of the writer; clean, so they cost no write.
+pub const READ_AHEAD_BYTES: u64 = 4 << 20;
+/// Pages that must have filled since the last sync before the flush leaves the page being written
+/// to the next round. At that rate a page fills in a fraction of the interval, and syncing it
+/// would cost the writer a write-protect fault each round.
+pub const WHOLE_PAGES_MIN: u64 = 16;
+
+/// What an operating-system crash may lose at level `async`.
+pub const FLUSH_INTERVAL_DEFAULT: Duration = Duration::from_millis(5);
+/// How often pages ahead of the writer are made writable while it is busy: at 256 KiB ahead this
+/// keeps up with 250 MB/s.
+pub(crate) const POPULATE_INTERVAL: Duration = Duration::from_millis(1);
+/// How often the same is repeated when nothing is written: the kernel's write-back takes the
+/// write permission away after some 30 s.
+pub(crate) const REPOPULATE_INTERVAL: Duration = Duration::from_secs(1);
+/// The sidecar is written after each sync but synced itself at most this often: being behind only
+/// weakens the check for damage, it never makes it wrong.
+pub(crate) const SIDECAR_SYNC_INTERVAL: Duration = Duration::from_millis(100);
+/// Pause after a failed preparation before the next attempt.
+pub(crate) const PREPARE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Bytes read at a time when walking a file: fits the second-level cache, holds many records.
+pub(crate) const WINDOW_BYTES: usize = 256 << 10;
+/// Bytes of zeros written at a time when preparing; direct writes of this size run at full speed.
+pub(crate) const PREPARE_CHUNK_BYTES: usize = 1 << 20;
+
+const _: () = assert!(RECORD_BYTES_MAX.is_multiple_of(SLOT_BYTES));
+// Widening casts: `From` is not const.
+const _: () = assert!(RECORD_HEADER_BYTES + BODY_BYTES_MAX as u64 <= RECORD_BYTES_MAX);
+const _: () = assert!(RECORD_BYTES_MAX + SLOT_BYTES <= PAGE_BYTES);
+const _: () = assert!(INDEX_STRIDE_BYTES.is_multiple_of(PAGE_BYTES));
+const _: () = assert!(SEGMENT_LEN_MIN_BYTES.is_multiple_of(INDEX_STRIDE_BYTES));
+const _: () = assert!(SEGMENT_LEN_MAX_BYTES <= 1 << 32);
+// A segment that starts with a checkpoint still holds a record: first sequences are unique.
+const _: () = assert!(
+    2 * PAGE_BYTES + RECORD_BYTES_MAX + SLOT_BYTES + SEAL_BYTES <= SEGMENT_LEN_MIN_BYTES
+);
+const _: () = assert!(2 * RECORD_BYTES_MAX <= WINDOW_BYTES as u64);
+// Offsets are `u64` in files and `usize` in memory.
+const _: () = assert!(usize::BITS == 64);
+
+/// The index into memory of file offset `offset`.
+#[expect(clippy::cast_possible_truncation, reason = "usize has 64 bits, asserted above")]
+pub(crate) const fn index(offset: u64) -> usize {
+    offset as usize
+}
+
+/// `offset` rounded down to the start of its page.
+pub(crate) const fn page_floor(offset: u64) -> u64 {
+    offset - offset % PAGE_BYTES
+}

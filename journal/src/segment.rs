@@ -1,0 +1,239 @@
+//! A segment file opened for reading, its header page checked on its own and against the chain.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use zerocopy::{FromZeros, IntoBytes};
+
+use crate::error::{Damage, DiskError, Fault, Field, Operation, ReadError};
+use crate::folder::{self, Form};
+use crate::format::{
+    FORMAT_VERSION, FORMAT_VERSION_OLDEST, HASH_BYTES, Link, SEGMENT_MAGIC, SegmentHeader,
+    data_end,
+};
+use crate::limits::{
+    INDEX_STRIDE_BYTES, PAGE_BYTES, SEGMENT_LEN_MAX_BYTES, SEGMENT_LEN_MIN_BYTES,
+};
+use crate::record::Chain;
+
+/// An open segment file with a valid header page.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) path: PathBuf,
+    pub(crate) form: Form,
+    pub(crate) file: File,
+    pub(crate) header: Box<SegmentHeader>,
+}
+
+/// What a file's first page turned out to be.
+pub(crate) enum Opened {
+    Valid(Segment),
+    /// Not a header page of this format; `fault` says why.
+    Headless(Fault),
+}
+
+/// Where a walk over the chain of segments stands between two of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tip {
+    /// Number of the last segment; 0 before the first.
+    pub(crate) number: u64,
+    /// Last sequence number; 0 before the first.
+    pub(crate) last_seq: u64,
+    /// Checksum of the last seal; 0 before the first.
+    pub(crate) seal_crc: u32,
+    /// BLAKE3 of the last segment, where it is known: it was sealed.
+    pub(crate) hash: Option<[u8; 32]>,
+}
+
+impl Tip {
+    /// Before the first segment of a journal.
+    pub(crate) const START: Self = Self { number: 0, last_seq: 0, seal_crc: 0, hash: None };
+}
+
+impl Segment {
+    /// Opens `path` and reads its first page; `Ok(None)` when there is no such file.
+    pub(crate) fn open(path: PathBuf, form: Form) -> Result<Option<Opened>, ReadError> {
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(DiskError::new(Operation::Open, &path, error).into()),
+        };
+        let failed = |source| DiskError::new(Operation::Read, &path, source);
+        let len = file.metadata().map_err(failed)?.len();
+        if len < PAGE_BYTES {
+            let fault = field(Field::SegmentLen, SEGMENT_LEN_MIN_BYTES, len);
+            return Ok(Some(Opened::Headless(fault)));
+        }
+        let mut header = SegmentHeader::new_box_zeroed().map_err(|_unit| out_of_memory(&path))?;
+        file.read_exact_at(header.as_mut_bytes(), 0).map_err(failed)?;
+        match check_page(&header, len) {
+            Ok(()) => {}
+            Err(fault) => return Ok(Some(Opened::Headless(fault))),
+        }
+        let asked = header.oldest_reader_version.get();
+        let found = header.format_version.get();
+        if FORMAT_VERSION < asked || found < FORMAT_VERSION_OLDEST {
+            return Err(ReadError::Version {
+                path,
+                found: asked.max(found),
+                oldest: FORMAT_VERSION_OLDEST,
+                newest: FORMAT_VERSION,
+            });
+        }
+        Ok(Some(Opened::Valid(Self { path, form, file, header })))
+    }
+
+    /// The segment that follows `tip` in `dir`, whatever its form; `None` when there is none.
+    ///
+    /// Beside a running writer a file may change its name between two looks, and always in the
+    /// order of this search; only a name that vanished on the way asks for another round.
+    pub(crate) fn after(dir: &Path, tip: &Tip) -> Result<Option<Self>, ReadError> {
+        const ROUNDS_MAX: u32 = 3;
+        let first_seq = tip.last_seq + 1;
+        for _ in 0..ROUNDS_MAX {
+            if let Some(found) = Self::spare_after(dir, tip)? {
+                return Ok(Some(found));
+            }
+            let open = folder::open_path(dir, first_seq);
+            let sealed = folder::sealed_path(dir, first_seq);
+            for (path, form) in [(open, Form::Open), (sealed, Form::Sealed)] {
+                match Self::open(path.clone(), form)? {
+                    Some(Opened::Valid(segment)) => return Ok(Some(segment)),
+                    Some(Opened::Headless(fault)) => {
+                        return Err(tip.damage(path, 0, fault).into());
+                    }
+                    None => {}
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// A spare that the writer has entered behind `tip` and whose new name is not there yet.
+    pub(crate) fn spare_after(dir: &Path, tip: &Tip) -> Result<Option<Self>, ReadError> {
+        for (_, path) in folder::list(dir)?.spares {
+            if let Some(Opened::Valid(segment)) = Self::open(path, Form::Spare)?
+                && segment.header.segment_number.get() == tip.number + 1
+                && segment.header.prev_crc.get() == tip.seal_crc
+            {
+                return Ok(Some(segment));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Checks that the segment continues the journal at `tip`.
+    pub(crate) fn admit(&self, tip: &Tip) -> Result<(), Damage> {
+        let header = &self.header;
+        let facts = [
+            (Field::SegmentNumber, tip.number + 1, header.segment_number.get()),
+            (Field::FirstSeq, tip.last_seq + 1, header.first_seq.get()),
+            (Field::PrevCrc, u64::from(tip.seal_crc), u64::from(header.prev_crc.get())),
+        ];
+        for (name, expected, found) in facts {
+            if expected != found {
+                return Err(tip.damage(self.path.clone(), 0, field(name, expected, found)));
+            }
+        }
+        self.check_link(tip).map_err(|fault| {
+            tip.damage(self.path.clone(), crate::format::LINK_OFFSET, fault)
+        })
+    }
+
+    /// The link says nothing, or what the predecessor hashes to; in a sealed segment it must.
+    fn check_link(&self, tip: &Tip) -> Result<(), Fault> {
+        let link = &self.header.link;
+        if link.is_open() {
+            return match (self.form, tip.hash) {
+                (Form::Sealed, Some(expected)) => Err(content_hash(expected, [0; 32])),
+                (Form::Sealed | Form::Open | Form::Spare, _) => Ok(()),
+            };
+        }
+        let (expected, found) = (link.checksum(), link.crc.get());
+        if expected != found {
+            return Err(Fault::Checksum { expected, found });
+        }
+        match tip.hash {
+            Some(hash) if hash != link.prev_hash => Err(content_hash(hash, link.prev_hash)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The chain in front of the first record.
+    pub(crate) fn chain(&self) -> Chain {
+        Chain {
+            crc: self.header.prev_crc.get(),
+            salt: self.header.salt.get(),
+            last_seq: self.header.first_seq.get().wrapping_sub(1),
+        }
+    }
+
+    pub(crate) fn len_bytes(&self) -> u64 {
+        self.header.segment_len_bytes.get()
+    }
+
+    /// Where records must end.
+    pub(crate) fn data_end(&self) -> u64 {
+        data_end(self.len_bytes())
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.header.segment_number.get()
+    }
+
+    /// The BLAKE3 recorded in the last bytes of a sealed segment.
+    pub(crate) fn recorded_hash(&self) -> Result<[u8; 32], DiskError> {
+        let mut hash = [0; 32];
+        self.file
+            .read_exact_at(&mut hash, self.len_bytes() - HASH_BYTES)
+            .map_err(DiskError::of(Operation::Read, &self.path))?;
+        Ok(hash)
+    }
+}
+
+impl Tip {
+    /// Damage found at this point of the walk.
+    pub(crate) fn damage(&self, path: PathBuf, offset: u64, fault: Fault) -> Damage {
+        Damage { path, offset, fault, last_seq: self.last_seq, durable_seq: None }
+    }
+}
+
+pub(crate) fn field(field: Field, expected: u64, found: u64) -> Fault {
+    Fault::Field { field, expected, found }
+}
+
+pub(crate) fn content_hash(expected: [u8; 32], found: [u8; 32]) -> Fault {
+    Fault::ContentHash { expected: crate::error::Hash(expected), found: crate::error::Hash(found) }
+}
+
+/// Checks what a header page says about itself and its file of `len` bytes.
+fn check_page(header: &SegmentHeader, len: u64) -> Result<(), Fault> {
+    if header.magic != SEGMENT_MAGIC {
+        return Err(Fault::Magic { expected: SEGMENT_MAGIC, found: header.magic });
+    }
+    let (expected, found) = (header.checksum(), header.crc.get());
+    if expected != found {
+        return Err(Fault::Checksum { expected, found });
+    }
+    let stated = header.segment_len_bytes.get();
+    let whole = stated.is_multiple_of(INDEX_STRIDE_BYTES);
+    let within = SEGMENT_LEN_MIN_BYTES <= stated && stated <= SEGMENT_LEN_MAX_BYTES;
+    if stated != len || !whole || !within {
+        return Err(field(Field::SegmentLen, len, stated));
+    }
+    Ok(())
+}
+
+fn out_of_memory(path: &Path) -> DiskError {
+    DiskError::new(Operation::Read, path, io::ErrorKind::OutOfMemory.into())
+}
+
+/// Reads the link anew: the keeper fills it in while the segment is open.
+pub(crate) fn read_link(file: &File, path: &Path) -> Result<Link, DiskError> {
+    let mut link = Link::new_zeroed();
+    file.read_exact_at(link.as_mut_bytes(), crate::format::LINK_OFFSET)
+        .map_err(DiskError::of(Operation::Read, path))?;
+    Ok(link)
+}
