@@ -1,1 +1,500 @@
-//! Rules, one test each.
+//! The rules of docs/matching.md, one test each: commands in, whole event list out.
+
+use uncross_engine::{
+    Engine,
+    command::{Cancel, Command, DayRoll, Enter, Modify, Refuse, Replace, SessionUp, Source, Terms},
+    event::{Event, View},
+    limits,
+    types::{Action, Capacity, Side, TimeInForce},
+};
+
+use crate::{
+    differential::{CAPACITY, apply},
+    flow::instrument,
+};
+
+const BUY: Action = Action::Buy;
+const SELL: Action = Action::Sell;
+const IOC: TimeInForce = TimeInForce::ImmediateOrCancel;
+
+/// A venue with one instrument, an open day and two ports, spoken to in short words.
+struct Stage {
+    engine: Engine,
+    seq: u64,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self::with(CAPACITY)
+    }
+
+    fn with(capacity: limits::Capacity) -> Self {
+        let mut stage = Self { engine: Engine::new(capacity), seq: 0 };
+        stage.tell(&Command::Define(instrument(1)));
+        stage.tell(&day(20_000));
+        stage.up(1, 1);
+        stage.up(2, 1);
+        stage
+    }
+
+    fn tell(&mut self, command: &Command<'_>) -> Vec<Event> {
+        self.seq += 1;
+        apply(&mut self.engine, self.seq, command)
+    }
+
+    fn say(&mut self, command: &Command<'_>) -> Vec<String> {
+        self.tell(command).iter().map(short).collect()
+    }
+
+    fn up(&mut self, port: u16, generation: u16) -> Vec<String> {
+        let source = Source { port, generation };
+        self.say(&Command::SessionUp(SessionUp { source, firm: *b"FIRM" }))
+    }
+
+    fn enter(&mut self, port: u16, number: u32, action: Action, qty: u32, px: u32) -> Vec<String> {
+        self.say(&Command::Enter(order(port, number, action, qty, px)))
+    }
+
+    fn ioc(&mut self, port: u16, number: u32, action: Action, qty: u32, px: u32) -> Vec<String> {
+        let mut enter = order(port, number, action, qty, px);
+        enter.terms = enter.terms.map(|terms| Terms { time_in_force: IOC, ..terms });
+        self.say(&Command::Enter(enter))
+    }
+
+    fn replace(&mut self, port: u16, old: u32, new: u32, qty: u32, px: u32) -> Vec<String> {
+        let Enter { source, terms, client_order_id, echo, .. } = order(port, new, BUY, qty, px);
+        self.say(&Command::Replace(Replace {
+            source,
+            orig_user_ref_num: old,
+            user_ref_num: new,
+            qty,
+            px,
+            terms,
+            client_order_id,
+            echo,
+        }))
+    }
+
+    fn cancel(&mut self, port: u16, number: u32, qty: u32) -> Vec<String> {
+        let source = Source { port, generation: 1 };
+        self.say(&Command::Cancel(Cancel { source, user_ref_num: number, qty: Some(qty) }))
+    }
+
+    fn modify(&mut self, port: u16, number: u32, action: Action, qty: u32) -> Vec<String> {
+        let (source, action) = (Source { port, generation: 1 }, Some(action));
+        self.say(&Command::Modify(Modify { source, user_ref_num: number, action, qty }))
+    }
+
+    /// Best first: price, open quantity, number.
+    fn side(&self, side: Side) -> Vec<(u32, u32, u32)> {
+        self.engine.resting(1, side).map(|it| (it.px, it.open, it.user_ref_num)).collect()
+    }
+}
+
+fn day(date: u32) -> Command<'static> {
+    Command::DayRoll(DayRoll { date, utc_offset_s: 0, session: *b"SESSION001" })
+}
+
+fn order(port: u16, number: u32, action: Action, qty: u32, px: u32) -> Enter<'static> {
+    Enter {
+        source: Source { port, generation: 1 },
+        user_ref_num: number,
+        instrument: 1,
+        qty,
+        px,
+        terms: Ok(Terms {
+            action,
+            time_in_force: TimeInForce::Day,
+            capacity: Capacity::Agency,
+            firm: None,
+        }),
+        client_order_id: *b"              ",
+        echo: b"",
+    }
+}
+
+/// An event in a few words: `A2 10@1000 rests` is "number 2 accepted, 10 at 1000, on the book".
+fn short(event: &Event) -> String {
+    let fate = |dead: bool, rests: bool| match (dead, rests) {
+        (true, _) => " dead",
+        (false, true) => " rests",
+        (false, false) => "",
+    };
+    match event.view() {
+        View::Accepted(it) => {
+            let fate = fate(it.marks.is_dead(), it.marks.is_resting());
+            format!("A{} {}@{}{fate}", it.head.user_ref_num, it.qty, it.px)
+        }
+        View::Replaced(it) => {
+            let fate = fate(it.marks.is_dead(), it.marks.is_resting());
+            let (old, new) = (it.orig_user_ref_num, it.head.user_ref_num);
+            format!("U{old}>{new} {}@{}{fate}", it.qty, it.px)
+        }
+        View::Rejected(it) => format!("J{} {:#04x}", it.head.user_ref_num, it.reason),
+        View::Fill(it) => {
+            let (maker, taker) = (it.head.user_ref_num, it.taker_user_ref_num);
+            format!("E{maker}/{taker} {}@{}", it.qty, it.px)
+        }
+        View::Canceled(it) => {
+            format!("C{} {} {} left {}", it.head.user_ref_num, it.qty, it.reason as char, it.open)
+        }
+        View::Modified(it) => format!("M{} left {}", it.head.user_ref_num, it.open),
+        View::Rested(it) => format!("R{} {}@{}", it.head.user_ref_num, it.qty, it.px),
+        View::Echo(it) => format!("+{}", it.len),
+        View::Account(it) => format!("Q{}", it.head.user_ref_num),
+        View::CancelRejected(it) => format!("I{}", it.head.user_ref_num),
+        View::System(it) => format!("S{} {}", it.head.port, it.code as char),
+        View::Directory(it) => format!("L{}", it.locate),
+        View::Trading(it) => format!("H{}", it.state as char),
+        View::Day(it) => format!("D{}", it.date),
+    }
+}
+
+#[test]
+fn trades_happen_at_the_makers_price() {
+    let mut stage = Stage::new();
+    stage.enter(1, 1, SELL, 10, 1_000);
+    assert_eq!(stage.enter(2, 1, BUY, 4, 1_005), ["A1 4@1005", "E1/1 4@1000"]);
+    stage.enter(2, 2, BUY, 6, 900);
+    assert_eq!(stage.enter(1, 2, SELL, 6, 895), ["A2 6@895", "E2/2 6@900"]);
+}
+
+#[test]
+fn a_level_is_first_in_first_out_over_partial_fills() {
+    let mut stage = Stage::new();
+    for number in 1..=3 {
+        stage.enter(1, number, SELL, 10, 1_000);
+    }
+    stage.enter(2, 1, BUY, 5, 1_000);
+    let events = stage.enter(2, 2, BUY, 20, 1_000);
+    assert_eq!(events, ["A2 20@1000", "E1/2 5@1000", "E2/2 10@1000", "E3/2 5@1000"]);
+    assert_eq!(stage.side(Side::Ask), [(1_000, 5, 3)]);
+}
+
+#[test]
+fn a_reduction_keeps_priority_and_a_replace_loses_it_even_unchanged() {
+    let mut stage = Stage::new();
+    for number in 1..=3 {
+        stage.enter(1, number, BUY, 10, 1_000);
+    }
+    assert_eq!(stage.cancel(1, 1, 4), ["C1 6 U left 4"]);
+    assert_eq!(stage.modify(1, 2, BUY, 7), ["M2 left 7"]);
+    assert_eq!(stage.side(Side::Bid), [(1_000, 4, 1), (1_000, 7, 2), (1_000, 10, 3)]);
+    assert_eq!(stage.replace(1, 1, 4, 4, 1_000), ["U1>4 4@1000 rests"]);
+    assert_eq!(stage.side(Side::Bid), [(1_000, 7, 2), (1_000, 10, 3), (1_000, 4, 4)]);
+}
+
+#[test]
+fn the_next_level_is_best_after_the_best_empties_in_any_way() {
+    let empties: [fn(&mut Stage); 4] = [
+        |stage| drop(stage.ioc(2, 9, SELL, 10, 1_000)),
+        |stage| drop(stage.cancel(1, 1, 0)),
+        |stage| drop(stage.modify(1, 1, BUY, 0)),
+        |stage| drop(stage.replace(1, 1, 3, 10, 900)),
+    ];
+    for empty in empties {
+        let mut stage = Stage::new();
+        stage.enter(1, 1, BUY, 10, 1_000);
+        stage.enter(1, 2, BUY, 10, 950);
+        empty(&mut stage);
+        assert_eq!(stage.engine.best(1)[0].map(|px| px.raw()), Some(950));
+        assert_eq!(stage.ioc(2, 10, SELL, 10, 950), ["A10 10@950", "E2/10 10@950"]);
+    }
+}
+
+#[test]
+fn a_sweep_takes_levels_best_first_to_an_exact_short_and_excess_quantity() {
+    for (qty, last) in [(30, None), (29, None), (31, Some("R1 1@1020"))] {
+        let mut stage = Stage::new();
+        for (number, px) in [(1, 1_010), (2, 1_000), (3, 1_005)] {
+            stage.enter(1, number, SELL, 10, px);
+        }
+        let mut expected =
+            vec![format!("A1 {qty}@1020"), "E2/1 10@1000".into(), "E3/1 10@1005".into()];
+        expected.push(format!("E1/1 {}@1010", (qty - 20).min(10)));
+        expected.extend(last.map(str::to_owned));
+        assert_eq!(stage.enter(2, 1, BUY, qty, 1_020), expected);
+    }
+}
+
+#[test]
+fn a_sweep_stops_at_its_limit() {
+    let mut stage = Stage::new();
+    stage.enter(1, 1, SELL, 10, 1_000);
+    stage.enter(1, 2, SELL, 10, 1_010);
+    let events = stage.enter(2, 1, BUY, 30, 1_005);
+    assert_eq!(events, ["A1 30@1005", "E1/1 10@1000", "R1 20@1005"]);
+    assert_eq!(stage.side(Side::Ask), [(1_010, 10, 2)]);
+}
+
+#[test]
+fn an_ioc_is_dead_at_once_without_a_match_and_loses_its_remainder_with_one() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.ioc(2, 1, BUY, 5, 1_000), ["A1 5@1000 dead"]);
+    stage.enter(1, 1, SELL, 3, 1_000);
+    let events = stage.ioc(2, 2, BUY, 5, 1_000);
+    assert_eq!(events, ["A2 5@1000", "E1/2 3@1000", "C2 2 I left 0"]);
+    assert_eq!(stage.side(Side::Bid), []);
+}
+
+#[test]
+fn a_replace_counts_what_the_chain_has_executed() {
+    let mut stage = Stage::new();
+    stage.enter(1, 1, BUY, 10, 1_000);
+    stage.ioc(2, 1, SELL, 4, 1_000);
+    assert_eq!(stage.replace(1, 1, 2, 10, 1_000), ["U1>2 6@1000 rests"]);
+    stage.ioc(2, 2, SELL, 1, 1_000);
+    assert_eq!(stage.cancel(1, 2, 7), ["C2 3 U left 2"]);
+    assert_eq!(stage.replace(1, 2, 3, 5, 1_000), ["U2>3 0@1000 dead"]);
+    assert_eq!(stage.side(Side::Bid), []);
+}
+
+#[test]
+fn a_crossing_replace_trades() {
+    let mut stage = Stage::new();
+    stage.enter(1, 1, BUY, 10, 1_000);
+    stage.enter(2, 1, SELL, 4, 1_010);
+    let events = stage.replace(1, 1, 2, 10, 1_010);
+    assert_eq!(events, ["U1>2 10@1010", "E1/2 4@1010", "R2 6@1010"]);
+}
+
+#[test]
+fn a_cancel_that_reduces_nothing_and_a_modify_upward_are_ignored() {
+    let mut stage = Stage::new();
+    stage.enter(1, 1, SELL, 10, 1_000);
+    assert_eq!(stage.cancel(1, 1, 10), [""; 0]);
+    assert_eq!(stage.cancel(1, 1, 11), [""; 0]);
+    assert_eq!(stage.modify(1, 1, SELL, 11), [""; 0]);
+    stage.ioc(2, 1, BUY, 6, 1_000);
+    assert_eq!(stage.cancel(1, 1, 10), [""; 0]);
+    assert_eq!(stage.cancel(1, 1, 5), ["C1 4 U left 0"], "less than executed ends it");
+}
+
+#[test]
+fn a_modify_changes_the_side_among_sells_only() {
+    let mut stage = Stage::new();
+    stage.enter(1, 1, SELL, 10, 1_000);
+    assert_eq!(stage.modify(1, 1, Action::SellShort, 10), ["M1 left 10"]);
+    assert_eq!(stage.modify(1, 1, Action::SellShortExempt, 8), ["M1 left 8"]);
+    assert_eq!(stage.modify(1, 1, BUY, 8), ["I1"]);
+    stage.enter(1, 2, BUY, 10, 900);
+    assert_eq!(stage.modify(1, 2, SELL, 10), ["I2"]);
+}
+
+#[test]
+fn orders_of_other_ports_dead_ones_and_unknown_ones_cannot_be_touched() {
+    let mut stage = Stage::new();
+    stage.enter(1, 1, BUY, 10, 1_000);
+    stage.enter(1, 2, BUY, 10, 1_000);
+    stage.cancel(1, 2, 0);
+    for (port, number) in [(2, 1), (1, 2), (1, 3)] {
+        assert_eq!(stage.cancel(port, number, 0), [""; 0]);
+        assert_eq!(stage.modify(port, number, BUY, 0), [""; 0]);
+        assert_eq!(stage.replace(port, number, 9, 5, 1_000), [""; 0]);
+    }
+    assert_eq!(stage.side(Side::Bid), [(1_000, 10, 1)]);
+    let source = Source { port: 1, generation: 1 };
+    assert_eq!(stage.say(&Command::AccountQuery(source)), ["Q3"], "no number was consumed");
+}
+
+#[test]
+fn numbers_at_or_below_the_highest_are_ignored_and_wild_ones_not_consumed() {
+    let mut stage = Stage::new();
+    stage.enter(1, 5, BUY, 1, 1_000);
+    assert_eq!(stage.enter(1, 5, BUY, 1, 1_000), [""; 0]);
+    assert_eq!(stage.enter(1, 4, BUY, 1, 1_000), [""; 0]);
+    assert_eq!(stage.enter(1, 6 + (1 << 24), BUY, 1, 1_000), ["J16777222 0x0f"]);
+    assert_eq!(stage.enter(1, 5 + (1 << 24), BUY, 1, 1_000), ["A16777221 1@1000 rests"]);
+}
+
+#[test]
+fn a_rejected_order_consumes_its_number() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.enter(1, 1, BUY, 0, 1_000), ["J1 0x13"]);
+    assert_eq!(stage.enter(1, 1, BUY, 1, 1_000), [""; 0]);
+}
+
+#[test]
+fn a_refusal_of_the_door_consumes_its_number_like_an_order() {
+    let mut stage = Stage::new();
+    let source = Source { port: 1, generation: 1 };
+    let (reason, client_order_id) = (0x29, *b"              ");
+    let refuse =
+        |user_ref_num| Command::Refuse(Refuse { source, user_ref_num, reason, client_order_id });
+    assert_eq!(stage.say(&refuse(3)), ["J3 0x29"]);
+    assert_eq!(stage.say(&refuse(3)), [""; 0]);
+    assert_eq!(stage.enter(1, 3, BUY, 1, 1_000), [""; 0]);
+}
+
+#[test]
+fn the_ends_of_the_price_and_quantity_ranges_trade() {
+    let mut stage = Stage::new();
+    stage.enter(1, 1, BUY, 999_999, 5);
+    stage.enter(1, 2, SELL, 999_999, 1_999_999_900);
+    stage.enter(1, 3, BUY, 1, 1_000_000_000);
+    let events = stage.enter(2, 1, SELL, 999_999, 5);
+    assert_eq!(events, ["A1 999999@5", "E3/1 1@1000000000", "E1/1 999998@5"]);
+    let events = stage.ioc(2, 2, BUY, 999_999, 1_999_999_900);
+    assert_eq!(events, ["A2 999999@1999999900", "E2/2 999999@1999999900"]);
+}
+
+#[test]
+fn commands_of_an_older_connection_are_dropped() {
+    let mut stage = Stage::new();
+    stage.enter(1, 1, BUY, 1, 1_000);
+    assert_eq!(stage.up(1, 2), [""; 0], "the day has begun for this port already");
+    assert_eq!(stage.enter(1, 2, BUY, 1, 1_000), [""; 0]);
+    assert_eq!(stage.cancel(1, 1, 0), [""; 0]);
+    stage.tell(&Command::SessionDown(Source { port: 1, generation: 1 }));
+    let mut late = order(1, 2, BUY, 1, 1_000);
+    late.source.generation = 2;
+    assert_eq!(stage.say(&Command::Enter(late)), ["A2 1@1000 rests"], "an old down is dropped too");
+    stage.tell(&Command::SessionDown(Source { port: 1, generation: 2 }));
+    late.user_ref_num = 3;
+    assert_eq!(stage.say(&Command::Enter(late)), [""; 0]);
+}
+
+#[test]
+fn a_new_day_ends_orders_in_entry_order_and_restarts_every_counter() {
+    let mut stage = Stage::new();
+    stage.enter(1, 1, BUY, 10, 900);
+    stage.enter(2, 1, SELL, 10, 1_000);
+    stage.enter(1, 2, BUY, 5, 950);
+    stage.ioc(2, 2, SELL, 1, 950);
+    stage.replace(1, 1, 3, 10, 800);
+    let events = stage.say(&day(20_001));
+    let expected = [
+        "C1 10 E left 0",
+        "C2 4 E left 0",
+        "C3 10 E left 0",
+        "S1 E",
+        "S2 E",
+        "S0 M",
+        "S0 E",
+        "S0 C",
+        "D20001",
+        "S0 O",
+        "L1",
+        "HT",
+        "S0 S",
+        "S0 Q",
+    ];
+    assert_eq!(events, expected);
+    assert_eq!(stage.enter(1, 4, BUY, 1, 900), [""; 0], "sessions ended with the day");
+    assert_eq!(stage.up(1, 1), ["S1 S"]);
+    assert_eq!(stage.enter(1, 1, BUY, 1, 900), ["A1 1@900 rests"]);
+    stage.up(2, 1);
+    let source = Source { port: 2, generation: 1 };
+    let sell = Enter { source, ..order(2, 1, SELL, 1, 900) };
+    let events = stage.tell(&Command::Enter(sell));
+    let View::Fill(fill) = events[1].view() else { panic!("{events:?}") };
+    assert_eq!(fill.match_number, 1);
+}
+
+#[test]
+fn an_instrument_listed_during_the_day_is_announced_at_once() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.say(&Command::Define(instrument(2))), ["L2", "HT"]);
+    let mut enter = order(1, 1, BUY, 1, 1_000);
+    enter.instrument = 2;
+    assert_eq!(stage.say(&Command::Enter(enter)), ["A1 1@1000 rests"]);
+}
+
+#[test]
+fn an_appendage_is_given_back_whole() {
+    let mut stage = Stage::new();
+    let bytes: Vec<u8> = (0..=255).cycle().take(limits::ECHO_LEN_MAX).collect();
+    let mut enter = order(1, 1, BUY, 1, 1_000);
+    enter.echo = &bytes;
+    let events = stage.tell(&Command::Enter(enter));
+    let mut back = Vec::new();
+    for event in &events[1..] {
+        let View::Echo(echo) = event.view() else { panic!("{event:?}") };
+        back.extend_from_slice(&echo.bytes[..usize::from(echo.len)]);
+    }
+    assert_eq!(back, bytes);
+}
+
+#[test]
+fn a_full_table_refuses_the_order_and_lets_everything_else_go_on() {
+    let small = [
+        limits::Capacity { orders: 3, ..CAPACITY },
+        limits::Capacity { levels: 3, ..CAPACITY },
+        limits::Capacity { nodes: 14, ..CAPACITY },
+        limits::Capacity { user_ref_pages: 3, ..CAPACITY },
+    ];
+    for capacity in small {
+        let mut stage = Stage::with(capacity);
+        let mut number = 1;
+        let mut accepted = Vec::new();
+        while stage.enter(1, number, BUY, 1, 5 * number * 1_000_000)[0].starts_with('A') {
+            accepted.push(number);
+            number += limits::USER_REF_PAGE_LEN;
+            assert!(accepted.len() < 10, "{capacity:?} is never full");
+        }
+        let orders = stage.side(Side::Bid).len();
+        assert_eq!(orders, accepted.len(), "{capacity:?}");
+        assert_eq!(stage.cancel(1, accepted[0], 0).len(), 1, "{capacity:?}");
+        number += 1;
+        let again = stage.enter(1, number, BUY, 1, 5_000_000);
+        assert!(again[0].starts_with('A'), "{capacity:?}: {again:?}");
+    }
+}
+
+#[test]
+fn references_are_never_given_twice_in_a_day() {
+    let mut stage = Stage::new();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut number = 0;
+    for _ in 0..2_000 {
+        number += 1;
+        let entered = stage.tell(&Command::Enter(order(1, number, BUY, 5, 1_000)));
+        let View::Accepted(it) = entered[0].view() else { panic!("{entered:?}") };
+        assert!(seen.insert(it.order_ref));
+        number += 1;
+        let source = Source { port: 1, generation: 1 };
+        let Enter { terms, client_order_id, echo, .. } = order(1, number, BUY, 5, 1_005);
+        let replaced = stage.tell(&Command::Replace(Replace {
+            source,
+            orig_user_ref_num: number - 1,
+            user_ref_num: number,
+            qty: 5,
+            px: 1_005,
+            terms,
+            client_order_id,
+            echo,
+        }));
+        let View::Replaced(it) = replaced[0].view() else { panic!("{replaced:?}") };
+        assert!(seen.insert(it.order_ref));
+        stage.cancel(1, number, 0);
+    }
+}
+
+#[test]
+fn a_hundred_thousand_orders_at_one_price_trade_in_order() {
+    let mut stage = Stage::with(limits::Capacity { orders: 100_001, ..CAPACITY });
+    for number in 1..=100_000 {
+        stage.enter(1, number, SELL, 1, 1_000);
+    }
+    let mut enter = order(2, 1, BUY, 100_000, 1_000);
+    enter.terms = enter.terms.map(|terms| Terms { time_in_force: IOC, ..terms });
+    let events = stage.tell(&Command::Enter(enter));
+    let makers = events[1..].iter().map(|event| match event.view() {
+        View::Fill(fill) => fill.head.user_ref_num,
+        other => panic!("{other:?}"),
+    });
+    assert!(makers.eq(1..=100_000));
+}
+
+#[test]
+fn the_same_commands_give_the_same_state_hash_and_another_one_does_not() {
+    use uncross_engine::hash::state_hash;
+    let run = |last: u32| {
+        let mut stage = Stage::new();
+        stage.enter(1, 1, BUY, 10, 1_000);
+        stage.enter(2, 1, SELL, last, 1_000);
+        state_hash(&stage.engine)
+    };
+    assert_eq!(run(3), run(3));
+    assert_ne!(run(3), run(4));
+}
