@@ -21,6 +21,7 @@ use uncross_engine::{
     instrument::Instrument,
     limits::{Capacity, INSTRUMENTS_MAX, LEVELS_MAX, ORDERS_MAX, PORTS_MAX},
 };
+use uncross_journal::limits::{INDEX_STRIDE_BYTES, SEGMENT_LEN_MAX_BYTES, SEGMENT_LEN_MIN_BYTES};
 
 use self::{
     error::{ConfigError, Place, Source},
@@ -48,10 +49,6 @@ pub const RING_SLOTS_MAX: u32 = 1 << 20;
 pub const OUTBOUND_EVENTS_MIN: u32 = 1 << 10;
 /// Events of the largest outbound buffer.
 pub const OUTBOUND_EVENTS_MAX: u32 = 1 << 24;
-/// Bytes of the shortest journal file; lengths are multiples of it, as the sparse index needs.
-pub const SEGMENT_LEN_BYTES_MIN: u64 = 64 << 10;
-/// Bytes of the longest journal file: offsets within one stay below 32 bits.
-pub const SEGMENT_LEN_BYTES_MAX: u64 = 1 << 30;
 
 /// How a venue runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +139,7 @@ pub struct Journal {
     pub level: Level,
     /// How often the journal is flushed to the device.
     pub flush_interval: Duration,
-    /// Bytes of one journal file, a multiple of [`SEGMENT_LEN_BYTES_MIN`].
+    /// Bytes of one journal file, a multiple of [`INDEX_STRIDE_BYTES`].
     pub segment: u64,
 }
 
@@ -330,11 +327,12 @@ impl Layout {
 impl Journal {
     fn read(reader: Reader<'_>) -> Result<Self, ConfigError> {
         let intervals = Duration::from_millis(1)..=Duration::from_secs(1);
-        let lengths = SEGMENT_LEN_BYTES_MIN..=SEGMENT_LEN_BYTES_MAX;
+        let lengths = SEGMENT_LEN_MIN_BYTES..=SEGMENT_LEN_MAX_BYTES;
         let segment = reader.size("journal.segment", lengths)?;
-        if !segment.is_multiple_of(SEGMENT_LEN_BYTES_MIN) {
+        if !segment.is_multiple_of(INDEX_STRIDE_BYTES) {
+            let expected = format!("a multiple of {:?}", units::format_size(INDEX_STRIDE_BYTES));
             let found = units::format_size(segment);
-            return Err(reader.impossible("journal.segment", "a multiple of \"64KiB\"", found));
+            return Err(reader.impossible("journal.segment", &expected, found));
         }
         let level = Level::read(reader)?;
         let flush_interval = reader.duration("journal.flush_interval", intervals)?;

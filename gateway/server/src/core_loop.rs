@@ -8,9 +8,10 @@ use uncross_journal::{AppendError, Entry, Writer};
 
 use crate::{
     calendar::Calendar,
-    limits::RECORDS_PER_TURN,
+    limits::{RECORDS_PER_CHECKPOINT, RECORDS_PER_TURN},
     outbound::Outbound,
     record::{Draft, RecordError},
+    replay::Discard,
     replica::Replica,
     ring::{self, Popped, Scratch, Slot},
 };
@@ -55,6 +56,8 @@ pub(crate) struct Core {
     epoch: u32,
     /// When the open day ends; 0 while none is open.
     roll_at_ns: u64,
+    /// Last record covered by a checkpoint.
+    checkpoint_seq: u64,
     /// For the core's own records.
     draft: Draft,
     scratch: Scratch,
@@ -71,6 +74,7 @@ impl Core {
             calendar,
             epoch,
             roll_at_ns,
+            checkpoint_seq: seq,
             draft: Draft::new(),
             scratch: Scratch::new(),
         }
@@ -84,7 +88,14 @@ impl Core {
         self.sequencer.seq
     }
 
-    pub(crate) fn into_parts(self) -> (Replica, Writer) {
+    /// Ends the core: brings its command to an end, records the output hash a last time.
+    pub(crate) fn into_parts(mut self) -> (Replica, Writer) {
+        let sequencer = &mut self.sequencer;
+        while sequencer.progress == Progress::More {
+            sequencer.progress = sequencer.replica.resume(&mut Discard);
+        }
+        // Without room or with a poisoned journal the next start does without it.
+        drop(sequencer.checkpoint());
         (self.sequencer.replica, self.sequencer.journal)
     }
 
@@ -120,7 +131,17 @@ impl Core {
             }
             turn = Turn::Busy;
         }
+        self.checkpoint_if_due(outbound)?;
         Ok(turn)
+    }
+
+    /// Records the output hash now and then, so that every replay can be compared with this run.
+    fn checkpoint_if_due(&mut self, outbound: &mut Outbound) -> Result<(), CoreError> {
+        let is_due = self.checkpoint_seq + RECORDS_PER_CHECKPOINT <= self.sequencer.seq;
+        if is_due && self.sequencer.finish(outbound) && self.sequencer.checkpoint()? {
+            self.checkpoint_seq = self.sequencer.seq;
+        }
+        Ok(())
     }
 
     /// Opens the next day when the old one is over; `false` when something must be waited for.
@@ -184,6 +205,15 @@ impl Sequencer {
                 Progress::Done => return true,
                 Progress::More => self.progress = self.replica.resume(outbound),
             }
+        }
+    }
+
+    /// Records the output hash; `false` when the journal has no room now.
+    fn checkpoint(&mut self) -> Result<bool, CoreError> {
+        match self.journal.checkpoint(self.replica.output_hash(), self.now_ns) {
+            Ok(()) => Ok(true),
+            Err(AppendError::NotReady) => Ok(false),
+            Err(error) => Err(CoreError::Journal(error)),
         }
     }
 

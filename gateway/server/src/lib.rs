@@ -19,6 +19,7 @@ pub mod notice;
 mod outbound;
 pub mod reactor;
 pub mod record;
+pub mod replay;
 pub mod replica;
 mod ring;
 mod stream;

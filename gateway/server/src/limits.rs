@@ -18,6 +18,9 @@ pub const RECORD_SLOTS_MAX: usize = RECORD_LEN_MAX / SLOT_LEN;
 /// its end: 256 commands of 50 ns keep both within 13 microseconds.
 pub const RECORDS_PER_TURN: usize = 256;
 
+/// Records between two checkpoints of the rolling output hash: one in 2,048 pages of journal.
+pub const RECORDS_PER_CHECKPOINT: u64 = 1 << 17;
+
 /// Bytes of a connection's receive buffer: sixteen of the longest frames.
 pub const INBOX_LEN: usize = 16 * 1_024;
 /// Bytes written to one connection in one turn, so that a long resend does not starve others.

@@ -1,0 +1,38 @@
+//! The commands, one file per group. To add one: a file with its arguments, examples and `run`,
+//! and a line each in [`Command`] and [`Command::run`].
+
+mod config;
+mod explain;
+mod init;
+mod user;
+mod venue;
+mod version;
+
+use clap::Subcommand;
+
+use crate::output::{Outcome, Output};
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(init::Init),
+    #[command(subcommand, after_help = user::EXAMPLES)]
+    User(user::User),
+    #[command(subcommand, after_help = config::EXAMPLES)]
+    Config(config::ConfigCommand),
+    Explain(explain::Explain),
+    Version(version::Version),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(&self, output: &mut Output) -> Outcome {
+        match self {
+            Self::Init(command) => command.run(output),
+            Self::User(command) => command.run(output),
+            Self::Config(command) => command.run(output),
+            Self::Explain(command) => command.run(output),
+            Self::Version(command) => command.run(output),
+        }
+    }
+}

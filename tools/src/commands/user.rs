@@ -1,0 +1,188 @@
+//! `uncross user`: who may log in.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use uncross_server::users::{self, Users};
+
+use super::venue::{VenueArgument, open, unreadable};
+use crate::{
+    errors::{self, Failure},
+    output::{Outcome, Output},
+};
+
+/// Bytes read in search of a password; a longer text is refused whatever it holds.
+const PASSWORD_TEXT_LEN_MAX: u64 = 1_024;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  uncross user add BROK01 --venue ./venue
+  uncross user list --venue ./venue";
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  uncross user add BROK01 --venue ./venue
+  uncross user add BROK01 --venue ./venue --firm ACME --password-file password.txt
+  head -n 1 password.txt | uncross user add BROK01 --venue ./venue --password-stdin";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  uncross user list --venue ./venue
+  uncross user list --venue ./venue --json";
+
+/// Manage who may log in
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    Add(Add),
+    List(List),
+}
+
+/// Add a user; without a password given, one is made and printed once
+#[derive(Args, Debug)]
+#[command(after_help = ADD_EXAMPLES)]
+pub(crate) struct Add {
+    /// Name for the login: 1 to 6 letters and digits
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    venue: VenueArgument,
+    /// Firm of the user: 1 to 4 letters and digits; by default the name's first four
+    #[arg(long, value_name = "FIRM")]
+    firm: Option<String>,
+    /// Read the password from this file
+    #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
+    password_file: Option<PathBuf>,
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// List the users
+#[derive(Args, Debug)]
+#[command(after_help = LIST_EXAMPLES)]
+pub(crate) struct List {
+    #[command(flatten)]
+    venue: VenueArgument,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    port: u16,
+    firm: &'a str,
+}
+
+#[derive(Serialize)]
+struct Added<'a> {
+    #[serde(flatten)]
+    user: Row<'a>,
+    /// Only one that was made here; one that was given is not repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct All<'a> {
+    users: Vec<Row<'a>>,
+}
+
+impl User {
+    pub(super) fn run(&self, output: &mut Output) -> Outcome {
+        match self {
+            Self::Add(command) => command.run(output),
+            Self::List(command) => command.run(output),
+        }
+    }
+}
+
+impl Add {
+    fn run(&self, output: &mut Output) -> Outcome {
+        let (dir, config) = open(&self.venue.venue, &[])?;
+        let given = self.given_password()?;
+        let made = match &given {
+            Some(_) => None,
+            None => Some(users::random_password().map_err(Failure::from)?),
+        };
+        let password = given.as_deref().or(made.as_deref()).unwrap_or_default();
+        let firm = self.firm.clone().unwrap_or_else(|| self.name.chars().take(4).collect());
+        let path = dir.users_file();
+        let lock = Users::lock(&path).map_err(Failure::from)?;
+        let mut users = Users::load(&path).map_err(Failure::from)?;
+        let port = users.add(&self.name, &firm, password).map_err(Failure::from)?;
+        let ports_max = config.capacity.ports;
+        if ports_max < port {
+            let message = format!("the next port is {port}, and capacity.ports is {ports_max}");
+            return Err(Failure::new(&errors::PORTS_FULL, message).into());
+        }
+        users.save().map_err(Failure::from)?;
+        drop(lock);
+        let Some(user) = users.find(&self.name) else {
+            return Err(Failure::new(&errors::SYSTEM, "the user was not kept").into());
+        };
+        let user = Row { name: user.name(), port, firm: user.firm_text() };
+        let added = Added { user, password: made.as_deref() };
+        added.tell(output)
+    }
+
+    /// The password from a file or standard input, if one of them was named.
+    fn given_password(&self) -> Result<Option<String>, Failure> {
+        let (name, read) = match &self.password_file {
+            Some(path) => (path.as_path(), File::open(path).and_then(read_text)),
+            None if self.password_stdin => {
+                (Path::new("standard input"), read_text(io::stdin().lock()))
+            }
+            None => return Ok(None),
+        };
+        let text = read.map_err(|error| unreadable(&errors::FILE_READ, name, &error))?;
+        Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+}
+
+fn read_text(source: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    source.take(PASSWORD_TEXT_LEN_MAX).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+impl Added<'_> {
+    fn tell(&self, output: &mut Output) -> Outcome {
+        if output.is_json() {
+            return output.json("uncross.user-add.v1", self);
+        }
+        let Row { name, port, firm } = &self.user;
+        output.line(format_args!("added {name}"))?;
+        output.line(format_args!("  port      {port}"))?;
+        output.line(format_args!("  firm      {firm}"))?;
+        match self.password {
+            Some(password) => output
+                .line(format_args!("  password  {password}  (shown once; only its hash is kept)")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl List {
+    fn run(&self, output: &mut Output) -> Outcome {
+        let (dir, _config) = open(&self.venue.venue, &[])?;
+        let users = Users::load(&dir.users_file()).map_err(Failure::from)?;
+        let rows = users.list().iter().map(|user| Row {
+            name: user.name(),
+            port: user.port(),
+            firm: user.firm_text(),
+        });
+        if output.is_json() {
+            return output.json("uncross.users.v1", &All { users: rows.collect() });
+        }
+        let rows: Vec<_> = rows
+            .map(|Row { name, port, firm }| {
+                vec![name.to_owned(), port.to_string(), firm.to_owned()]
+            })
+            .collect();
+        output.table(&["NAME", "PORT", "FIRM"], &rows)
+    }
+}

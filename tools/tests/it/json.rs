@@ -1,0 +1,32 @@
+//! Reads the program's JSON.
+
+use serde_json::Value;
+
+/// One JSON object.
+#[derive(Debug)]
+pub(crate) struct Json(Value);
+
+impl Json {
+    /// Reads exactly one line with one object.
+    pub(crate) fn parse(line: &str) -> Self {
+        assert_eq!(line.lines().count(), 1, "one line is due: {line}");
+        let value: Value = serde_json::from_str(line).unwrap();
+        assert!(value.is_object(), "{line}");
+        Self(value)
+    }
+
+    pub(crate) fn value(&self, key: &str) -> &Value {
+        self.0.get(key).unwrap_or_else(|| panic!("{key} is missing: {}", self.0))
+    }
+
+    pub(crate) fn text(&self, key: &str) -> &str {
+        self.value(key).as_str().unwrap()
+    }
+
+    /// All keys, in alphabetical order.
+    pub(crate) fn keys(&self) -> Vec<&str> {
+        let mut keys: Vec<_> = self.0.as_object().unwrap().keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        keys
+    }
+}

@@ -1,0 +1,16 @@
+//! The program as its users meet it: arguments in, output and exit code out.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed unwrap is a failed test"
+)]
+
+mod config;
+mod frame;
+mod help;
+mod init;
+mod json;
+mod program;
+mod user;
