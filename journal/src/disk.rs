@@ -45,7 +45,8 @@ impl Disk {
         Self { probe }
     }
 
-    fn run<T>(
+    /// Does `act` unless the probe says otherwise.
+    pub(crate) fn run<T>(
         &self,
         operation: Operation,
         path: &Path,
@@ -96,8 +97,8 @@ impl Disk {
     ) -> Result<(), DiskError> {
         self.run(Operation::Populate, path, || {
             match map.advise_range(Advice::PopulateWrite, index(offset), index(len_bytes)) {
-                // Kernels before 5.14 do not know the advice: the writer then takes the faults.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+                // Not known to kernels before 5.14, or interrupted: the writer takes the faults.
+                Err(error) if passing(&error) => Ok(()),
                 done => done,
             }
         })
@@ -120,9 +121,7 @@ impl Disk {
         offset: u64,
         end: u64,
     ) -> Result<(), DiskError> {
-        self.run(Operation::SyncPages, path, || {
-            map.flush_range(index(offset), index(end - offset))
-        })
+        self.run(Operation::SyncPages, path, || map.flush_range(index(offset), index(end - offset)))
     }
 
     pub(crate) fn sync_file(&self, file: &File, path: &Path) -> Result<(), DiskError> {
@@ -166,7 +165,8 @@ impl Disk {
         len_bytes: u64,
         give_up: impl Fn() -> bool,
     ) -> Result<Prepared, DiskError> {
-        let written = self.write_zeros(path, len_bytes, give_up);
+        let file = self.create(path)?;
+        let written = self.write_zeros(file, path, len_bytes, give_up);
         if !matches!(written, Ok(Prepared::Ready(_))) {
             // Best effort: the next start removes it, and the first error is the one to report.
             drop(self.remove(path));
@@ -176,11 +176,11 @@ impl Disk {
 
     fn write_zeros(
         &self,
+        file: File,
         path: &Path,
         len_bytes: u64,
         give_up: impl Fn() -> bool,
     ) -> Result<Prepared, DiskError> {
-        let file = self.create(path)?;
         self.run(Operation::Reserve, path, || reserve(&file, len_bytes))?;
         let direct = OpenOptions::new()
             .write(true)
@@ -212,6 +212,14 @@ impl Disk {
         self.sync_file(&file, path)?;
         Ok(Prepared::Ready(file))
     }
+}
+
+/// Whether a refused advice says nothing about the pages.
+fn passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 /// Reserves `len_bytes`, so that a full disk is found before anything is written.

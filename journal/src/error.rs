@@ -93,11 +93,13 @@ pub enum Field {
     RecordCount,
     /// Entries of the sparse index.
     EntryCount,
-    /// A field of an entry of the sparse index.
+    /// The offset of an entry of the sparse index.
     IndexEntry,
-    /// A field that must be zero.
-    Reserved,
-    /// The rolling output hash of a seal or footer.
+    /// Checksum of the entries of the sparse index.
+    EntriesCrc,
+    /// Checksum of the segment's own seal.
+    SealCrc,
+    /// The rolling output hash of a footer.
     OutputHash,
     /// A time stamp of a footer.
     Time,
@@ -416,10 +418,7 @@ pub enum AppendError {
 pub enum CloseError {
     /// A sync failed, now or before.
     #[error("poisoned: {0}")]
-    Poisoned(DiskError),
-    /// A sealed segment could not be finished.
-    #[error("sealing: {0}")]
-    Seal(ReadError),
+    Poisoned(ReadError),
     /// A helper thread panicked.
     #[error("a helper thread panicked")]
     HelperPanicked,

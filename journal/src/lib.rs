@@ -1,1 +1,67 @@
-//! uncross-journal
+//! The journal of Uncross: a memory-mapped, append-only log with one writer and any readers.
+//!
+//! It is pure storage: it knows sequence numbers and bytes, not orders. One pinned thread appends
+//! through [`Writer::append`], which copies the record into a prepared, mapped segment and returns
+//! in nanoseconds. Three helper threads keep everything slow away from it: the flusher syncs
+//! written pages and moves the [`Watermark`], the keeper prepares segments ahead and seals those
+//! behind, the prefaulter keeps the next pages writable.
+//!
+//! ```text
+//! open -> Recovery -> replay -> into_writer -> Writer -> append ... close
+//!                                                 |
+//!            mapping <- record (64-byte slots, chained CRC32C)
+//!               |
+//!               +-> flusher: msync, watermark, sidecar `durable`, names of entered segments
+//!               +-> keeper: spares ahead, footer + BLAKE3 + read-only behind
+//! ```
+//!
+//! What holds, whatever happens:
+//!
+//! - a record is either whole or not there: its checksum covers all of it and the one before it;
+//! - sequence numbers of the caller rise by one, from 1, over all segments;
+//! - [`Watermark::durable_seq`] never runs ahead of the device, and after the first failed sync
+//!   nothing is synced, published or appended any more;
+//! - recovery returns a prefix of what was appended that contains everything durable, or refuses.
+//!
+//! The bytes are described in `docs/journal-format.md`, and once as types in [`mod@format`].
+
+mod ahead;
+pub mod body;
+mod crc;
+mod disk;
+mod error;
+mod flush;
+mod folder;
+pub mod format;
+mod helpers;
+mod keep;
+pub mod limits;
+mod lock;
+mod mapped;
+mod reader;
+mod record;
+mod recover;
+mod scan;
+mod seal;
+mod segment;
+mod settings;
+mod shared;
+mod sidecar;
+mod start;
+mod verify;
+mod watermark;
+mod writer;
+
+pub use crate::disk::Probe;
+pub use crate::error::{
+    AppendError, CloseError, Damage, DiskError, Fault, Field, Hash, OpenError, Operation,
+    ReadError, ReplayError,
+};
+pub use crate::format::kind;
+pub use crate::reader::{End, Reader};
+pub use crate::record::Record;
+pub use crate::recover::{Completeness, Recovery, TornTail, open};
+pub use crate::settings::{Identity, Settings};
+pub use crate::verify::{Progress, Report};
+pub use crate::watermark::Watermark;
+pub use crate::writer::{Entry, Room, Writer};

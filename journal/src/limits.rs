@@ -42,9 +42,13 @@ pub const FLUSH_INTERVAL_DEFAULT: Duration = Duration::from_millis(5);
 /// How often pages ahead of the writer are made writable while it is busy: at 256 KiB ahead this
 /// keeps up with 250 MB/s.
 pub(crate) const POPULATE_INTERVAL: Duration = Duration::from_millis(1);
-/// How often the same is repeated when nothing is written: the kernel's write-back takes the
-/// write permission away after some 30 s.
+/// How often the prefaulter looks whether an idle writer moves again; 256 KiB are still ahead then.
+pub(crate) const IDLE_INTERVAL: Duration = Duration::from_millis(20);
+/// How often pages are made writable again when nothing is written: the kernel's write-back takes
+/// the permission away after some 30 s.
 pub(crate) const REPOPULATE_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the keeper looks around when nobody wakes it.
+pub(crate) const KEEPER_INTERVAL: Duration = Duration::from_secs(1);
 /// The sidecar is written after each sync but synced itself at most this often: being behind only
 /// weakens the check for damage, it never makes it wrong.
 pub(crate) const SIDECAR_SYNC_INTERVAL: Duration = Duration::from_millis(100);
@@ -52,7 +56,7 @@ pub(crate) const SIDECAR_SYNC_INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) const PREPARE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Bytes read at a time when walking a file: fits the second-level cache, holds many records.
-pub(crate) const WINDOW_BYTES: usize = 256 << 10;
+pub(crate) const WINDOW_BYTES: usize = 64 << 10;
 /// Bytes of zeros written at a time when preparing; direct writes of this size run at full speed.
 pub(crate) const PREPARE_CHUNK_BYTES: usize = 1 << 20;
 
@@ -64,9 +68,8 @@ const _: () = assert!(INDEX_STRIDE_BYTES.is_multiple_of(PAGE_BYTES));
 const _: () = assert!(SEGMENT_LEN_MIN_BYTES.is_multiple_of(INDEX_STRIDE_BYTES));
 const _: () = assert!(SEGMENT_LEN_MAX_BYTES <= 1 << 32);
 // A segment that starts with a checkpoint still holds a record: first sequences are unique.
-const _: () = assert!(
-    2 * PAGE_BYTES + RECORD_BYTES_MAX + SLOT_BYTES + SEAL_BYTES <= SEGMENT_LEN_MIN_BYTES
-);
+const _: () =
+    assert!(2 * PAGE_BYTES + RECORD_BYTES_MAX + SLOT_BYTES + SEAL_BYTES <= SEGMENT_LEN_MIN_BYTES);
 const _: () = assert!(2 * RECORD_BYTES_MAX <= WINDOW_BYTES as u64);
 // Offsets are `u64` in files and `usize` in memory.
 const _: () = assert!(usize::BITS == 64);

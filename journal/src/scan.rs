@@ -58,17 +58,12 @@ impl Window {
     }
 
     /// The bytes of `file` from `offset` on: at least `want` of them, or up to `end`.
-    fn at(
-        &mut self,
-        file: &File,
-        offset: u64,
-        want: u64,
-        end: u64,
-    ) -> std::io::Result<&[u8]> {
+    fn at(&mut self, file: &File, offset: u64, want: u64, end: u64) -> std::io::Result<&[u8]> {
         let need = index(want.min(end - offset));
-        let held = offset.checked_sub(self.start).map(index).filter(|skip| {
-            skip.checked_add(need).is_some_and(|upto| upto <= self.len)
-        });
+        let held = offset
+            .checked_sub(self.start)
+            .map(index)
+            .filter(|skip| skip.checked_add(need).is_some_and(|upto| upto <= self.len));
         if let Some(skip) = held {
             return Ok(&self.bytes[skip..self.len]);
         }
@@ -96,11 +91,18 @@ impl<'s> Scan<'s> {
     ) -> Self {
         window.clear();
         let data_end = segment.data_end();
-        Self { file: &segment.file, path: &segment.path, window, data_end, at, chain, sealed: false }
+        Self {
+            file: &segment.file,
+            path: &segment.path,
+            window,
+            data_end,
+            at,
+            chain,
+            sealed: false,
+        }
     }
 
-    /// The next record, or why there is none. After `Sealed` or `Invalid` the same comes again,
-    /// and an invalid place is read anew.
+    /// The next record, or why there is none. After `Sealed` or `Invalid` the same comes again.
     pub(crate) fn step(&mut self) -> Result<Step<'_>, DiskError> {
         if self.sealed {
             return Ok(Step::Sealed);
@@ -120,6 +122,11 @@ impl<'s> Scan<'s> {
             }
             Err(fault) => Ok(Step::Invalid(fault)),
         }
+    }
+
+    /// Forgets what was read ahead, so that an invalid place is judged by what is there now.
+    pub(crate) fn refresh(&mut self) {
+        self.window.clear();
     }
 
     /// End of the last valid record.
@@ -145,8 +152,7 @@ pub(crate) fn last_written(
     let mut at = start;
     while at < end {
         let len = index(end - at).min(buffer.len());
-        file.read_exact_at(&mut buffer[..len], at)
-            .map_err(DiskError::of(Operation::Read, path))?;
+        file.read_exact_at(&mut buffer[..len], at).map_err(DiskError::of(Operation::Read, path))?;
         if let Some(position) = buffer[..len].iter().rposition(|byte| *byte != 0) {
             last = Some(at + position as u64 + 1);
         }
@@ -156,29 +162,25 @@ pub(crate) fn last_written(
 }
 
 /// Looks for valid records behind an invalid one at the start of `tail`: such a record is chained
-/// to the checksum stored in, or computed over, the slots before it. Returns its offset in `tail`.
+/// to the checksum stored in, or computed over, a record before it. Returns its offset in `tail`.
 ///
 /// A write cut short leaves nothing valid behind it, so a find means that the invalid record was
 /// damaged later.
 pub(crate) fn valid_follower(tail: &[u8], chain: &Chain) -> Option<u64> {
-    let slots = (0..tail.len() as u64).step_by(index(SLOT_BYTES));
-    for at in slots {
+    for at in (0..tail.len() as u64).step_by(index(SLOT_BYTES)) {
         let claimed = &tail[index(at)..];
-        let Some(stored) = claimed.first_chunk::<4>() else { continue };
-        let body_len = match record::checksummed(claimed, chain.crc, chain.salt) {
-            Err(Fault::Checksum { expected, .. }) if at == 0 => {
-                // Only the checksum field may be hit: try the sum of what is there as well.
-                let len = record::claimed_len(claimed);
-                if chained_behind(tail, len, expected, chain) {
-                    return Some(len);
-                }
-                len
-            }
-            Ok(_) | Err(Fault::Checksum { .. }) => record::claimed_len(claimed),
-            Err(_) => continue,
-        };
-        let next = at + body_len;
-        if chained_behind(tail, next, u32::from_le_bytes(*stored), chain) {
+        let Some((stored, len)) = record::claimed(claimed) else { continue };
+        let next = at + len;
+        if chained_behind(tail, next, stored, chain.salt) {
+            return Some(next);
+        }
+        // Perhaps only the stored checksum was hit: then what is there still sums up to the right
+        // one, but only the first record's predecessor is known.
+        let computed = record::checksummed(claimed, chain.crc, chain.salt);
+        if at == 0
+            && let Err(Fault::Checksum { expected, .. }) = computed
+            && chained_behind(tail, next, expected, chain.salt)
+        {
             return Some(next);
         }
     }
@@ -186,7 +188,100 @@ pub(crate) fn valid_follower(tail: &[u8], chain: &Chain) -> Option<u64> {
 }
 
 /// Whether a valid record starts at `at` behind a record with checksum `crc`.
-fn chained_behind(tail: &[u8], at: u64, crc: u32, chain: &Chain) -> bool {
-    tail.get(index(at)..)
-        .is_some_and(|bytes| record::checksummed(bytes, crc, chain.salt).is_ok())
+fn chained_behind(tail: &[u8], at: u64, crc: u32, salt: u64) -> bool {
+    tail.get(index(at)..).is_some_and(|bytes| record::checksummed(bytes, crc, salt).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Buffer;
+
+    const SALT: u64 = 0xFEED_FACE_CAFE_BEEF;
+
+    /// 64 KiB of records of one to three slots, with the chain in front of each.
+    fn tail() -> (Vec<u8>, Vec<(u64, Chain)>) {
+        let mut buffer = Buffer::new();
+        let mut chain = Chain { crc: 77, salt: SALT, last_seq: 0 };
+        let (mut bytes, mut starts) = (Vec::new(), Vec::new());
+        while bytes.len() < 64 << 10 {
+            let seq = chain.last_seq + 1;
+            let body = vec![seq.to_le_bytes()[0] | 1; index(seq % 3 * 60 + 20)];
+            let record = Record { seq, time_ns: seq, kind: kind::ENTER, flags: 0, body: &body };
+            let len = u16::try_from(body.len()).unwrap();
+            starts.push((bytes.len() as u64, chain));
+            let (built, crc) = buffer.build(&record, len, &chain);
+            bytes.extend_from_slice(built);
+            chain = Chain { crc, last_seq: seq, ..chain };
+        }
+        (bytes, starts)
+    }
+
+    #[test]
+    fn every_bit_flip_of_64_kib_stops_the_walk_at_its_record() {
+        let (mut bytes, starts) = tail();
+        let mut flips = 0_u64;
+        for (position, (start, chain)) in starts.iter().enumerate() {
+            let end = starts.get(position + 1).map_or(bytes.len() as u64, |next| next.0);
+            for byte in index(*start)..index(end) {
+                for bit in 0..8 {
+                    bytes[byte] ^= 1 << bit;
+                    let parsed = record::parse(&bytes[index(*start)..], chain);
+                    assert!(parsed.is_err(), "bit {bit} of byte {byte}");
+                    bytes[byte] ^= 1 << bit;
+                    flips += 1;
+                }
+            }
+            assert!(record::parse(&bytes[index(*start)..], chain).is_ok());
+        }
+        assert!(8 * (64 << 10) <= flips);
+    }
+
+    #[test]
+    fn every_byte_cut_of_64_kib_stops_the_walk_at_its_record() {
+        let (bytes, starts) = tail();
+        for (start, chain) in &starts {
+            let whole = record::parse(&bytes[index(*start)..], chain).unwrap().len_bytes;
+            let mut cut = bytes[index(*start)..index(start + whole)].to_vec();
+            // Bodies end with a byte that is not zero; what follows it is padding.
+            let written = cut.iter().rposition(|byte| *byte != 0).unwrap_or_default();
+            for at in (0..=written).rev() {
+                cut[at] = 0;
+                assert!(record::parse(&cut, chain).is_err(), "record at {start}, cut at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_follower_is_found_behind_any_single_damage_and_none_behind_a_torn_record() {
+        let (bytes, starts) = tail();
+        let (start, chain) = starts[3];
+        let whole = record::parse(&bytes[index(start)..], &chain).unwrap().len_bytes;
+        for bit in 0..8 * whole {
+            let mut tail = bytes[index(start)..index(start) + 4096].to_vec();
+            tail[index(bit / 8)] ^= 1 << (bit % 8);
+            assert!(valid_follower(&tail, &chain).is_some(), "bit {bit}");
+        }
+        for cut in 0..whole {
+            let mut tail = vec![0; 4096];
+            let kept = index(start)..index(start + cut);
+            tail[..kept.len()].copy_from_slice(&bytes[kept]);
+            assert_eq!(valid_follower(&tail, &chain), None, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn an_earlier_life_or_another_order_never_validates() {
+        let (bytes, starts) = tail();
+        for (start, chain) in &starts {
+            let other = Chain { salt: SALT + 1, ..*chain };
+            assert!(record::parse(&bytes[index(*start)..], &other).is_err());
+        }
+        for (start, _) in &starts[..64] {
+            for (here, chain) in &starts[..64] {
+                let parsed = record::parse(&bytes[index(*start)..], chain);
+                assert_eq!(parsed.is_ok(), start == here, "{start} in the place of {here}");
+            }
+        }
+    }
 }

@@ -10,12 +10,10 @@ use zerocopy::{FromZeros, IntoBytes};
 use crate::error::{Damage, DiskError, Fault, Field, Operation, ReadError};
 use crate::folder::{self, Form};
 use crate::format::{
-    FORMAT_VERSION, FORMAT_VERSION_OLDEST, HASH_BYTES, Link, SEGMENT_MAGIC, SegmentHeader,
+    FORMAT_VERSION, FORMAT_VERSION_OLDEST, HASH_BYTES, LINK_OFFSET, SEGMENT_MAGIC, SegmentHeader,
     data_end,
 };
-use crate::limits::{
-    INDEX_STRIDE_BYTES, PAGE_BYTES, SEGMENT_LEN_MAX_BYTES, SEGMENT_LEN_MIN_BYTES,
-};
+use crate::limits::{INDEX_STRIDE_BYTES, PAGE_BYTES, SEGMENT_LEN_MAX_BYTES, SEGMENT_LEN_MIN_BYTES};
 use crate::record::Chain;
 
 /// An open segment file with a valid header page.
@@ -66,7 +64,7 @@ impl Segment {
             let fault = field(Field::SegmentLen, SEGMENT_LEN_MIN_BYTES, len);
             return Ok(Some(Opened::Headless(fault)));
         }
-        let mut header = SegmentHeader::new_box_zeroed().map_err(|_unit| out_of_memory(&path))?;
+        let mut header = Box::new(SegmentHeader::new_zeroed());
         file.read_exact_at(header.as_mut_bytes(), 0).map_err(failed)?;
         match check_page(&header, len) {
             Ok(()) => {}
@@ -87,25 +85,27 @@ impl Segment {
 
     /// The segment that follows `tip` in `dir`, whatever its form; `None` when there is none.
     ///
-    /// Beside a running writer a file may change its name between two looks, and always in the
-    /// order of this search; only a name that vanished on the way asks for another round.
+    /// Beside a running writer a file may change its name between two looks, but only in the
+    /// order spare, open, sealed: what is no spare any more is found under a later name.
     pub(crate) fn after(dir: &Path, tip: &Tip) -> Result<Option<Self>, ReadError> {
-        const ROUNDS_MAX: u32 = 3;
+        if let Some(segment) = Self::named_after(dir, tip)? {
+            return Ok(Some(segment));
+        }
+        if let Some(segment) = Self::spare_after(dir, tip)? {
+            return Ok(Some(segment));
+        }
+        Self::named_after(dir, tip)
+    }
+
+    fn named_after(dir: &Path, tip: &Tip) -> Result<Option<Self>, ReadError> {
         let first_seq = tip.last_seq + 1;
-        for _ in 0..ROUNDS_MAX {
-            if let Some(found) = Self::spare_after(dir, tip)? {
-                return Ok(Some(found));
-            }
-            let open = folder::open_path(dir, first_seq);
-            let sealed = folder::sealed_path(dir, first_seq);
-            for (path, form) in [(open, Form::Open), (sealed, Form::Sealed)] {
-                match Self::open(path.clone(), form)? {
-                    Some(Opened::Valid(segment)) => return Ok(Some(segment)),
-                    Some(Opened::Headless(fault)) => {
-                        return Err(tip.damage(path, 0, fault).into());
-                    }
-                    None => {}
-                }
+        let open = folder::open_path(dir, first_seq);
+        let sealed = folder::sealed_path(dir, first_seq);
+        for (path, form) in [(open, Form::Open), (sealed, Form::Sealed)] {
+            match Self::open(path.clone(), form)? {
+                Some(Opened::Valid(segment)) => return Ok(Some(segment)),
+                Some(Opened::Headless(fault)) => return Err(tip.damage(path, 0, fault).into()),
+                None => {}
             }
         }
         Ok(None)
@@ -125,7 +125,7 @@ impl Segment {
     }
 
     /// Checks that the segment continues the journal at `tip`.
-    pub(crate) fn admit(&self, tip: &Tip) -> Result<(), Damage> {
+    pub(crate) fn admit(&self, tip: &Tip) -> Result<(), ReadError> {
         let header = &self.header;
         let facts = [
             (Field::SegmentNumber, tip.number + 1, header.segment_number.get()),
@@ -134,12 +134,12 @@ impl Segment {
         ];
         for (name, expected, found) in facts {
             if expected != found {
-                return Err(tip.damage(self.path.clone(), 0, field(name, expected, found)));
+                let fault = field(name, expected, found);
+                return Err(tip.damage(self.path.clone(), 0, fault).into());
             }
         }
-        self.check_link(tip).map_err(|fault| {
-            tip.damage(self.path.clone(), crate::format::LINK_OFFSET, fault)
-        })
+        self.check_link(tip)
+            .map_err(|fault| tip.damage(self.path.clone(), LINK_OFFSET, fault).into())
     }
 
     /// The link says nothing, or what the predecessor hashes to; in a sealed segment it must.
@@ -224,16 +224,4 @@ fn check_page(header: &SegmentHeader, len: u64) -> Result<(), Fault> {
         return Err(field(Field::SegmentLen, len, stated));
     }
     Ok(())
-}
-
-fn out_of_memory(path: &Path) -> DiskError {
-    DiskError::new(Operation::Read, path, io::ErrorKind::OutOfMemory.into())
-}
-
-/// Reads the link anew: the keeper fills it in while the segment is open.
-pub(crate) fn read_link(file: &File, path: &Path) -> Result<Link, DiskError> {
-    let mut link = Link::new_zeroed();
-    file.read_exact_at(link.as_mut_bytes(), crate::format::LINK_OFFSET)
-        .map_err(DiskError::of(Operation::Read, path))?;
-    Ok(link)
 }

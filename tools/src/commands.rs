@@ -2,8 +2,12 @@
 //! and a line each in [`Command`] and [`Command::run`].
 
 mod config;
+mod demo;
 mod explain;
 mod init;
+mod journal;
+mod replay;
+mod start;
 mod user;
 mod venue;
 mod version;
@@ -21,6 +25,11 @@ pub(crate) enum Command {
     #[command(subcommand, after_help = config::EXAMPLES)]
     Config(config::ConfigCommand),
     Explain(explain::Explain),
+    Start(start::Start),
+    Replay(replay::Replay),
+    #[command(subcommand, after_help = journal::EXAMPLES)]
+    Journal(journal::Journal),
+    Demo(demo::Demo),
     Version(version::Version),
 }
 
@@ -32,6 +41,10 @@ impl Command {
             Self::User(command) => command.run(output),
             Self::Config(command) => command.run(output),
             Self::Explain(command) => command.run(output),
+            Self::Start(command) => command.run(output),
+            Self::Replay(command) => command.run(output),
+            Self::Journal(command) => command.run(output),
+            Self::Demo(command) => command.run(output),
             Self::Version(command) => command.run(output),
         }
     }

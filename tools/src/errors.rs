@@ -1,7 +1,7 @@
 //! Everything a command can fail with: stable codes, what they mean and what to do.
 //!
 //! A code is never given another meaning. Its letter is its area: U usage, C configuration,
-//! F files, A accounts.
+//! F files, A accounts, J journal, V venue, N connections, O orders, I imports.
 
 use std::process::ExitCode;
 
@@ -17,6 +17,14 @@ pub(crate) enum Exit {
     Usage = 2,
     /// The configuration or the venue's folder is wrong.
     Configuration = 3,
+    /// The venue cannot be reached, or does not answer in time.
+    Connection = 4,
+    /// The venue does not accept user and password.
+    Authentication = 5,
+    /// What is there is not what must be there.
+    Integrity = 6,
+    /// Another process has the venue's folder open.
+    Busy = 7,
 }
 
 impl From<Exit> for ExitCode {
@@ -65,6 +73,10 @@ codes! {
         "there is no such error code"
         "the code is misspelt or belongs to another version"
         "write it as in the error, for example UX-C003";
+    DECIMAL "UX-U005" Usage
+        "a price or quantity is malformed"
+        "it is a decimal number, exact to the decimals of the instrument"
+        "write 10.05 or 100; with --venue the instrument's own decimals count";
     CONFIG_READ "UX-C001" Configuration
         "the configuration file cannot be read"
         "it does not exist, is no text, or belongs to somebody else"
@@ -117,6 +129,54 @@ codes! {
         "the folder holds no venue"
         "a venue is a folder with venue.toml and users.toml"
         "check the path, or make a venue with uncross init";
+    PORT_IN_USE "UX-C014" Configuration
+        "a port is already in use"
+        "another program listens there, perhaps another venue"
+        "end the other program, or listen elsewhere: --orders ADDR, --data ADDR, port 0 for any";
+    LISTEN "UX-C015" Configuration
+        "an address cannot be listened on"
+        "it is not of this machine, or needs more rights"
+        "choose an address of this machine and a port above 1023";
+    CAPACITY_CHANGED "UX-C016" Configuration
+        "the capacity differs from the journal's"
+        "what was refused for want of room depends on it, so it is fixed for the life of a journal"
+        "restore the values under [capacity], or begin a new venue";
+    INSTRUMENT_CHANGED "UX-C017" Configuration
+        "an instrument differs from what the journal lists"
+        "its orders were entered under the old values"
+        "restore the values, or list the new ones under another id and symbol";
+    NO_JOURNAL "UX-J001" Configuration
+        "there is no journal"
+        "the folder is no venue, or the venue was never started"
+        "check the path; uncross start begins a journal";
+    FOLDER_BUSY "UX-J002" Busy
+        "the venue's folder is in use"
+        "two processes never write one journal"
+        "end the other process, whose number is in the message, and start again";
+    JOURNAL_DAMAGED "UX-J003" Integrity
+        "the journal is damaged"
+        "what was on the device is not what was written there"
+        "keep the folder as it is and restore a copy; nothing was changed";
+    JOURNAL_DISK "UX-J004" Failure
+        "the journal cannot be read or written"
+        "the disk, the file system or the permissions do not allow it"
+        "look at the cause; nothing that was acknowledged is lost";
+    REPLAY "UX-J005" Integrity
+        "the journal does not lead where it led before"
+        "it was written by another version, or is not a venue's journal"
+        "use the version that wrote it: its name is in the segment headers";
+    HASH_MISMATCH "UX-J006" Integrity
+        "a replay of the journal came to another state than the venue"
+        "the engine or the journal has a fault"
+        "keep the folder and report it";
+    CLOCK_BEHIND "UX-V001" Failure
+        "the clock is behind the journal"
+        "time on the wire never falls, and the clock was set back"
+        "wait, or correct the clock";
+    VENUE_FAILED "UX-V002" Failure
+        "the venue failed"
+        "its journal, a file or a socket was refused by the system"
+        "look at the log; a restart recovers all that was acknowledged";
     FOLDER_TAKEN "UX-F001" Failure
         "the folder is not empty"
         "a venue begins in a folder of its own, and nothing is overwritten"
@@ -145,6 +205,62 @@ codes! {
         "no port is left for another user"
         "every user has a port for good, and the venue is configured for so many"
         "raise capacity.ports and user_ref_pages in venue.toml; 4096 ports is the end";
+    LOGIN_REFUSED "UX-A003" Authentication
+        "the login was refused"
+        "user name or password is wrong, or too many wrong ones came before"
+        "check both; uncross user list shows the names";
+    CONNECT "UX-N001" Connection
+        "the venue cannot be reached"
+        "nobody listens at the address, or something on the way refuses"
+        "start the venue, or name its address with --orders or --data";
+    NO_ANSWER "UX-N002" Connection
+        "the venue did not answer in time"
+        "it is overloaded, stopped, or something else listens at the address"
+        "check the address and the venue's log, then try again";
+    CONNECTION_LOST "UX-N003" Connection
+        "the connection broke"
+        "the venue ended it, perhaps since the same user logged in elsewhere"
+        "look at the venue's log, then try again";
+    SESSION_OVER "UX-N004" Connection
+        "the session is over"
+        "each trading day has a session of its own, and a new day began"
+        "run the command again: it joins the session of the new day";
+    PROTOCOL "UX-N005" Failure
+        "the other side does not keep to the protocol"
+        "it is no venue, its other door was meant, or it is of another version"
+        "check the address: orders and market data have one each";
+    NO_ADDRESS "UX-N006" Configuration
+        "the address is not fixed"
+        "the configuration says port 0, so that the venue picks a free one at its start"
+        "name the address that uncross start printed with --orders or --data";
+    REJECTED "UX-O001" Failure
+        "the venue rejected the request"
+        "a value is not allowed for the instrument or the user"
+        "correct what the reason names; docs/matching.md lists all reasons";
+    IGNORED "UX-O002" Failure
+        "the venue ignored the request"
+        "the order is filled, canceled or unknown, or the request would change nothing"
+        "only live orders of the same user and day can be changed";
+    REPLACE_FAILED "UX-O003" Failure
+        "the replacement was refused and the old order is canceled"
+        "quantity or price is not allowed for the instrument; OUCH then ends the old order too"
+        "enter a new order with correct values";
+    CHANGE_REFUSED "UX-O004" Failure
+        "the venue refused to change the order"
+        "the order is live, but such a change is not allowed"
+        "cancel the order and enter a new one";
+    UNKNOWN_SYMBOL "UX-O005" Failure
+        "the venue does not list the instrument"
+        "its symbol is misspelt, or it is another venue's"
+        "look at the [[instrument]] list in venue.toml";
+    LOBSTER_SYNTAX "UX-I001" Failure
+        "the file is no LOBSTER message file"
+        "each line is time,type,order id,size,price,direction, all numbers"
+        "check the place that is named, or fetch the file again";
+    NOT_REPRODUCED "UX-I002" Integrity
+        "executions of the file were not reproduced"
+        "the file is incomplete, orders of others came between, or it had orders out of turn"
+        "look at the executions that are listed, with the lines they stand in";
 }
 
 impl Code {
@@ -184,7 +300,7 @@ impl Failure {
     pub(crate) fn as_json(&self) -> FailureJson<'_> {
         let Self { code, message, cause, fix } = self;
         let exit_code = code.exit as u8;
-        FailureJson { schema: "uncross.error.v1", code: code.id, message, cause, fix, exit_code }
+        FailureJson { schema: "uncross.error/1", code: code.id, message, cause, fix, exit_code }
     }
 }
 

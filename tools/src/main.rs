@@ -5,8 +5,10 @@
 
 mod cli;
 mod commands;
+mod demo;
 mod errors;
 mod output;
+mod venue;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -113,6 +113,11 @@ impl Output {
         }?)
     }
 
+    /// Sends out what is buffered; for commands that go on for long.
+    pub(crate) fn flush(&mut self) -> Outcome {
+        Ok(self.out.flush()?)
+    }
+
     /// Sends out what is buffered, reports a failure and gives the exit code.
     pub(crate) fn close(mut self, outcome: Outcome) -> ExitCode {
         let flushed = self.out.flush().map_err(End::from);

@@ -25,3 +25,5 @@ mod ring;
 mod stream;
 pub mod users;
 pub mod venue;
+
+pub use uncross_journal as journal;

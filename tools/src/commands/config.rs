@@ -75,7 +75,7 @@ impl ConfigCommand {
 fn print_default(output: &mut Output) -> Outcome {
     let toml = Config::default_text();
     if output.is_json() {
-        output.json("uncross.config-default.v1", &DefaultText { toml })
+        output.json("uncross.config-default/1", &DefaultText { toml })
     } else {
         output.text(toml)
     }
@@ -96,7 +96,7 @@ impl Check {
             fingerprint: hex(&config.fingerprint()),
         };
         if output.is_json() {
-            return output.json("uncross.config-check.v1", &checked);
+            return output.json("uncross.config-check/1", &checked);
         }
         let Checked { file, venue, orders, data, instruments, fingerprint } = checked;
         output.line(format_args!("{} is good", file.display()))?;

@@ -59,7 +59,7 @@ impl Explain {
 
 fn explain(code: &Code, output: &mut Output) -> Outcome {
     if output.is_json() {
-        return output.json("uncross.explain.v1", &Explanation::from(code));
+        return output.json("uncross.explain/1", &Explanation::from(code));
     }
     let Code { id, exit, title, cause, fix } = code;
     output.line(format_args!("{id}: {title}"))?;
@@ -71,7 +71,7 @@ fn explain(code: &Code, output: &mut Output) -> Outcome {
 fn list(output: &mut Output) -> Outcome {
     if output.is_json() {
         let codes = errors::ALL.iter().map(|code| Explanation::from(*code)).collect();
-        return output.json("uncross.explain-all.v1", &List { codes });
+        return output.json("uncross.explain-all/1", &List { codes });
     }
     let rows: Vec<_> = errors::ALL
         .iter()

@@ -53,7 +53,7 @@ impl Init {
         Users::new(dir.users_file()).save().map_err(Failure::from)?;
         if output.is_json() {
             let made = Made { venue: dir.root(), config: config_file, users: dir.users_file() };
-            return output.json("uncross.init.v1", &made);
+            return output.json("uncross.init/1", &made);
         }
         let venue = self.dir.display();
         output.line(format_args!("made {venue}"))?;
@@ -76,7 +76,7 @@ impl Init {
 }
 
 /// Makes the folder, or makes sure that it is empty.
-fn make_folder(dir: &Path) -> Result<(), Failure> {
+pub(super) fn make_folder(dir: &Path) -> Result<(), Failure> {
     fs::create_dir_all(dir).map_err(|error| unwritable(dir, &error))?;
     let mut entries = fs::read_dir(dir).map_err(|error| unwritable(dir, &error))?;
     if entries.next().is_some() {
@@ -86,7 +86,7 @@ fn make_folder(dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()

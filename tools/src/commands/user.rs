@@ -152,7 +152,7 @@ fn read_text(source: impl Read) -> io::Result<String> {
 impl Added<'_> {
     fn tell(&self, output: &mut Output) -> Outcome {
         if output.is_json() {
-            return output.json("uncross.user-add.v1", self);
+            return output.json("uncross.user-add/1", self);
         }
         let Row { name, port, firm } = &self.user;
         output.line(format_args!("added {name}"))?;
@@ -176,7 +176,7 @@ impl List {
             firm: user.firm_text(),
         });
         if output.is_json() {
-            return output.json("uncross.users.v1", &All { users: rows.collect() });
+            return output.json("uncross.users/1", &All { users: rows.collect() });
         }
         let rows: Vec<_> = rows
             .map(|Row { name, port, firm }| {

@@ -44,7 +44,7 @@ impl Version {
             journal_levels: [Level::Async].map(Level::name).to_vec(),
         };
         if output.is_json() {
-            return output.json("uncross.version.v1", &about);
+            return output.json("uncross.version/1", &about);
         }
         let About { version, target, profile, order_entry, market_data, .. } = &about;
         output.line(format_args!("uncross {version}"))?;

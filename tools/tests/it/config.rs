@@ -9,7 +9,7 @@ fn printed_default_is_good() {
     assert!(text.starts_with("# The configuration of an Uncross venue."), "{text}");
     place.write("venue.toml", &text);
     place.run("config check venue.toml").expect_success();
-    let json = place.run("config print-default --json").expect_json("uncross.config-default.v1");
+    let json = place.run("config print-default --json").expect_json("uncross.config-default/1");
     assert_eq!(json.text("toml"), text);
 }
 
@@ -18,7 +18,7 @@ fn good_configuration_is_summed_up() {
     let place = Place::with_venue();
     let text = place.run("config check venue").expect_success();
     assert!(text.starts_with("venue/venue.toml is good\n"), "{text}");
-    let json = place.run("config check venue --json").expect_json("uncross.config-check.v1");
+    let json = place.run("config check venue --json").expect_json("uncross.config-check/1");
     assert_eq!(json.text("venue"), "UNCROSS");
     assert_eq!(json.text("orders"), "127.0.0.1:9001");
     assert_eq!(json.value("instruments").as_u64(), Some(5));
@@ -32,7 +32,7 @@ fn flags_win_over_variables_and_those_over_the_file() {
     let name = |arguments: &str, variables: &[(&str, &str)]| {
         let arguments = format!("config check venue --json {arguments}");
         let run = place.run_with(&arguments, variables, "");
-        run.expect_json("uncross.config-check.v1").text("venue").to_owned()
+        run.expect_json("uncross.config-check/1").text("venue").to_owned()
     };
     let variable = [("UNCROSS__VENUE__NAME", "VARIABLE")];
     assert_eq!(name("", &[]), "UNCROSS");

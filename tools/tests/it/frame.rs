@@ -49,7 +49,7 @@ fn failures_are_one_object_for_machines() {
         let run = Place::empty().run(arguments);
         assert_eq!((run.code, run.stdout.as_str()), (exit, ""), "{run:?}");
         let json = Json::parse(&run.stderr);
-        assert_eq!(json.text("schema"), "uncross.error.v1");
+        assert_eq!(json.text("schema"), "uncross.error/1");
         assert_eq!(
             (json.text("code"), json.value("exit_code").as_i64()),
             (code, Some(exit.into()))
@@ -104,7 +104,7 @@ fn version_says_more_when_asked() {
     assert_eq!(place.run("--version").expect_success(), version);
     let verbose = place.run("version --verbose").expect_success();
     assert!(verbose.starts_with(&version) && verbose.contains("OUCH 5.0"), "{verbose}");
-    let json = place.run("version --json").expect_json("uncross.version.v1");
+    let json = place.run("version --json").expect_json("uncross.version/1");
     assert_eq!(json.text("version"), env!("CARGO_PKG_VERSION"));
     assert_eq!(json.value("journal_levels").as_array().unwrap(), &["async"]);
 }
@@ -112,7 +112,7 @@ fn version_says_more_when_asked() {
 #[test]
 fn every_code_is_explained() {
     let place = Place::empty();
-    let list = place.run("explain --json").expect_json("uncross.explain-all.v1");
+    let list = place.run("explain --json").expect_json("uncross.explain-all/1");
     let codes = list.value("codes").as_array().unwrap();
     assert!(20 < codes.len());
     for code in codes {
@@ -120,7 +120,7 @@ fn every_code_is_explained() {
         let text = place.run(&format!("explain {}", id.to_lowercase())).expect_success();
         assert!(text.starts_with(&format!("{id}: ")) && text.contains("\nfix: "), "{text}");
     }
-    let json = place.run("explain UX-C003 --json").expect_json("uncross.explain.v1");
+    let json = place.run("explain UX-C003 --json").expect_json("uncross.explain/1");
     assert_eq!(json.value("exit_code").as_i64(), Some(3));
     place.run("explain UX-Z999").expect_failure(2, "UX-U004");
 }

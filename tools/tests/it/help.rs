@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::program::Place;
 
 /// Commands whose examples run until they are stopped or need something outside.
-const ENDLESS: [&str; 0] = [];
+const ENDLESS: [&str; 1] = ["start"];
 
 /// All commands, the program itself first, as their words after `uncross`.
 fn commands(place: &Place) -> Vec<String> {
@@ -70,7 +70,15 @@ fn every_example_works() {
 
 /// Runs a line as a shell would, in a folder that has what examples speak of.
 fn run_example(line: &str) {
-    let place = if line.contains("uncross init") { Place::empty() } else { Place::with_venue() };
+    let place = if line.contains("uncross replay") || line.contains("uncross journal") {
+        let place = Place::empty();
+        place.run("demo --for 1s --port 0 --rate 1k --keep venue").expect_success();
+        place
+    } else if line.contains("uncross init") {
+        Place::empty()
+    } else {
+        Place::with_venue()
+    };
     place.write("password.txt", "secret\n");
     place.write("other.toml", "[venue]\nname = \"OTHER\"\n");
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_uncross"));

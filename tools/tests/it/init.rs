@@ -17,7 +17,7 @@ fn fresh_venue_has_a_configuration_and_no_users() {
 
 #[test]
 fn machines_are_told_the_paths() {
-    let json = Place::empty().run("init a/venue --json").expect_json("uncross.init.v1");
+    let json = Place::empty().run("init a/venue --json").expect_json("uncross.init/1");
     assert_eq!(json.text("venue"), "a/venue");
     assert_eq!(json.text("config"), "a/venue/venue.toml");
     assert_eq!(json.text("users"), "a/venue/users.toml");

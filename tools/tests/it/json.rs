@@ -23,6 +23,12 @@ impl Json {
         self.value(key).as_str().unwrap()
     }
 
+    /// A count under `key`.
+    pub(crate) fn number(&self, key: &str) -> u64 {
+        let value = self.value(key);
+        value.as_u64().unwrap_or_else(|| panic!("{key} is no count: {value}"))
+    }
+
     /// All keys, in alphabetical order.
     pub(crate) fn keys(&self) -> Vec<&str> {
         let mut keys: Vec<_> = self.0.as_object().unwrap().keys().map(String::as_str).collect();

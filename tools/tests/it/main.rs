@@ -8,9 +8,12 @@
 )]
 
 mod config;
+mod crash;
 mod frame;
 mod help;
 mod init;
 mod json;
 mod program;
+mod server;
 mod user;
+mod venue;

@@ -26,13 +26,13 @@ fn made_password_is_shown_once_and_works() {
 #[test]
 fn machines_are_told_a_made_password_and_no_other() {
     let place = Place::with_venue();
-    let json = place.run("user add A --venue venue --json").expect_json("uncross.user-add.v1");
+    let json = place.run("user add A --venue venue --json").expect_json("uncross.user-add/1");
     assert_eq!(json.keys(), ["firm", "name", "password", "port", "schema"]);
     assert!(can_log_in(&place, "A", json.text("password")));
     let run = place.run_with("user add B --venue venue --password-stdin --json", &[], SECRET);
-    let json = run.expect_json("uncross.user-add.v1");
+    let json = run.expect_json("uncross.user-add/1");
     assert_eq!(json.keys(), ["firm", "name", "port", "schema"]);
-    let json = place.run("user list --venue venue --json").expect_json("uncross.users.v1");
+    let json = place.run("user list --venue venue --json").expect_json("uncross.users/1");
     let users = json.value("users").as_array().unwrap();
     assert_eq!(users.len(), 2);
     assert_eq!(users[1].to_string(), r#"{"firm":"B","name":"B","port":2}"#);

@@ -1,0 +1,10 @@
+//! Behaviour of the client against scripted servers and scripted feeds.
+#![cfg(test)]
+
+mod book;
+mod feed;
+mod heartbeat;
+mod login;
+mod orders;
+mod server;
+mod stream;

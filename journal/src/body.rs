@@ -1,0 +1,238 @@
+//! Bodies of the records that the venue writes: layouts only, one struct each.
+//!
+//! The journal itself never looks into a body. Integers are little-endian; bytes that came over
+//! the wire are kept as they came, so that everything echoed can be echoed again.
+
+use zerocopy::{
+    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+    little_endian::{I32, U16, U32},
+};
+
+macro_rules! body {
+    ($(
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident, $len:literal {
+            $( $(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty, )*
+        }
+    )*) => {
+        $(
+            $(#[$meta])*
+            #[derive(
+                Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+            )]
+            #[repr(C)]
+            $vis struct $name { $( $(#[$field_meta])* $field_vis $field: $type, )* }
+
+            const _: () = assert!(size_of::<$name>() == $len);
+        )*
+
+        /// Every body: its name and its fields with offset and size in bytes.
+        pub const BODIES: &[(&str, &[(&str, usize, usize)])] = &[$(
+            (stringify!($name), &[$(
+                (
+                    stringify!($field),
+                    core::mem::offset_of!($name, $field),
+                    size_of::<$type>(),
+                ),
+            )*]),
+        )*];
+    };
+}
+
+body! {
+    /// A new order; appendage elements follow.
+    pub struct Enter, 40 {
+        /// The broker's port.
+        pub port: U16,
+        /// Generation of its connection.
+        pub generation: U16,
+        /// The client's number.
+        pub user_ref_num: U32,
+        /// Instrument id; 0 for an unknown symbol.
+        pub instrument: U32,
+        /// Quantity.
+        pub qty: U32,
+        /// Price; what exceeds u32 on the wire is `u32::MAX`.
+        pub px: U32,
+        /// Side as received.
+        pub side: u8,
+        /// Time in force as received.
+        pub time_in_force: u8,
+        /// Display as received.
+        pub display: u8,
+        /// Capacity as received.
+        pub capacity: u8,
+        /// Intermarket sweep as received.
+        pub intermarket_sweep: u8,
+        /// Cross type as received.
+        pub cross_type: u8,
+        /// The client's text.
+        pub client_order_id: [u8; 14],
+    }
+
+    /// A replacement; appendage elements follow.
+    pub struct Replace, 40 {
+        /// The broker's port.
+        pub port: U16,
+        /// Generation of its connection.
+        pub generation: U16,
+        /// The client's number of the order to replace.
+        pub orig_user_ref_num: U32,
+        /// The client's number of the new order.
+        pub user_ref_num: U32,
+        /// Total quantity of the chain.
+        pub qty: U32,
+        /// Price; what exceeds u32 on the wire is `u32::MAX`.
+        pub px: U32,
+        /// Time in force as received.
+        pub time_in_force: u8,
+        /// Display as received.
+        pub display: u8,
+        /// Intermarket sweep as received.
+        pub intermarket_sweep: u8,
+        /// Zero.
+        pub reserved: [u8; 3],
+        /// The client's text.
+        pub client_order_id: [u8; 14],
+    }
+
+    /// A reduction; appendage elements follow.
+    pub struct Cancel, 12 {
+        /// The broker's port.
+        pub port: U16,
+        /// Generation of its connection.
+        pub generation: U16,
+        /// The client's number.
+        pub user_ref_num: U32,
+        /// New total quantity.
+        pub qty: U32,
+    }
+
+    /// A reduction or change of side; appendage elements follow.
+    pub struct Modify, 16 {
+        /// The broker's port.
+        pub port: U16,
+        /// Generation of its connection.
+        pub generation: U16,
+        /// The client's number.
+        pub user_ref_num: U32,
+        /// New total quantity.
+        pub qty: U32,
+        /// Side as received.
+        pub side: u8,
+        /// Zero.
+        pub reserved: [u8; 3],
+    }
+
+    /// A question for the next number.
+    pub struct AccountQuery, 4 {
+        /// The broker's port.
+        pub port: U16,
+        /// Generation of its connection.
+        pub generation: U16,
+    }
+
+    /// An order refused at the door.
+    pub struct Refuse, 28 {
+        /// The broker's port.
+        pub port: U16,
+        /// Generation of its connection.
+        pub generation: U16,
+        /// The client's number.
+        pub user_ref_num: U32,
+        /// Channel of the port; 0 is the only one.
+        pub user_ref_index: u8,
+        /// Zero.
+        pub reserved: u8,
+        /// The wire code.
+        pub reason: U16,
+        /// The client's text.
+        pub client_order_id: [u8; 14],
+        /// Zero.
+        pub tail: [u8; 2],
+    }
+
+    /// A connection that logged in.
+    pub struct SessionUp, 16 {
+        /// The broker's port.
+        pub port: U16,
+        /// Generation of its connection.
+        pub generation: U16,
+        /// Firm that its orders may name.
+        pub firm: [u8; 4],
+        /// The user who logged in.
+        pub user: [u8; 6],
+        /// Zero.
+        pub reserved: [u8; 2],
+    }
+
+    /// A connection that is gone.
+    pub struct SessionDown, 8 {
+        /// The broker's port.
+        pub port: U16,
+        /// Generation of its connection.
+        pub generation: U16,
+        /// Why: `O` logout, `L` lost, `T` taken over, `R` restart of the venue.
+        pub reason: u8,
+        /// Zero.
+        pub reserved: [u8; 3],
+    }
+
+    /// An instrument is listed.
+    pub struct Configuration, 36 {
+        /// What is configured: `I` an instrument.
+        pub subject: u8,
+        /// Decimals of prices.
+        pub price_decimals: u8,
+        /// Decimals of quantities.
+        pub qty_decimals: u8,
+        /// Zero.
+        pub reserved: u8,
+        /// Permanent id.
+        pub id: U32,
+        /// Name on the wire.
+        pub symbol: [u8; 8],
+        /// Prices are multiples of it.
+        pub tick: U32,
+        /// Quantities are multiples of it.
+        pub lot: U32,
+        /// Smallest quantity of an order.
+        pub qty_min: U32,
+        /// Largest quantity of an order.
+        pub qty_max: U32,
+        /// Zero.
+        pub tail: U32,
+    }
+
+    /// What the engine holds: the first record of a journal.
+    pub struct Capacity, 24 {
+        /// What is configured: `C` the capacity.
+        pub subject: u8,
+        /// Zero.
+        pub reserved: [u8; 3],
+        /// Live orders.
+        pub orders: U32,
+        /// Price levels.
+        pub levels: U32,
+        /// Nodes of the price ladders.
+        pub nodes: U32,
+        /// Pages of the table of clients' numbers.
+        pub user_ref_pages: U32,
+        /// Instruments.
+        pub instruments: U16,
+        /// Ports.
+        pub ports: U16,
+    }
+
+    /// A trading day begins.
+    pub struct DayRoll, 24 {
+        /// Days since 1970-01-01, in local time.
+        pub date: U32,
+        /// Local time minus UTC, in seconds, for the whole day.
+        pub utc_offset_s: I32,
+        /// Name of the day's session.
+        pub session: [u8; 10],
+        /// Zero.
+        pub reserved: [u8; 6],
+    }
+}

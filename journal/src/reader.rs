@@ -1,0 +1,216 @@
+//! Reading a journal without a lock and without changing anything, also beside a running writer.
+//!
+//! Memory is bounded by one window, however long the journal is.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+
+use crate::error::{ReadError, ReplayError};
+use crate::folder;
+use crate::format::kind;
+use crate::record::Record;
+use crate::recover::{Invalid, TornTail};
+use crate::scan::{Scan, Step, Window};
+use crate::segment::{Segment, Tip};
+use crate::sidecar::{self, Loaded, Mark};
+
+/// A journal opened for reading only.
+#[derive(Debug)]
+pub struct Reader {
+    dir: PathBuf,
+    start: Tip,
+    mark: Mark,
+}
+
+/// Where a reading ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// Last sequence number; 0 when there is none.
+    pub last_seq: u64,
+    /// Segments read, the last one perhaps in part.
+    pub segments: u64,
+    /// Records read, the journal's own included.
+    pub records: u64,
+    /// What lies behind the last valid record and is no record: a torn tail, or a record that a
+    /// running writer was about to complete.
+    pub torn: Option<TornTail>,
+}
+
+/// What a walk tells its caller.
+pub(crate) trait Visitor {
+    /// Why the visitor stops the walk.
+    type Error;
+
+    /// A segment is entered.
+    fn segment(&mut self, segment: &Segment) -> Result<(), ReplayError<Self::Error>>;
+
+    /// A record of any kind, at `offset`.
+    fn record(&mut self, record: &Record<'_>, offset: u64) -> Result<(), ReplayError<Self::Error>>;
+
+    /// The segment was complete; `seal_crc` is the checksum of its seal.
+    fn complete(
+        &mut self,
+        segment: &Segment,
+        seal_crc: u32,
+    ) -> Result<Option<[u8; 32]>, ReplayError<Self::Error>>;
+}
+
+impl Reader {
+    /// Opens the journal in `dir`. It may start behind segment 1 (an archived part).
+    ///
+    /// # Errors
+    ///
+    /// The first segment's header or the sidecar is damaged, or needs another reader.
+    pub fn open(dir: &Path) -> Result<Self, ReadError> {
+        // The mark first: what it covers was complete before anything else is looked at.
+        let mark = match sidecar::load(dir)? {
+            Loaded::Valid(state) => state.mark,
+            Loaded::Missing => Mark::default(),
+            Loaded::Damaged(fault) => {
+                let path = folder::sidecar_path(dir);
+                return Err(ReadError::WatermarkDamaged { path, offset: 0, fault });
+            }
+        };
+        let mut start = Tip::START;
+        if let Some(first) = folder::list(dir)?.named.into_iter().next() {
+            // Between the two looks it may have been sealed under another name.
+            let tip = Tip { last_seq: first.first_seq.saturating_sub(1), ..Tip::START };
+            if let Some(segment) = Segment::after(dir, &tip)? {
+                start = Tip {
+                    number: segment.number().saturating_sub(1),
+                    last_seq: tip.last_seq,
+                    seal_crc: segment.header.prev_crc.get(),
+                    hash: None,
+                };
+            }
+        }
+        Ok(Self { dir: dir.to_owned(), start, mark })
+    }
+
+    /// First sequence number of the first segment.
+    #[must_use]
+    pub fn first_seq(&self) -> u64 {
+        self.start.last_seq + 1
+    }
+
+    /// The watermark when the reader was opened.
+    #[must_use]
+    pub fn durable_seq(&self) -> u64 {
+        self.mark.seq
+    }
+
+    /// Hands every record of the caller and every checkpoint to `each`, in order, up to the last
+    /// valid one. Every call starts from the beginning and reads what is there then.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `each`; damage before the watermark or in a sealed segment.
+    pub fn for_each<E>(
+        &self,
+        each: impl FnMut(Record<'_>) -> Result<(), E>,
+    ) -> Result<End, ReplayError<E>> {
+        self.walk(&mut Each(each))
+    }
+
+    /// Walks all segments from the first one.
+    pub(crate) fn walk<V: Visitor>(&self, visitor: &mut V) -> Result<End, ReplayError<V::Error>> {
+        let mut window = Window::new();
+        let mut tip = self.start;
+        let mut end = End { last_seq: tip.last_seq, ..End::default() };
+        while let Some(segment) = Segment::after(&self.dir, &tip)? {
+            segment.admit(&tip)?;
+            visitor.segment(&segment)?;
+            end.segments += 1;
+            let hash = self.walk_segment(&segment, &mut window, visitor, &mut end)?;
+            let Walked::Complete { seal_crc, hash } = hash else { return Ok(end) };
+            tip = Tip { number: segment.number(), last_seq: end.last_seq, seal_crc, hash };
+        }
+        if tip.number < self.mark.segment_number {
+            let (dir, number) = (self.dir.clone(), tip.number + 1);
+            return Err(
+                ReadError::SegmentMissing { dir, number, first_seq: tip.last_seq + 1 }.into()
+            );
+        }
+        Ok(end)
+    }
+
+    fn walk_segment<V: Visitor>(
+        &self,
+        segment: &Segment,
+        window: &mut Window,
+        visitor: &mut V,
+        end: &mut End,
+    ) -> Result<Walked, ReplayError<V::Error>> {
+        let mut scan = Scan::new(segment, window);
+        let mut looked_twice = false;
+        loop {
+            let (offset, chain) = (scan.offset(), scan.chain());
+            let fault = match scan.step()? {
+                Step::Record(record) => {
+                    visitor.record(&record, offset)?;
+                    end.records += 1;
+                    end.last_seq = record.seq;
+                    looked_twice = false;
+                    continue;
+                }
+                Step::Sealed => {
+                    let hash = visitor.complete(segment, chain.crc)?;
+                    return Ok(Walked::Complete { seal_crc: chain.crc, hash });
+                }
+                Step::Invalid(fault) => fault,
+            };
+            // What was read may be older than what is there now: a running writer is ahead.
+            if !looked_twice {
+                looked_twice = true;
+                scan.refresh();
+                continue;
+            }
+            let invalid = Invalid { segment, offset, fault, chain };
+            invalid.check_durable(&self.mark)?;
+            end.torn = invalid.torn()?;
+            return Ok(Walked::Ended);
+        }
+    }
+}
+
+/// How a segment ended.
+enum Walked {
+    /// With its seal.
+    Complete { seal_crc: u32, hash: Option<[u8; 32]> },
+    /// With the journal.
+    Ended,
+}
+
+/// The visitor behind [`Reader::for_each`].
+struct Each<F>(F);
+
+impl<E, F: FnMut(Record<'_>) -> Result<(), E>> Visitor for Each<F> {
+    type Error = E;
+
+    fn segment(&mut self, _segment: &Segment) -> Result<(), ReplayError<E>> {
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Record<'_>, _offset: u64) -> Result<(), ReplayError<E>> {
+        if record.kind == kind::PAD || record.kind == kind::SEAL {
+            return Ok(());
+        }
+        (self.0)(*record).map_err(ReplayError::Apply)
+    }
+
+    fn complete(
+        &mut self,
+        _segment: &Segment,
+        _seal_crc: u32,
+    ) -> Result<Option<[u8; 32]>, ReplayError<E>> {
+        Ok(None)
+    }
+}
+
+/// A walk whose visitor never stops it can only fail to read.
+pub(crate) fn read_error(error: ReplayError<Infallible>) -> ReadError {
+    match error {
+        ReplayError::Read(error) => error,
+        ReplayError::Apply(never) => match never {},
+    }
+}

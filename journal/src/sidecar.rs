@@ -1,0 +1,222 @@
+//! The sidecar file `durable`: how far the journal is known to be on the device.
+//!
+//! Recovery calls an invalid record before this mark corruption and behind it a torn tail. The
+//! mark may lag behind the truth (that only weakens the check) but never runs ahead of it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use zerocopy::byteorder::little_endian::{U32, U64};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+use crate::disk::Disk;
+use crate::error::{DiskError, Fault, Operation, ReadError};
+use crate::folder;
+use crate::format::{
+    FORMAT_VERSION, SIDECAR_CLOSED, SIDECAR_MAGIC, SIDECAR_POISONED, SIDECAR_SLOT_STRIDE_BYTES,
+    SidecarSlot,
+};
+use crate::limits::{SIDECAR_SYNC_INTERVAL, index};
+
+/// A place up to which everything is on the device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) seq: u64,
+    pub(crate) segment_number: u64,
+    /// End of the last durable record in that segment.
+    pub(crate) offset: u64,
+}
+
+/// The content of the sidecar file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct State {
+    pub(crate) mark: Mark,
+    pub(crate) closed: bool,
+    pub(crate) poisoned: bool,
+    pub(crate) boot_id: [u8; 16],
+    generation: u64,
+}
+
+/// What was found in place of the sidecar file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Loaded {
+    Missing,
+    Damaged(Fault),
+    Valid(State),
+}
+
+/// The sidecar file of a running journal.
+#[derive(Debug)]
+pub(crate) struct Sidecar {
+    file: File,
+    path: PathBuf,
+    state: State,
+    synced_at: Instant,
+    dirty: bool,
+}
+
+impl Mark {
+    /// Whether the place `(segment_number, offset)` lies before this mark.
+    pub(crate) fn covers(&self, segment_number: u64, offset: u64) -> bool {
+        (segment_number, offset) < (self.segment_number, self.offset)
+    }
+
+    /// Whether this mark lies before `other`.
+    pub(crate) fn before(&self, other: &Self) -> bool {
+        other.covers(self.segment_number, self.offset)
+    }
+}
+
+/// Reads the sidecar file of `dir`.
+pub(crate) fn load(dir: &Path) -> Result<Loaded, ReadError> {
+    let path = folder::sidecar_path(dir);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Missing),
+        Err(error) => return Err(DiskError::new(Operation::Read, &path, error).into()),
+    };
+    let first = read_slot(&bytes);
+    let second = read_slot(bytes.get(index(SIDECAR_SLOT_STRIDE_BYTES)..).unwrap_or_default());
+    Ok(match (first, second) {
+        (Ok(a), Ok(b)) => Loaded::Valid(if a.generation < b.generation { b } else { a }),
+        (Ok(state), Err(_)) | (Err(_), Ok(state)) => Loaded::Valid(state),
+        (Err(fault), Err(_)) => Loaded::Damaged(fault),
+    })
+}
+
+fn read_slot(bytes: &[u8]) -> Result<State, Fault> {
+    let Ok((slot, _)) = SidecarSlot::ref_from_prefix(bytes) else {
+        return Err(Fault::Overrun {
+            max: bytes.len() as u64,
+            found: size_of::<SidecarSlot>() as u64,
+        });
+    };
+    if slot.magic != SIDECAR_MAGIC {
+        return Err(Fault::Magic { expected: SIDECAR_MAGIC, found: slot.magic });
+    }
+    let (expected, found) = (slot.checksum(), slot.crc.get());
+    if expected != found {
+        return Err(Fault::Checksum { expected, found });
+    }
+    let flags = slot.flags.get();
+    Ok(State {
+        mark: Mark {
+            seq: slot.durable_seq.get(),
+            segment_number: slot.segment_number.get(),
+            offset: slot.offset.get(),
+        },
+        closed: flags & SIDECAR_CLOSED != 0,
+        poisoned: flags & SIDECAR_POISONED != 0,
+        boot_id: slot.boot_id,
+        generation: slot.generation.get(),
+    })
+}
+
+impl Sidecar {
+    /// Creates the file with an empty mark, durably; before the first segment exists.
+    pub(crate) fn create(disk: &Disk, dir: &Path) -> Result<Self, DiskError> {
+        let path = folder::sidecar_path(dir);
+        if path.exists() {
+            // Cut short when the journal was created, as no segment exists.
+            disk.remove(&path)?;
+        }
+        let file = disk.create(&path)?;
+        let state = State::default();
+        let mut sidecar = Self { file, path, state, synced_at: Instant::now(), dirty: true };
+        sidecar.write_slot(disk)?;
+        sidecar.write_slot(disk)?;
+        sidecar.sync(disk)?;
+        disk.sync_folder(dir)?;
+        Ok(sidecar)
+    }
+
+    /// Opens the file that [`load`] found to say `state`.
+    pub(crate) fn open(disk: &Disk, dir: &Path, state: State) -> Result<Self, DiskError> {
+        let path = folder::sidecar_path(dir);
+        let file = disk.open_rw(&path)?;
+        Ok(Self { file, path, state, synced_at: Instant::now(), dirty: false })
+    }
+
+    /// Starts a run: this boot, neither closed nor poisoned, all up to `mark` on the device.
+    pub(crate) fn begin(
+        &mut self,
+        disk: &Disk,
+        mark: Mark,
+        boot_id: [u8; 16],
+    ) -> Result<(), DiskError> {
+        let generation = self.state.generation;
+        self.state = State { mark, closed: false, poisoned: false, boot_id, generation };
+        self.write_slot(disk)?;
+        self.sync(disk)
+    }
+
+    /// Moves the mark, and syncs it if that was not done for a while.
+    pub(crate) fn advance(&mut self, disk: &Disk, mark: Mark) -> Result<(), DiskError> {
+        self.state.mark = mark;
+        self.write_slot(disk)?;
+        self.settle(disk)
+    }
+
+    /// Syncs a mark that was written some time ago.
+    pub(crate) fn settle(&mut self, disk: &Disk) -> Result<(), DiskError> {
+        if self.dirty && SIDECAR_SYNC_INTERVAL <= self.synced_at.elapsed() {
+            self.sync(disk)?;
+        }
+        Ok(())
+    }
+
+    /// Says that the journal was closed with all of it on the device.
+    pub(crate) fn close(&mut self, disk: &Disk) -> Result<(), DiskError> {
+        self.state.closed = true;
+        self.write_slot(disk)?;
+        self.sync(disk)
+    }
+
+    /// Says that a sync failed.
+    pub(crate) fn poison(&mut self, disk: &Disk) -> Result<(), DiskError> {
+        self.state.poisoned = true;
+        self.write_slot(disk)?;
+        self.sync(disk)
+    }
+
+    fn write_slot(&mut self, disk: &Disk) -> Result<(), DiskError> {
+        self.state.generation += 1;
+        let State { mark, closed, poisoned, boot_id, generation } = self.state;
+        let mut slot = SidecarSlot::new_zeroed();
+        slot.magic = SIDECAR_MAGIC;
+        slot.format_version = U32::new(FORMAT_VERSION);
+        slot.flags = U32::new(
+            if closed { SIDECAR_CLOSED } else { 0 } | if poisoned { SIDECAR_POISONED } else { 0 },
+        );
+        slot.generation = U64::new(generation);
+        slot.durable_seq = U64::new(mark.seq);
+        slot.segment_number = U64::new(mark.segment_number);
+        slot.offset = U64::new(mark.offset);
+        slot.boot_id = boot_id;
+        slot.crc = U32::new(slot.checksum());
+        let offset = generation % 2 * SIDECAR_SLOT_STRIDE_BYTES;
+        self.dirty = true;
+        disk.write_at(&self.file, &self.path, slot.as_bytes(), offset)
+    }
+
+    fn sync(&mut self, disk: &Disk) -> Result<(), DiskError> {
+        disk.sync_data(&self.file, &self.path)?;
+        self.synced_at = Instant::now();
+        self.dirty = false;
+        Ok(())
+    }
+}
+
+/// Which boot of the machine this is; zeros where the kernel does not tell.
+pub(crate) fn boot_id() -> [u8; 16] {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let mut digits = text.chars().filter_map(|char| char.to_digit(16));
+    let mut id = [0; 16];
+    for byte in &mut id {
+        let (Some(high), Some(low)) = (digits.next(), digits.next()) else { return [0; 16] };
+        *byte = (high * 16 + low).to_le_bytes()[0];
+    }
+    id
+}

@@ -1,0 +1,17 @@
+//! Behaviour of the journal, seen from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed unwrap is a failed test"
+)]
+
+mod crash;
+mod docs;
+mod faults;
+mod golden;
+mod images;
+mod kill;
+mod reading;
+mod roundtrip;
+mod support;

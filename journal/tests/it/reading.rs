@@ -1,0 +1,133 @@
+//! Readers beside a running writer: no lock, no change, a prefix at any time.
+
+use std::convert::Infallible;
+use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use uncross_journal::{Reader, kind};
+
+use crate::support::{
+    Kept, PATIENCE, append, append_one, files, hash_after, settings, verify, writer,
+};
+
+/// Reads everything there is and compares it; returns the last sequence number.
+fn read(reader: &Reader) -> u64 {
+    let mut due = reader.first_seq();
+    let end = reader
+        .for_each(|record| {
+            if record.kind != kind::CHECKPOINT {
+                let kept = Kept::of(due);
+                assert_eq!((record.seq, record.body), (due, kept.body.as_slice()));
+                due += 1;
+            }
+            Ok::<_, Infallible>(())
+        })
+        .unwrap();
+    assert_eq!(end.last_seq + 1, due);
+    end.last_seq
+}
+
+#[test]
+fn a_reader_beside_a_writer_sees_a_prefix_that_only_grows() {
+    const RECORDS: u64 = 3000;
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = writer(dir.path(), &settings());
+    let watermark = writer.watermark();
+    let appended = AtomicU64::new(0);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let readers = scope.spawn(|| {
+            let (mut rounds, mut before) = (0_u64, 0);
+            loop {
+                let last_round = done.load(Ordering::Acquire);
+                // Published before the reader looked, so it must be seen.
+                let floor = appended.load(Ordering::Acquire);
+                let durable = watermark.durable_seq();
+                let reader = Reader::open(dir.path()).unwrap();
+                let last = read(&reader);
+                assert!(before.max(floor).max(durable) <= last, "{before} {floor} {last}");
+                before = last;
+                if rounds % 8 == 0 {
+                    let report = Reader::verify(dir.path(), |_| {}).unwrap();
+                    assert!(before <= report.last_seq && report.durable_seq <= report.last_seq);
+                    before = report.last_seq;
+                }
+                rounds += 1;
+                if last_round {
+                    return (rounds, last);
+                }
+            }
+        });
+        for seq in 1..=RECORDS {
+            append_one(&mut writer, &Kept::of(seq)).unwrap();
+            appended.store(seq, Ordering::Release);
+            if seq % 100 == 0 {
+                writer.checkpoint(hash_after(seq), 0).unwrap();
+                // Lets rotations, names and seals happen between the rounds of the reader.
+                assert!(watermark.wait_durable(seq, PATIENCE));
+            }
+        }
+        done.store(true, Ordering::Release);
+        let (rounds, last) = readers.join().unwrap();
+        assert!(1 < rounds);
+        assert_eq!(last, RECORDS);
+    });
+    writer.close().unwrap();
+    assert_eq!(verify(dir.path()).records, RECORDS);
+}
+
+#[test]
+fn a_reader_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = writer(dir.path(), &settings());
+    append(&mut writer, 1, 700);
+    writer.close().unwrap();
+    let content = || {
+        let mut files: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| {
+                let path = entry.unwrap().path();
+                (path.clone(), fs::read(&path).unwrap(), path.metadata().unwrap().permissions())
+            })
+            .collect();
+        files.sort_by(|a, b| a.0.cmp(&b.0));
+        files
+    };
+    let before = content();
+    fs::remove_file(dir.path().join("lock")).unwrap();
+    assert_eq!(read(&Reader::open(dir.path()).unwrap()), 700);
+    let mut entered = Vec::new();
+    let report = Reader::verify(dir.path(), |progress| entered.push(progress.first_seq)).unwrap();
+    assert_eq!((report.segments, entered[0]), (entered.len() as u64, 1));
+    let after = content();
+    let unlocked: Vec<_> =
+        before.into_iter().filter(|(path, ..)| !path.ends_with("lock")).collect();
+    assert_eq!(after, unlocked);
+    for path in files(dir.path(), "seg") {
+        assert!(path.metadata().unwrap().permissions().readonly(), "{}", path.display());
+    }
+}
+
+#[test]
+fn an_archived_part_is_read_from_its_first_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = writer(dir.path(), &settings());
+    append(&mut writer, 1, 1500);
+    writer.close().unwrap();
+    let first = files(dir.path(), "seg").remove(0);
+    fs::remove_file(first).unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    assert!(1 < reader.first_seq());
+    assert_eq!(read(&reader), 1500);
+    let report = verify(dir.path());
+    assert_eq!(report.records, 1500 + 1 - reader.first_seq());
+}
+
+#[test]
+fn an_empty_folder_reads_as_an_empty_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(read(&Reader::open(dir.path()).unwrap()), 0);
+    let report = verify(dir.path());
+    assert_eq!((report.segments, report.records, report.first_seq), (0, 0, 1));
+    Reader::open(&dir.path().join("missing")).unwrap_err();
+}

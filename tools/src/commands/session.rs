@@ -1,0 +1,313 @@
+//! What the commands share that log in to a venue: as whom, where, and in which units.
+
+use std::{
+    error::Error as _,
+    fs::File,
+    io::{self, Read},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Args;
+use uncross_client::{
+    BookError, Books, ConnectOptions, Error, FeedReader, Symbol,
+    wire::{
+        soup::LoginRejectReason,
+        text::{format_price, parse_price},
+    },
+};
+use uncross_server::config::Config;
+
+use super::venue::{open, unreadable};
+use crate::errors::{self, Failure};
+
+/// Bytes read in search of a password; a longer text cannot be one.
+const PASSWORD_TEXT_LEN_MAX: u64 = 1_024;
+/// Longest wait for an answer that the venue owes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// Address of a venue as it is configured by default.
+const ORDERS_DEFAULT: &str = "127.0.0.1:9001";
+/// The same for market data.
+const DATA_DEFAULT: &str = "127.0.0.1:9002";
+
+/// As whom to log in.
+#[derive(Args, Debug)]
+pub(super) struct Login {
+    /// Log in as this user
+    #[arg(long, value_name = "USER")]
+    user: String,
+    #[command(flatten)]
+    password: Password,
+}
+
+/// Where the password is; never on the command line, which others can read.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+struct Password {
+    /// Read the password from this file
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+impl Login {
+    /// What a login at `address` needs, for live messages only.
+    pub(super) fn options(&self, address: &str) -> Result<ConnectOptions, Failure> {
+        let Password { password_file, password_stdin: _ } = &self.password;
+        let password = match password_file {
+            Some(path) => password_in(path)?,
+            None => read_password(Path::new("standard input"), io::stdin().lock())?,
+        };
+        Ok(ConnectOptions::new(address, self.user.clone(), password))
+    }
+}
+
+/// The password in a file, without the end of its line.
+pub(super) fn password_in(path: &Path) -> Result<String, Failure> {
+    let file = File::open(path).map_err(|error| unreadable(&errors::FILE_READ, path, &error))?;
+    read_password(path, file)
+}
+
+fn read_password(name: &Path, source: impl Read) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = source.take(PASSWORD_TEXT_LEN_MAX).read_to_string(&mut text);
+    read.map_err(|error| unreadable(&errors::FILE_READ, name, &error))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// One of the two ports of a venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// Order entry.
+    Orders,
+    /// Market data.
+    Data,
+}
+
+/// The configuration of the venue in `folder`, if one was named.
+pub(super) fn configuration(folder: Option<&Path>) -> Result<Option<Config>, Failure> {
+    folder.map(|folder| open(folder, &[]).map(|(_dir, config)| config)).transpose()
+}
+
+/// Where to connect: `given`, else as configured, else as by default.
+pub(super) fn address(
+    given: Option<&str>,
+    config: Option<&Config>,
+    door: Door,
+) -> Result<String, Failure> {
+    if let Some(given) = given {
+        return Ok(given.to_owned());
+    }
+    let (listen, default, flag) = match door {
+        Door::Orders => (config.map(|it| it.orders.listen), ORDERS_DEFAULT, "--orders"),
+        Door::Data => (config.map(|it| it.data.listen), DATA_DEFAULT, "--data"),
+    };
+    let Some(listen) = listen else {
+        return Ok(default.to_owned());
+    };
+    if listen.port() == 0 {
+        let message = format!("the venue picks a free port: name its address with {flag}");
+        return Err(Failure::new(&errors::NO_ADDRESS, message));
+    }
+    // A venue that listens on all addresses also listens on this machine's own.
+    let ip = match listen.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    Ok(SocketAddr::new(ip, listen.port()).to_string())
+}
+
+/// How many decimals prices and quantities have; the wire does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Units {
+    price_decimals: u8,
+    qty_decimals: u8,
+}
+
+impl Default for Units {
+    /// As OUCH and ITCH have it.
+    fn default() -> Self {
+        Self { price_decimals: 4, qty_decimals: 0 }
+    }
+}
+
+impl Units {
+    /// Those of `symbol`; without a symbol those that all instruments share.
+    pub(super) fn find(config: Option<&Config>, symbol: Option<Symbol>) -> Result<Self, Failure> {
+        let Some(config) = config else {
+            return Ok(Self::default());
+        };
+        let mut found = config
+            .instruments
+            .iter()
+            .filter(|listed| symbol.is_none_or(|symbol| symbol.to_wire() == listed.symbol))
+            .map(|listed| Self {
+                price_decimals: listed.price_decimals,
+                qty_decimals: listed.qty_decimals,
+            });
+        match (found.next(), symbol) {
+            (Some(first), _) if found.all(|other| other == first) => Ok(first),
+            (None, Some(symbol)) => Err(unknown_symbol(symbol)),
+            (Some(_) | None, _) => {
+                let message = "the venue's instruments differ in decimals: name the order's symbol";
+                let failure = Failure::new(&errors::DECIMAL, message);
+                Err(failure.fix("add --symbol with the instrument of the order"))
+            }
+        }
+    }
+
+    /// Reads a price, in price units.
+    pub(super) fn read_price(self, text: &str) -> Result<u64, Failure> {
+        decimal("price", text, self.price_decimals)
+    }
+
+    /// Reads a quantity, in quantity units.
+    pub(super) fn read_qty(self, text: &str) -> Result<u32, Failure> {
+        let qty = decimal("quantity", text, self.qty_decimals)?;
+        u32::try_from(qty).or_else(|_| {
+            let max = self.qty(u64::from(u32::MAX));
+            let message = format!("{text:?} is no quantity: expected at most {max}");
+            Err(Failure::new(&errors::DECIMAL, message))
+        })
+    }
+
+    /// A price as people write it.
+    pub(super) fn price(self, raw: u64) -> String {
+        format_price(raw, self.price_decimals).to_string()
+    }
+
+    /// A quantity as people write it.
+    pub(super) fn qty(self, raw: u64) -> String {
+        format_price(raw, self.qty_decimals).to_string()
+    }
+}
+
+fn decimal(what: &str, text: &str, decimals: u8) -> Result<u64, Failure> {
+    parse_price(text, decimals).map_err(|error| {
+        // The codec calls every decimal a price.
+        let cause = error.to_string().replace("price", what);
+        Failure::new(&errors::DECIMAL, format!("{text:?} is no {what}: {cause}"))
+    })
+}
+
+pub(super) fn unknown_symbol(symbol: Symbol) -> Failure {
+    Failure::new(&errors::UNKNOWN_SYMBOL, format!("the venue does not list {symbol}"))
+}
+
+/// Reads the feed from its first message of the day and builds the books.
+///
+/// It is complete up to the moment of the call: a login for live messages tells the number of the
+/// next one, and all before it are read.
+pub(super) fn catch_up(options: &ConnectOptions) -> Result<(FeedReader, Books), Failure> {
+    let live = FeedReader::connect(&options.clone().from_number(0))?;
+    let (session, next) = (live.session().to_owned(), live.next_number());
+    drop(live);
+    let mut feed = FeedReader::connect(&options.clone().resuming(session, 1))?;
+    let mut books = Books::new();
+    while feed.next_number() < next {
+        let Some(message) = feed.next_message(PATIENCE)? else {
+            let message = format!("message {} of the feed did not come", feed.next_number());
+            return Err(Failure::new(&errors::NO_ANSWER, message));
+        };
+        books.apply(&message.message)?;
+    }
+    Ok((feed, books))
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let code = match &error {
+            Error::Connect { .. } => &errors::CONNECT,
+            Error::Timeout { .. } => &errors::NO_ANSWER,
+            Error::LoginRejected { reason: LoginRejectReason::NotAuthorised } => {
+                &errors::LOGIN_REFUSED
+            }
+            Error::LoginRejected { reason: LoginRejectReason::SessionUnavailable }
+            | Error::EndOfSession { .. } => &errors::SESSION_OVER,
+            Error::Closed { .. } | Error::Io { .. } => &errors::CONNECTION_LOST,
+            Error::Text(text) if text.field == "password" => &errors::PASSWORD,
+            Error::Text(_) => &errors::USER_WORD,
+            Error::Protocol(_) | Error::PayloadTooLong { .. } | Error::Options(_) => {
+                &errors::PROTOCOL
+            }
+            Error::UserRefNumsExhausted => &errors::REJECTED,
+        };
+        let failure = Self::new(code, error.to_string());
+        match error.source() {
+            Some(source) => failure.cause(source.to_string()),
+            None => failure,
+        }
+    }
+}
+
+impl From<BookError> for Failure {
+    fn from(error: BookError) -> Self {
+        Self::new(&errors::PROTOCOL, format!("the feed contradicts itself: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(pairs: &[(&str, &str)]) -> Config {
+        let pairs: Vec<_> =
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Config::load(None, std::iter::empty(), &pairs).unwrap()
+    }
+
+    fn symbol(text: &str) -> Symbol {
+        Symbol::new(text).unwrap()
+    }
+
+    #[test]
+    fn flag_wins_over_the_configuration_and_that_over_the_default() {
+        let config = loaded(&[("orders.listen", "0.0.0.0:7001"), ("data.listen", "[::]:7002")]);
+        let config = Some(&config);
+        let at = |given, config, door| address(given, config, door).unwrap();
+        assert_eq!(at(Some("host:1"), config, Door::Orders), "host:1");
+        assert_eq!(at(None, config, Door::Orders), "127.0.0.1:7001");
+        assert_eq!(at(None, config, Door::Data), "[::1]:7002");
+        assert_eq!(at(None, None, Door::Data), DATA_DEFAULT);
+        let free = loaded(&[("orders.listen", "127.0.0.1:0")]);
+        assert!(address(None, Some(&free), Door::Orders).is_err());
+    }
+
+    #[test]
+    fn default_addresses_are_those_of_the_default_configuration() {
+        let config = loaded(&[]);
+        for (door, default) in [(Door::Orders, ORDERS_DEFAULT), (Door::Data, DATA_DEFAULT)] {
+            assert_eq!(address(None, Some(&config), door).unwrap(), default);
+        }
+    }
+
+    #[test]
+    fn units_are_those_of_the_instrument() {
+        let config = loaded(&[]);
+        let coin = Units::find(Some(&config), Some(symbol("COIN"))).unwrap();
+        assert_eq!((coin.read_price("10.05").unwrap(), coin.read_qty("1.5").unwrap()), (1005, 1500));
+        assert_eq!((coin.price(1005).as_str(), coin.qty(1500).as_str()), ("10.05", "1.500"));
+        assert!(Units::find(Some(&config), Some(symbol("NOPE"))).is_err());
+        assert!(Units::find(Some(&config), None).is_err(), "they differ");
+        assert_eq!(Units::find(None, None).unwrap(), Units::default());
+    }
+
+    #[test]
+    fn malformed_numbers_say_what_they_are() {
+        let units = Units::default();
+        let message = |failure: Failure| failure.message;
+        assert_eq!(
+            message(units.read_qty("1.5").unwrap_err()),
+            "\"1.5\" is no quantity: quantity has 1 decimals, at most 0 allowed"
+        );
+        assert_eq!(
+            message(units.read_price("x").unwrap_err()),
+            "\"x\" is no price: 'x' at offset 0 is no digit"
+        );
+        assert!(message(units.read_qty("4294967296").unwrap_err()).contains("4294967295"));
+    }
+}

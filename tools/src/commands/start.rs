@@ -1,0 +1,98 @@
+//! `uncross start`: runs a venue.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use uncross_server::venue::{self, Venue};
+
+use super::venue::{Overrides, open};
+use crate::{
+    output::{Outcome, Output},
+    venue::{Stop, attend, hex, start_log, torn_text},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  uncross start ./venue
+  uncross start ./venue --orders 127.0.0.1:0 --data 127.0.0.1:0
+  uncross start ./venue --set core.pin=false";
+
+/// Run the venue in a folder until Ctrl-C
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Start {
+    /// Folder of the venue
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// Listen for orders here instead; port 0 picks a free one
+    #[arg(long, value_name = "ADDR")]
+    orders: Option<SocketAddr>,
+    /// Listen for market data here instead; port 0 picks a free one
+    #[arg(long, value_name = "ADDR")]
+    data: Option<SocketAddr>,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+#[derive(Serialize)]
+struct Started<'a> {
+    venue: &'a str,
+    orders: SocketAddr,
+    data: SocketAddr,
+    pid: u32,
+    records: u64,
+    torn: Option<String>,
+}
+
+impl Start {
+    pub(super) fn run(&self, output: &mut Output) -> Outcome {
+        let mut pairs = self.overrides.pairs.clone();
+        let addresses = [("orders.listen", self.orders), ("data.listen", self.data)];
+        for (key, address) in addresses {
+            pairs.extend(address.map(|address| (key.to_owned(), address.to_string())));
+        }
+        let (dir, config) = open(&self.dir, &pairs)?;
+        let stop = Stop::on_signals()?;
+        start_log();
+        let running = venue::start(&config, &dir).map_err(crate::errors::Failure::from)?;
+        self.announce(&config.venue.name, &running, output)?;
+        attend(&running, &stop);
+        let summary = running.stop().map_err(crate::errors::Failure::from)?;
+        tracing::info!(
+            code = "stopped",
+            last_seq = summary.last_seq,
+            durable_seq = summary.durable_seq,
+            state_hash = hex(&summary.state_hash),
+            "stopped"
+        );
+        Ok(())
+    }
+
+    fn announce(&self, name: &str, running: &Venue, output: &mut Output) -> Outcome {
+        let recovered = running.recovered();
+        let torn = recovered.torn.as_ref().map(torn_text);
+        let (orders, data) = (running.orders_addr(), running.data_addr());
+        if output.is_json() {
+            let (pid, records) = (std::process::id(), recovered.records);
+            output.json(
+                "uncross.start/1",
+                &Started { venue: name, orders, data, pid, records, torn },
+            )?;
+            return output.flush();
+        }
+        output.line(format_args!("venue    {name} in {}", self.dir.display()))?;
+        output.line(format_args!("orders   {orders}  SoupBinTCP/OUCH 5.0"))?;
+        output.line(format_args!("data     {data}  SoupBinTCP/ITCH 5.0"))?;
+        output.line(format_args!("journal  {} records replayed", recovered.records))?;
+        if let Some(torn) = torn {
+            output.line(format_args!("         {torn}"))?;
+        }
+        match running.core_cpu() {
+            Some(cpu) => output.line(format_args!("layout   fused, one thread on CPU {cpu}"))?,
+            None => output.line("layout   fused, one thread, not pinned")?,
+        }
+        output.line("Ctrl-C stops it.")?;
+        output.flush()
+    }
+}

@@ -1,0 +1,182 @@
+//! Running a venue from a command: why it does not start, what it tells meanwhile, how it ends.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use uncross_server::{
+    journal::{OpenError, ReadError, ReplayError, TornTail},
+    notice::{Closed, Notice},
+    replica::ApplyError,
+    venue::{StartError, StopError, Venue},
+};
+
+use crate::errors::{self, Failure};
+
+/// Longest time until a signal is noticed.
+const SIGNAL_POLL: Duration = Duration::from_millis(100);
+
+/// Whether somebody asked the program to end.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Listens for the signals of Ctrl-C and of service managers.
+    pub(crate) fn on_signals() -> Result<Self, Failure> {
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // A second signal ends the program at once, should the orderly end hang.
+            let hard =
+                signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag));
+            let soft = signal_hook::flag::register(signal, Arc::clone(&flag));
+            hard.and(soft).map_err(|error| {
+                Failure::new(&errors::SYSTEM, format!("cannot listen for signals: {error}"))
+            })?;
+        }
+        Ok(Self(flag))
+    }
+
+    pub(crate) fn is_asked(&self) -> bool {
+        // Relaxed: the flag carries no data.
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Sets up the log: text on a terminal, JSON lines otherwise, both on standard error.
+pub(crate) fn start_log() {
+    use std::io::IsTerminal;
+    let builder = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+    // Only the first setting counts; a second one fails harmlessly.
+    if io::stderr().is_terminal() {
+        drop(builder.try_init());
+    } else {
+        drop(builder.json().try_init());
+    }
+}
+
+/// Logs what the venue tells until it ends or the program is asked to.
+pub(crate) fn attend(venue: &Venue, stop: &Stop) {
+    while venue.is_running() && !stop.is_asked() {
+        if let Ok(notice) = venue.notices().recv_timeout(SIGNAL_POLL) {
+            log(&notice);
+        }
+    }
+    for notice in venue.notices().try_iter() {
+        log(&notice);
+    }
+}
+
+fn log(notice: &Notice) {
+    match notice {
+        Notice::LoggedIn { user, peer, door } => {
+            tracing::info!(code = "login", %user, %peer, door, "logged in");
+        }
+        Notice::LoginRefused { peer, reason } => {
+            tracing::warn!(code = "login-refused", %peer, %reason, "login refused");
+        }
+        Notice::Overloaded { peer } => {
+            tracing::warn!(code = "overloaded", %peer, "connection turned away: too many");
+        }
+        Notice::Closed { peer, reason } => match reason {
+            Closed::Protocol(text) => {
+                tracing::warn!(code = "protocol", %peer, %text, "connection closed");
+            }
+            other => tracing::info!(code = "closed", %peer, reason = ?other, "connection closed"),
+        },
+        Notice::Failed(error) => tracing::error!(code = "failed", %error, "the venue stops"),
+        Notice::Io(error) => tracing::error!(code = "io", %error, "the venue stops"),
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let message = error.to_string();
+        match error {
+            StartError::Listen { door, address, error } => listen_failure(door, address, &error),
+            StartError::Journal(error) => error.into(),
+            StartError::Replay(error) => error.into(),
+            StartError::Users(error) => error.into(),
+            StartError::Capacity { .. } => Self::new(&errors::CAPACITY_CHANGED, message),
+            StartError::Instrument { .. } => Self::new(&errors::INSTRUMENT_CHANGED, message),
+            StartError::Listing { .. } => Self::new(&errors::CONFIG_INSTRUMENT, message),
+            StartError::ClockBehind { .. } => Self::new(&errors::CLOCK_BEHIND, message),
+            StartError::Core(_) => Self::new(&errors::VENUE_FAILED, message),
+            StartError::Io { .. } => Self::new(&errors::SYSTEM, message),
+        }
+    }
+}
+
+fn listen_failure(door: &str, address: std::net::SocketAddr, error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        let message = format!("port {} is already in use", address.port());
+        return Failure::new(&errors::PORT_IN_USE, message)
+            .cause(format!("another program listens on {address}, where {door} should come in"));
+    }
+    let message = format!("cannot listen for {door} on {address}");
+    Failure::new(&errors::LISTEN, message).cause(error.to_string())
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        let message = error.to_string();
+        match error {
+            OpenError::Read(error) => error.into(),
+            OpenError::Locked { .. } => Self::new(&errors::FOLDER_BUSY, message),
+            OpenError::SegmentLen { .. } | OpenError::FlushIntervalZero => {
+                Self::new(&errors::CONFIG_VALUE, message)
+            }
+        }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        let message = error.to_string();
+        match error {
+            ReadError::Disk(_) => Self::new(&errors::JOURNAL_DISK, message),
+            _ => Self::new(&errors::JOURNAL_DAMAGED, message),
+        }
+    }
+}
+
+impl From<ReplayError<ApplyError>> for Failure {
+    fn from(error: ReplayError<ApplyError>) -> Self {
+        match error {
+            ReplayError::Read(error) => error.into(),
+            ReplayError::Apply(error) => Self::new(&errors::REPLAY, error.to_string()),
+        }
+    }
+}
+
+impl From<StopError> for Failure {
+    fn from(error: StopError) -> Self {
+        Self::new(&errors::VENUE_FAILED, error.to_string())
+    }
+}
+
+/// What lies behind the last record, in words.
+pub(crate) fn torn_text(torn: &TornTail) -> String {
+    let TornTail { segment, offset, len_bytes, copy, .. } = torn;
+    let name = segment.file_name().unwrap_or_default().display();
+    let kept = copy
+        .as_ref()
+        .and_then(|path| path.file_name())
+        .map_or_else(String::new, |copy| format!(", kept as {}", copy.display()));
+    format!("a torn tail of {len_bytes} bytes at offset {offset} of {name}{kept}")
+}
+
+/// A hash as people write it.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

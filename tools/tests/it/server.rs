@@ -1,0 +1,65 @@
+//! A venue in a process of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, ChildStdout, Stdio},
+};
+
+use crate::{
+    json::Json,
+    program::{Place, program},
+};
+
+/// A running `uncross start`; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    pub(crate) orders: String,
+    /// Records replayed at start.
+    pub(crate) records: u64,
+}
+
+impl Server {
+    /// Starts the venue in `venue` on free ports and waits until its doors are open.
+    pub(crate) fn start(place: &Place, arguments: &str) -> Self {
+        let mut child = program(&place.path(""))
+            .args("start venue --json --orders 127.0.0.1:0 --data 127.0.0.1:0".split(' '))
+            .args(arguments.split_whitespace())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let json = Json::parse(&line);
+        assert_eq!(json.text("schema"), "uncross.start/1");
+        let orders = json.text("orders").to_owned();
+        let records = json.number("records");
+        Self { child, stdout, orders, records }
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end and waits until it has.
+    pub(crate) fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        let status = std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(status.success());
+        assert!(self.child.wait().unwrap().success());
+        let mut rest = String::new();
+        self.stdout.read_line(&mut rest).unwrap();
+        assert_eq!(rest, "", "one JSON object is all");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
