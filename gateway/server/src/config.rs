@@ -252,7 +252,7 @@ impl Venue {
     fn read(reader: Reader<'_>) -> Result<Self, ConfigError> {
         let name = "1 to 10 printable ASCII characters without spaces";
         let offset = "a distance from UTC such as \"+01:00\", at most 14 hours";
-        let day_roll = "a time of day such as \"17:30\"";
+        let day_roll = "a time of day such as \"17:30\" or \"17:30:15\"";
         Ok(Self {
             name: reader.parsed("venue.name", name, venue_name)?,
             utc_offset_s: reader.parsed("venue.utc_offset", offset, utc_offset_s)?,
@@ -406,15 +406,19 @@ fn utc_offset_s(text: &str) -> Option<i32> {
     (seconds <= 14 * 3_600).then_some(sign * seconds)
 }
 
-/// Seconds of `HH:MM`.
+/// Seconds of `HH:MM` or `HH:MM:SS`.
 fn time_of_day_s(text: &str) -> Option<u32> {
-    let &[h1, h2, b':', m1, m2] = text.as_bytes() else {
-        return None;
+    let (hours, minutes, seconds) = match *text.as_bytes() {
+        [h1, h2, b':', m1, m2] => ([h1, h2], [m1, m2], *b"00"),
+        [h1, h2, b':', m1, m2, b':', s1, s2] => ([h1, h2], [m1, m2], [s1, s2]),
+        _ => return None,
     };
     let digit = |byte: u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
-    let hours = digit(h1)? * 10 + digit(h2)?;
-    let minutes = digit(m1)? * 10 + digit(m2)?;
-    (hours < 24 && minutes < 60).then_some(hours * 3_600 + minutes * 60)
+    let below = |[tens, ones]: [u8; 2], bound: u32| {
+        let value = digit(tens)? * 10 + digit(ones)?;
+        (value < bound).then_some(value)
+    };
+    Some(below(hours, 24)? * 3_600 + below(minutes, 60)? * 60 + below(seconds, 60)?)
 }
 
 /// Line, from 1, of byte `offset` of `text`.

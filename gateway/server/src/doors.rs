@@ -1,21 +1,17 @@
-//! The gateway: listeners, connections, logins, frames into the ring, streams into sockets.
+//! The gateway: listeners, connections, frames into the ring, streams into sockets.
+
+mod login;
 
 use std::{collections::HashMap, io, net::IpAddr};
 
 use foldhash::fast::RandomState;
 use mio::{Interest, Poll, Token, event::Event, net::TcpListener};
 use rtrb::Producer;
-use uncross_engine::command::Source;
-use uncross_wire::{
-    IntoBytes,
-    ouch::inbound::Inbound,
-    soup::{self, LoginRejectReason, LoginRequest},
-    text,
-};
+use uncross_wire::{ouch::inbound::Inbound, soup};
 
 use crate::{
-    auth::{Answer, Auth, Request},
-    connection::{Connection, Door, Login, State, Wish, Written},
+    auth::Auth,
+    connection::{Connection, Door, State, Written},
     egress::{Egress, FEED},
     notice::{Closed, Notice, Notices},
     reactor::Queue,
@@ -295,144 +291,6 @@ impl Doors {
             }
         }
         Served::Frame
-    }
-
-    fn log_in(&mut self, id: usize, payload: &[u8], now_ms: u64) {
-        let request = match LoginRequest::decode(payload) {
-            Ok(request) => request,
-            Err(error) => return self.refuse(id, &error.to_string()),
-        };
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (user, password) = (text(request.username), text(request.password));
-        let (sequence, session) = (request.sequence, request.session.to_vec());
-        let timeout_ms = u64::from(request.heartbeat_timeout_ms);
-        let least_ms = self.rules.client_timeout_ms;
-        let Some(connection) = self.get(id) else { return };
-        connection.client_timeout_ms = timeout_ms.max(least_ms);
-        connection.heard_ms = now_ms;
-        connection.state = State::Checking(Wish { sequence, session });
-        let peer = connection.peer;
-        if !self.auth.ask(Request { connection: id, peer, user, password }) {
-            self.reject_login(id, LoginRejectReason::NotAuthorised, "too many logins at once");
-        }
-    }
-
-    /// Takes the answers of the password check.
-    pub(crate) fn finish_logins(&mut self, egress: &mut Egress, now_ms: u64) {
-        while let Some(Answer { connection: id, peer, identity }) = self.auth.answer() {
-            let Some(connection) = self.get(id).filter(|connection| connection.peer == peer) else {
-                continue;
-            };
-            let State::Checking(wish) = connection.state.clone() else {
-                continue;
-            };
-            match identity {
-                Err(refusal) => {
-                    let reason = LoginRejectReason::NotAuthorised;
-                    self.reject_login(id, reason, &refusal.to_string());
-                }
-                Ok(identity) => {
-                    connection.state = State::Waiting(Login { identity, wish });
-                    self.waiting.push(id);
-                }
-            }
-        }
-        self.admit_waiting(egress, now_ms);
-    }
-
-    /// Admits every waiting connection whose port is free; asks the holder of the port to go.
-    fn admit_waiting(&mut self, egress: &mut Egress, now_ms: u64) {
-        let mut position = 0;
-        while position < self.waiting.len() {
-            let id = self.waiting[position];
-            let waiting =
-                self.get(id).map(|connection| (connection.door, connection.state.clone()));
-            let Some((door, State::Waiting(login))) = waiting else {
-                self.waiting.swap_remove(position);
-                continue;
-            };
-            let port = usize::from(login.identity.port);
-            if let (Door::Orders, Some(holder)) = (door, self.holders[port]) {
-                self.close(holder, Closed::TakenOver);
-                position += 1;
-                continue;
-            }
-            if self.admit(id, door, &login, egress, now_ms) {
-                self.waiting.swap_remove(position);
-            } else {
-                position += 1;
-            }
-        }
-    }
-
-    /// Accepts or rejects a login by what it asked for; `false` when the ring is full.
-    fn admit(
-        &mut self,
-        id: usize,
-        door: Door,
-        login: &Login,
-        egress: &mut Egress,
-        now_ms: u64,
-    ) -> bool {
-        let Login { identity, wish: Wish { sequence, session } } = login;
-        let entry = match door {
-            Door::Orders => identity.port,
-            Door::Data => FEED,
-        };
-        let current = egress.session();
-        let stream_id = egress.current(entry);
-        let stream = egress.stream(stream_id);
-        let number = if *sequence == 0 { stream.next() } else { *sequence };
-        let is_current = session.is_empty() || session.as_slice() == text::trim(&current);
-        let Some(position) = stream.position(number).filter(|_| is_current) else {
-            let why = format!(
-                "session {} from {sequence} was asked for, {} up to {} is there",
-                session.escape_ascii(),
-                current.escape_ascii(),
-                stream.next()
-            );
-            self.reject_login(id, LoginRejectReason::SessionUnavailable, &why);
-            return true;
-        };
-        let port = usize::from(identity.port);
-        let state = match door {
-            Door::Data => State::Listening,
-            Door::Orders => {
-                let generation = self.generations[port].wrapping_add(1);
-                let source = Source { port: identity.port, generation };
-                self.draft.set_session_up(source, identity.firm, identity.user);
-                if !ring::push(&mut self.producer, &self.draft) {
-                    return false;
-                }
-                self.generations[port] = generation;
-                self.holders[port] = Some(id);
-                State::Trading(source)
-            }
-        };
-        let Some(connection) = self.get(id) else { return true };
-        if let Some(accepted) = soup::LoginAccepted::new(text::trim(&current), number) {
-            connection.say(soup::LOGIN_ACCEPTED, accepted.as_bytes());
-        }
-        connection.follow(stream_id, position);
-        connection.state = state;
-        (connection.heard_ms, connection.said_ms) = (now_ms, now_ms);
-        let peer = connection.peer;
-        if door == Door::Data {
-            self.listeners_of_feed.push(id);
-        }
-        let user = String::from_utf8_lossy(text::trim(&identity.user)).into_owned();
-        self.notices.put(Notice::LoggedIn { user, peer, door: door.name() });
-        self.queue_out(id);
-        self.queue_in(id);
-        true
-    }
-
-    fn reject_login(&mut self, id: usize, reason: LoginRejectReason, why: &str) {
-        let Some(connection) = self.get(id) else { return };
-        connection.say(soup::LOGIN_REJECTED, &[reason.to_wire()]);
-        let peer = connection.peer;
-        self.notices.put(Notice::LoginRefused { peer, reason: why.to_owned() });
-        self.close(id, Closed::Refused);
     }
 
     /// Tells a client in a debug packet what was wrong with its bytes, and ends the connection:

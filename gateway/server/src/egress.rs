@@ -31,8 +31,8 @@ use uncross_wire::{
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::{
-    record::{capacity_byte, side_byte, time_in_force_byte},
     stream::Stream,
+    terms::{capacity_byte, side_byte, time_in_force_byte},
 };
 
 /// A stream: one of a port's, or the feed's.

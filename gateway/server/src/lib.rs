@@ -23,6 +23,7 @@ pub mod replay;
 pub mod replica;
 mod ring;
 mod stream;
+mod terms;
 pub mod users;
 pub mod venue;
 

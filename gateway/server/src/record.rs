@@ -4,11 +4,10 @@
 //! stores it, and [`decode`] makes the command from it, in the running core as in any replay.
 
 use uncross_engine::{
-    command::{Cancel, Command, DayRoll, Enter, Modify, Refuse, Replace, SessionUp, Source, Terms},
+    command::{Cancel, Command, DayRoll, Enter, Modify, Refuse, Replace, SessionUp, Source},
     instrument::Instrument,
     limits::{self, ECHO_LEN_MAX},
     reject::Reject,
-    types::{Action, Capacity, TimeInForce},
 };
 use uncross_journal::{
     body,
@@ -18,14 +17,15 @@ use uncross_journal::{
     },
 };
 use uncross_wire::ouch::{
-    appendage::{self, Options},
-    codes,
     inbound::{self, Inbound},
     tag_set::TagSet,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::limits::{BODY_LEN_MAX, HEADER_LEN, RECORD_LEN_MAX};
+use crate::{
+    limits::{BODY_LEN_MAX, HEADER_LEN, RECORD_LEN_MAX},
+    terms::{action, enter_terms, is_plain, replace_terms},
+};
 
 /// A record before it has a sequence number, a time and a checksum.
 #[derive(Clone, Debug)]
@@ -403,138 +403,5 @@ fn decode_venue(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
     })
 }
 
-fn action(side: u8) -> Option<Action> {
-    Some(match codes::Side::from_wire(side)? {
-        codes::Side::Buy => Action::Buy,
-        codes::Side::Sell => Action::Sell,
-        codes::Side::SellShort => Action::SellShort,
-        codes::Side::SellShortExempt => Action::SellShortExempt,
-    })
-}
-
-/// The side byte of an action.
-#[must_use]
-pub const fn side_byte(action: Action) -> u8 {
-    match action {
-        Action::Buy => codes::Side::Buy.to_wire(),
-        Action::Sell => codes::Side::Sell.to_wire(),
-        Action::SellShort => codes::Side::SellShort.to_wire(),
-        Action::SellShortExempt => codes::Side::SellShortExempt.to_wire(),
-    }
-}
-
-/// A new order's values; the first one that is not offered decides the code.
-fn enter_terms(body: &body::Enter, echo: &[u8]) -> Result<Terms, Reject> {
-    let action = action(body.side).ok_or(Reject::Side)?;
-    let time_in_force = time_in_force(body.time_in_force)?;
-    check_display(body.display)?;
-    let capacity = match codes::Capacity::from_wire(body.capacity).ok_or(Reject::Other)? {
-        codes::Capacity::Agency => Capacity::Agency,
-        codes::Capacity::Principal => Capacity::Principal,
-        codes::Capacity::RisklessPrincipal => Capacity::RisklessPrincipal,
-        codes::Capacity::Other => Capacity::Other,
-    };
-    check_sweep(body.intermarket_sweep)?;
-    if codes::CrossType::from_wire(body.cross_type) != Some(codes::CrossType::Continuous) {
-        return Err(Reject::Cross);
-    }
-    let firm = check_options(echo, TagSet::ENTER)?;
-    Ok(Terms { action, time_in_force, capacity, firm })
-}
-
-/// A replacement's values; what it does not carry is inherited and stands here as a default.
-fn replace_terms(body: &body::Replace, echo: &[u8]) -> Result<Terms, Reject> {
-    let time_in_force = time_in_force(body.time_in_force)?;
-    check_display(body.display)?;
-    check_sweep(body.intermarket_sweep)?;
-    let firm = check_options(echo, TagSet::REPLACE)?;
-    Ok(Terms { action: Action::Buy, time_in_force, capacity: Capacity::Other, firm })
-}
-
-fn time_in_force(byte: u8) -> Result<TimeInForce, Reject> {
-    match codes::TimeInForce::from_wire(byte) {
-        Some(codes::TimeInForce::Day) => Ok(TimeInForce::Day),
-        Some(codes::TimeInForce::ImmediateOrCancel) => Ok(TimeInForce::ImmediateOrCancel),
-        Some(
-            codes::TimeInForce::Extended
-            | codes::TimeInForce::UntilTime
-            | codes::TimeInForce::AfterHours,
-        )
-        | None => Err(Reject::Other),
-    }
-}
-
-/// The byte of a time in force.
-#[must_use]
-pub const fn time_in_force_byte(time_in_force: TimeInForce) -> u8 {
-    match time_in_force {
-        TimeInForce::Day => codes::TimeInForce::Day.to_wire(),
-        TimeInForce::ImmediateOrCancel => codes::TimeInForce::ImmediateOrCancel.to_wire(),
-    }
-}
-
-/// The byte of a capacity.
-#[must_use]
-pub const fn capacity_byte(capacity: Capacity) -> u8 {
-    match capacity {
-        Capacity::Agency => codes::Capacity::Agency.to_wire(),
-        Capacity::Principal => codes::Capacity::Principal.to_wire(),
-        Capacity::RisklessPrincipal => codes::Capacity::RisklessPrincipal.to_wire(),
-        Capacity::Other => codes::Capacity::Other.to_wire(),
-    }
-}
-
-fn check_display(byte: u8) -> Result<(), Reject> {
-    let is_visible = codes::Display::from_wire(byte) == Some(codes::Display::Visible);
-    is_visible.then_some(()).ok_or(Reject::Display)
-}
-
-fn check_sweep(byte: u8) -> Result<(), Reject> {
-    (byte == codes::NO).then_some(()).ok_or(Reject::IntermarketSweep)
-}
-
-/// Whether an appendage says nothing that matters.
-fn is_plain(elements: &[u8], allowed: TagSet) -> bool {
-    elements.is_empty() || check_options(elements, allowed).is_ok()
-}
-
-/// Reads an appendage; what it may say beside the firm is carried, not acted on.
-fn check_options(elements: &[u8], allowed: TagSet) -> Result<Option<[u8; 4]>, Reject> {
-    if elements.is_empty() {
-        return Ok(None);
-    }
-    let options = appendage::parse(elements, allowed).or(Err(Reject::Other))?;
-    refuse_unoffered(&options)?;
-    Ok(options.firm.filter(|firm| firm != b"    "))
-}
-
-fn refuse_unoffered(options: &Options) -> Result<(), Reject> {
-    let none_or = |value: Option<u8>, good: &[u8]| value.is_none_or(|it| good.contains(&it));
-    let checks = [
-        (options.max_floor.is_none(), Reject::MaxFloor),
-        (none_or(options.price_type, b"L"), Reject::Peg),
-        (options.peg_offset.is_none(), Reject::Peg),
-        (options.route.is_none(), Reject::Routing),
-        (options.min_qty.is_none(), Reject::Other),
-        (options.discretion_price.is_none(), Reject::Other),
-        (options.discretion_price_type.is_none(), Reject::Other),
-        (options.discretion_peg_offset.is_none(), Reject::Other),
-        (none_or(options.post_only, b"N"), Reject::Other),
-        (options.random_reserves.is_none(), Reject::Other),
-        (options.expire_time_s.is_none(), Reject::Other),
-        (none_or(options.trade_now, b"YN "), Reject::Other),
-        (none_or(options.handle_inst, b" "), Reject::Other),
-        (none_or(options.customer_type, b"RN "), Reject::Other),
-        (options.group_id.is_none(), Reject::Other),
-        (none_or(options.shares_located, b"YN"), Reject::Other),
-        (options.side.is_none(), Reject::Other),
-        (none_or(options.user_ref_index, &[0]), Reject::Other),
-        (options.aiq_strategy.is_none(), Reject::Other),
-        (options.aiq_group.is_none(), Reject::Other),
-    ];
-    checks.into_iter().find(|(is_fine, _)| !is_fine).map_or(Ok(()), |(_, reject)| Err(reject))
-}
-
 const _: () = assert!(size_of::<body::Enter>() <= BODY_LEN_MAX);
 const _: () = assert!(size_of::<body::Replace>() <= BODY_LEN_MAX);
-const _: () = assert!(size_of::<Terms>() <= 16);

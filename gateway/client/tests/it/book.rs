@@ -11,29 +11,29 @@ use uncross_wire::itch::stock::{RegSho, StockDirectory, SystemEvent, TradingActi
 use uncross_wire::itch::{Header, Message, Timestamp};
 use uncross_wire::{FromBytes, IntoBytes, Layout, TypeByte};
 
-const DEMO: &[u8; 8] = b"DEMO    ";
+const DEMO: [u8; 8] = *b"DEMO    ";
 const NOW_NS: u64 = 34_200_000_000_000;
 
 fn header(locate: u16) -> Header {
     Header::new(locate, Timestamp::from_ns(NOW_NS).unwrap())
 }
 
-pub fn directory(locate: u16, stock: &[u8; 8]) -> Vec<u8> {
+pub(crate) fn directory(locate: u16, stock: [u8; 8]) -> Vec<u8> {
     let mut bytes = [b' '; StockDirectory::LEN_BYTES];
     bytes[0] = StockDirectory::KIND;
     let mut message = StockDirectory::read_from_bytes(&bytes).unwrap();
-    (message.header, message.stock) = (header(locate), *stock);
+    (message.header, message.stock) = (header(locate), stock);
     message.round_lot_size = 100.into();
     message.as_bytes().to_vec()
 }
 
-pub fn add(locate: u16, reference: u64, side: u8, shares: u32, price: u32) -> Vec<u8> {
+pub(crate) fn add(locate: u16, reference: u64, side: u8, shares: u32, price: u32) -> Vec<u8> {
     add_to(locate, DEMO, reference, side, shares, price)
 }
 
 fn add_to(
     locate: u16,
-    stock: &[u8; 8],
+    stock: [u8; 8],
     reference: u64,
     side: u8,
     shares: u32,
@@ -45,7 +45,7 @@ fn add_to(
         order_reference: reference.into(),
         side,
         shares: shares.into(),
-        stock: *stock,
+        stock,
         price: price.into(),
     };
     message.as_bytes().to_vec()
@@ -58,7 +58,7 @@ fn add_mpid(reference: u64, side: u8, shares: u32, price: u32) -> Vec<u8> {
         order_reference: reference.into(),
         side,
         shares: shares.into(),
-        stock: *DEMO,
+        stock: DEMO,
         price: price.into(),
         attribution: *b"UBS ",
     };
@@ -99,7 +99,7 @@ fn cancel(reference: u64, shares: u32) -> Vec<u8> {
     message.as_bytes().to_vec()
 }
 
-pub fn delete(locate: u16, reference: u64) -> Vec<u8> {
+pub(crate) fn delete(locate: u16, reference: u64) -> Vec<u8> {
     let message = OrderDelete {
         kind: TypeByte::new(),
         header: header(locate),
@@ -127,7 +127,7 @@ fn hidden_trade(shares: u32, price: u32) -> Vec<u8> {
         order_reference: 0.into(),
         side: b'B',
         shares: shares.into(),
-        stock: *DEMO,
+        stock: DEMO,
         price: price.into(),
         match_number: 901.into(),
     };
@@ -139,7 +139,7 @@ fn cross(shares: u64, price: u32) -> Vec<u8> {
         kind: TypeByte::new(),
         header: header(1),
         shares: shares.into(),
-        stock: *DEMO,
+        stock: DEMO,
         cross_price: price.into(),
         match_number: 902.into(),
         cross_type: b'O',
@@ -153,11 +153,11 @@ fn broken(match_number: u64) -> Vec<u8> {
     message.as_bytes().to_vec()
 }
 
-fn action(locate: u16, stock: &[u8; 8], trading_state: u8) -> Vec<u8> {
+fn action(locate: u16, stock: [u8; 8], trading_state: u8) -> Vec<u8> {
     let message = TradingAction {
         kind: TypeByte::new(),
         header: header(locate),
-        stock: *stock,
+        stock,
         trading_state,
         reserved: b' ',
         reason: [b' '; 4],
@@ -191,7 +191,7 @@ fn demo() -> Books {
 }
 
 fn book(books: &Books) -> &Book {
-    books.by_symbol(Symbol::from_wire(*DEMO)).unwrap()
+    books.by_symbol(Symbol::from_wire(DEMO)).unwrap()
 }
 
 /// Reference and open shares of each order, by priority.
@@ -278,9 +278,9 @@ fn change_says_what_happened() {
     assert_eq!(book(&books).trading_state(), Some(b'T'));
     let change = apply(&mut books, &broken(77)).unwrap();
     assert_eq!(change, Change::Broken { locate, match_number: 77 });
-    let change = apply(&mut books, &directory(2, b"OTHER   ")).unwrap();
+    let change = apply(&mut books, &directory(2, *b"OTHER   ")).unwrap();
     assert_eq!((change, change.locate()), (Change::Listed { locate: 2 }, Some(2)));
-    let message = RegSho { kind: TypeByte::new(), header: header(9), stock: *DEMO, action: b'1' };
+    let message = RegSho { kind: TypeByte::new(), header: header(9), stock: DEMO, action: b'1' };
     assert_eq!(apply(&mut books, message.as_bytes()), Ok(Change::Unaffected));
 }
 
@@ -325,7 +325,7 @@ fn annulled_trade_is_no_longer_the_last() {
 
 #[test]
 fn contradiction_is_named_and_changes_nothing() {
-    let (demo_symbol, other) = (Symbol::from_wire(*DEMO), Symbol::new("OTHER").unwrap());
+    let (demo_symbol, other) = (Symbol::from_wire(DEMO), Symbol::new("OTHER").unwrap());
     for (message, expected) in [
         (executed(1, 99, 1, 1), BookError::UnknownReference { reference: 99 }),
         (executed_at(99, 1, 1, b'Y'), BookError::UnknownReference { reference: 99 }),
@@ -349,16 +349,16 @@ fn contradiction_is_named_and_changes_nothing() {
         (delete(2, 11), BookError::OtherInstrument { reference: 11, expected: 1, found: 2 }),
         (add(2, 15, b'B', 1, 1), BookError::UnknownInstrument { locate: 2 }),
         (
-            add_to(1, b"OTHER   ", 15, b'B', 1, 1),
+            add_to(1, *b"OTHER   ", 15, b'B', 1, 1),
             BookError::OtherSymbol { locate: 1, expected: demo_symbol, found: other },
         ),
         (action(3, DEMO, b'H'), BookError::UnknownInstrument { locate: 3 }),
         (
-            action(1, b"OTHER   ", b'H'),
+            action(1, *b"OTHER   ", b'H'),
             BookError::OtherSymbol { locate: 1, expected: demo_symbol, found: other },
         ),
         (
-            directory(1, b"OTHER   "),
+            directory(1, *b"OTHER   "),
             BookError::OtherSymbol { locate: 1, expected: demo_symbol, found: other },
         ),
         (directory(2, DEMO), BookError::SymbolTaken { symbol: demo_symbol, expected: 1, found: 2 }),
@@ -390,7 +390,7 @@ fn checksum_depends_on_the_live_orders_alone() {
     // The same orders by another way: another locate, an order gone, a level refilled.
     let mut books = Books::new();
     for message in [
-        directory(9, b"EMPTY   "),
+        directory(9, *b"EMPTY   "),
         directory(4, DEMO),
         add(4, 22, b'S', 50, 102),
         add(4, 21, b'S', 40, 101),
@@ -430,10 +430,10 @@ fn checksum_orders_instruments_by_symbol_not_by_locate() {
     let build = |first: u16, second: u16| {
         let mut books = Books::new();
         for message in [
-            directory(first, b"AAA     "),
-            directory(second, b"BBB     "),
-            add_to(first, b"AAA     ", 1, b'B', 1, 1),
-            add_to(second, b"BBB     ", 2, b'B', 1, 1),
+            directory(first, *b"AAA     "),
+            directory(second, *b"BBB     "),
+            add_to(first, *b"AAA     ", 1, b'B', 1, 1),
+            add_to(second, *b"BBB     ", 2, b'B', 1, 1),
         ] {
             apply(&mut books, &message).unwrap();
         }

@@ -10,7 +10,7 @@ use crate::server::{LONG, Peer, Server};
 #[test]
 fn messages_come_numbered_and_build_a_book() {
     let server = Server::logged_in(1, |mut peer| {
-        peer.sequenced(&directory(1, b"DEMO    "));
+        peer.sequenced(&directory(1, *b"DEMO    "));
         peer.sequenced(&add(1, 7, b'B', 100, 50));
         peer.sequenced(&delete(1, 7));
         peer.raw(&soup::END_OF_SESSION_PACKET);

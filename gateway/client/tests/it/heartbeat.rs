@@ -124,6 +124,7 @@ fn server_heartbeats_keep_the_connection() {
 #[test]
 fn what_already_arrived_outweighs_a_long_pause_of_the_client() {
     let server = Server::logged_in(1, |mut peer| {
+        assert_eq!(peer.message().1, b"ready");
         peer.sequenced(b"early");
         peer.until_closed();
     });
@@ -131,6 +132,7 @@ fn what_already_arrived_outweighs_a_long_pause_of_the_client() {
     // Any pause is too long, yet a message that is there is not silence.
     options.timing.silence_timeout = Duration::from_millis(200);
     let mut connection = Connection::connect(&options).unwrap();
+    connection.send(b"ready").unwrap();
     while connection.receiver().fill().unwrap() == 0 {}
     let event = Event::Sequenced { number: 1, payload: b"early" };
     assert_eq!(connection.next_message(LONG).unwrap(), Some(event));

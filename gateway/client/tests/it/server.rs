@@ -9,26 +9,26 @@ use uncross_client::{ConnectOptions, Connection};
 use uncross_wire::soup::{self, LoginAccepted, LoginRequest};
 
 /// Longer than any test may take; only a broken one waits for it.
-pub const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 /// Short enough to wait for.
-pub const SHORT: Duration = Duration::from_millis(30);
+pub(crate) const SHORT: Duration = Duration::from_millis(30);
 
 /// Joins the script when dropped, so that its failure fails the test.
-pub struct Server {
+pub(crate) struct Server {
     address: String,
     script: Option<JoinHandle<()>>,
 }
 
 impl Server {
     /// Starts `script` with a socket that listens.
-    pub fn start(script: impl FnOnce(TcpListener) + Send + 'static) -> Self {
+    pub(crate) fn start(script: impl FnOnce(TcpListener) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         Self { address, script: Some(thread::spawn(move || script(listener))) }
     }
 
     /// Starts `script` with one client that is logged in to `DAY1` at `next`.
-    pub fn logged_in(next: u64, script: impl FnOnce(Peer) + Send + 'static) -> Self {
+    pub(crate) fn logged_in(next: u64, script: impl FnOnce(Peer) + Send + 'static) -> Self {
         Self::start(move |listener| {
             let mut peer = Peer::accept(&listener);
             peer.packet();
@@ -38,12 +38,12 @@ impl Server {
     }
 
     /// Options that lead here.
-    pub fn options(&self) -> ConnectOptions {
+    pub(crate) fn options(&self) -> ConnectOptions {
         ConnectOptions::new(&self.address, "ALICE", "SECRET")
     }
 
     /// Logs in with the usual options.
-    pub fn connect(&self) -> Connection {
+    pub(crate) fn connect(&self) -> Connection {
         Connection::connect(&self.options()).unwrap()
     }
 }
@@ -58,12 +58,12 @@ impl Drop for Server {
 }
 
 /// The server's end of one connection.
-pub struct Peer {
+pub(crate) struct Peer {
     stream: TcpStream,
 }
 
 impl Peer {
-    pub fn accept(listener: &TcpListener) -> Self {
+    pub(crate) fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = listener.accept().unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(LONG)).unwrap();
@@ -71,12 +71,12 @@ impl Peer {
     }
 
     /// Reads one packet, type and payload.
-    pub fn packet(&mut self) -> (u8, Vec<u8>) {
+    pub(crate) fn packet(&mut self) -> (u8, Vec<u8>) {
         self.try_packet().expect("client closed")
     }
 
     /// Reads one packet; `None` when the client closed.
-    pub fn try_packet(&mut self) -> Option<(u8, Vec<u8>)> {
+    pub(crate) fn try_packet(&mut self) -> Option<(u8, Vec<u8>)> {
         let mut head = [0; 2];
         match self.stream.read_exact(&mut head) {
             Ok(()) => {}
@@ -91,7 +91,7 @@ impl Peer {
     }
 
     /// Reads the next packet that is no heartbeat.
-    pub fn message(&mut self) -> (u8, Vec<u8>) {
+    pub(crate) fn message(&mut self) -> (u8, Vec<u8>) {
         loop {
             let packet = self.packet();
             if packet.0 != soup::CLIENT_HEARTBEAT {
@@ -101,38 +101,38 @@ impl Peer {
     }
 
     /// Reads the login and hands it to `judge`.
-    pub fn login(&mut self, judge: impl FnOnce(&LoginRequest<'_>)) {
+    pub(crate) fn login(&mut self, judge: impl FnOnce(&LoginRequest<'_>)) {
         let (kind, payload) = self.packet();
         assert_eq!(kind, soup::LOGIN_REQUEST);
         judge(&LoginRequest::decode(&payload).unwrap());
     }
 
-    pub fn welcome(&mut self, session: &str, next: u64) {
+    pub(crate) fn welcome(&mut self, session: &str, next: u64) {
         self.raw(&LoginAccepted::new(session, next).unwrap().packet());
     }
 
-    pub fn sequenced(&mut self, payload: &[u8]) {
+    pub(crate) fn sequenced(&mut self, payload: &[u8]) {
         self.raw(&packet(soup::SEQUENCED_DATA, payload));
     }
 
-    pub fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }
 
     /// Reads nothing until the client is gone, which a write then meets.
-    pub fn until_closed_without_reading(&mut self) {
+    pub(crate) fn until_closed_without_reading(&mut self) {
         while self.stream.write_all(&soup::SERVER_HEARTBEAT_PACKET).is_ok() {
             thread::yield_now();
         }
     }
 
     /// Reads until the client closes; returns the types of what came.
-    pub fn until_closed(&mut self) -> Vec<u8> {
+    pub(crate) fn until_closed(&mut self) -> Vec<u8> {
         std::iter::from_fn(|| self.try_packet()).map(|(kind, _)| kind).collect()
     }
 }
 
 /// A whole packet.
-pub fn packet(kind: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn packet(kind: u8, payload: &[u8]) -> Vec<u8> {
     [&soup::header(kind, payload.len())[..], payload].concat()
 }

@@ -44,6 +44,7 @@ fn packets_may_be_split_at_every_byte() {
     for split in 1..mixed().len() {
         let server = Server::logged_in(START, move |mut peer| {
             let bytes = mixed();
+            assert_eq!(peer.message().1, b"ready");
             peer.raw(&bytes[..split]);
             // The client has taken what there was.
             assert_eq!(peer.message().1, b"more");
@@ -51,6 +52,7 @@ fn packets_may_be_split_at_every_byte() {
             peer.until_closed();
         });
         let mut connection = server.connect();
+        connection.send(b"ready").unwrap();
         let mut events = EVENTS.iter();
         let mut received = 0;
         while received < split {
@@ -93,12 +95,12 @@ fn one_read_brings_many_messages() {
 #[test]
 fn full_buffer_waits_to_be_taken() {
     let server = Server::logged_in(1, |mut peer| {
+        assert_eq!(peer.message().1, b"ready");
         peer.raw(&packet(soup::SEQUENCED_DATA, &[7; 1_000]).repeat(200));
         peer.until_closed();
     });
-    let mut options = server.options();
-    options.timing.silence_timeout = LONG;
-    let mut connection = Connection::connect(&options).unwrap();
+    let mut connection = server.connect();
+    connection.send(b"ready").unwrap();
     let mut received = 0;
     while received < 64 * 1024 {
         received += connection.receiver().fill().unwrap();
@@ -160,7 +162,7 @@ fn longest_packet_fits_and_a_longer_one_is_refused() {
         };
         assert_eq!(payload.len(), len);
     }
-    let error = violation(packet(soup::SEQUENCED_DATA, &[1; 65_534]), |_| {});
+    let error = violation(packet(soup::SEQUENCED_DATA, &vec![1; 65_534]), |_| {});
     let oversized = FrameError::Oversized { max: 65_533, found: 65_534 };
     assert_eq!(error, ProtocolError::Frame(oversized));
     let error = violation(packet(soup::SEQUENCED_DATA, &[1; 31]), |options| {
@@ -224,7 +226,7 @@ fn server_that_does_not_read_times_the_sender_out() {
         let mut connection = Connection::connect(&options).unwrap();
         connection.set_nonblocking(nonblocking).unwrap();
         let error = loop {
-            if let Err(error) = connection.send(&[0; 60_000]) {
+            if let Err(error) = connection.send(&vec![0; 60_000]) {
                 break error;
             }
         };

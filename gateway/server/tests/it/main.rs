@@ -7,6 +7,7 @@
     reason = "a failed unwrap is a failed test"
 )]
 
+mod days;
 mod harness;
 mod refusals;
 mod sessions;

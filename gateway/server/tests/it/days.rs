@@ -1,0 +1,63 @@
+//! A trading day that ends while everybody is connected.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use uncross_wire::{IntoBytes, soup};
+
+use crate::harness::{Raw, TestVenue, enter};
+
+/// The time of day in so many seconds, as the configuration writes it.
+fn time_of_day_in(seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds;
+    let of_day = now % 86_400;
+    format!("{:02}:{:02}:{:02}", of_day / 3_600, of_day / 60 % 60, of_day % 60)
+}
+
+/// All sequenced messages up to the end of the session, which must close the connection.
+fn until_end_of_session(raw: &mut Raw) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    loop {
+        let (kind, payload) = raw.packet().expect("the end of the session");
+        if kind == soup::END_OF_SESSION {
+            assert_eq!(raw.packet(), None, "nothing follows");
+            return kinds;
+        }
+        assert_eq!(kind, soup::SEQUENCED_DATA);
+        kinds.push(payload[0]);
+    }
+}
+
+#[test]
+fn a_day_that_rolls_ends_orders_and_sessions_and_opens_new_ones() {
+    let mut venue = TestVenue::with(&[("venue.day_roll", &time_of_day_in(3))]);
+    let mut alice = Raw::connect(venue.venue().orders_addr());
+    let old_session = alice.log_in("ALICE", "ALICE", "", 1);
+    let mut feed = venue.data(1);
+    alice.ouch(enter(1, b'B', 10, 1_000_000).as_bytes());
+    feed.until(b'A');
+    alice.messages(2);
+    assert_eq!(until_end_of_session(&mut alice), b"CS", "the order is canceled, the day ends");
+    assert_eq!(until_end_of_session(&mut feed), b"DSSS", "market, system, messages end");
+
+    let check = |venue: &TestVenue| {
+        let mut alice = Raw::connect(venue.venue().orders_addr());
+        let session = alice.log_in("ALICE", "ALICE", "", 1);
+        assert_ne!(session, old_session);
+        assert_eq!(alice.message()[0], b'S');
+        let mut late = Raw::connect(venue.venue().orders_addr());
+        late.send_login("ALICE", "ALICE", &old_session, 1);
+        assert_eq!(late.packet().unwrap(), (soup::LOGIN_REJECTED, b"S".to_vec()));
+        let mut feed = venue.data(1);
+        let opening: Vec<u8> = feed.messages(13).iter().map(|it| it[0]).collect();
+        assert_eq!(opening, b"SRHRHRHRHRHSS");
+        (alice, feed)
+    };
+    let (mut alice, mut feed) = check(&venue);
+    // Counters begin again.
+    alice.ouch(enter(1, b'S', 10, 1_000_000).as_bytes());
+    assert_eq!(alice.message()[0], b'A');
+    assert_eq!(feed.message()[0], b'A');
+    drop((alice, feed));
+    venue.restart().unwrap();
+    check(&venue);
+}
