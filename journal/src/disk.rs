@@ -6,6 +6,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +25,12 @@ pub trait Probe: Send + Sync + fmt::Debug {
     ///
     /// An error takes the place of the operation, which then does not happen.
     fn before(&self, operation: Operation, path: &Path) -> io::Result<()>;
+
+    /// Called on the same thread after the operation succeeded. `range` is the part of the file it
+    /// was about, empty where that makes no sense.
+    fn after(&self, operation: Operation, path: &Path, range: Range<u64>) {
+        let _ = (operation, path, range);
+    }
 }
 
 /// The disk as the journal sees it.
@@ -52,8 +59,22 @@ impl Disk {
         path: &Path,
         act: impl FnOnce() -> io::Result<T>,
     ) -> Result<T, DiskError> {
+        self.run_on(operation, path, 0..0, act)
+    }
+
+    fn run_on<T>(
+        &self,
+        operation: Operation,
+        path: &Path,
+        range: Range<u64>,
+        act: impl FnOnce() -> io::Result<T>,
+    ) -> Result<T, DiskError> {
         let asked = self.probe.as_ref().map_or(Ok(()), |probe| probe.before(operation, path));
-        asked.and_then(|()| act()).map_err(DiskError::of(operation, path))
+        let done = asked.and_then(|()| act()).map_err(DiskError::of(operation, path))?;
+        if let Some(probe) = &self.probe {
+            probe.after(operation, path, range);
+        }
+        Ok(done)
     }
 
     pub(crate) fn create_folder(&self, path: &Path) -> Result<(), DiskError> {
@@ -121,7 +142,9 @@ impl Disk {
         offset: u64,
         end: u64,
     ) -> Result<(), DiskError> {
-        self.run(Operation::SyncPages, path, || map.flush_range(index(offset), index(end - offset)))
+        self.run_on(Operation::SyncPages, path, offset..end, || {
+            map.flush_range(index(offset), index(end - offset))
+        })
     }
 
     pub(crate) fn sync_file(&self, file: &File, path: &Path) -> Result<(), DiskError> {
@@ -190,28 +213,33 @@ impl Disk {
         // Anonymous memory: aligned to pages, as direct writes demand, and zero.
         let zeros = MmapMut::map_anon(PREPARE_CHUNK_BYTES)
             .map_err(DiskError::of(Operation::WriteZeros, path))?;
-        let (target, chunk) = match &direct {
-            Some(direct) => (direct, PREPARE_CHUNK_BYTES),
-            None => (&file, index(PAGE_BYTES)),
-        };
-        let mut offset = 0;
-        while offset < len_bytes {
+        let mut at = 0;
+        while at < len_bytes {
             if give_up() {
                 return Ok(Prepared::Abandoned);
             }
-            let step_end = len_bytes.min(offset + PREPARE_CHUNK_BYTES as u64);
+            let len = index(len_bytes - at).min(zeros.len());
             self.run(Operation::WriteZeros, path, || {
-                for at in (offset..step_end).step_by(chunk) {
-                    let len = index(step_end - at).min(chunk);
-                    target.write_all_at(&zeros[..len], at)?;
-                }
-                Ok(())
+                write_chunk(direct.as_ref(), &file, &zeros[..len], at)
             })?;
-            offset = step_end;
+            at += len as u64;
         }
         self.sync_file(&file, path)?;
         Ok(Prepared::Ready(file))
     }
+}
+
+/// Writes one chunk past the page cache, or page by page where that cannot be done.
+fn write_chunk(direct: Option<&File>, file: &File, zeros: &[u8], at: u64) -> io::Result<()> {
+    match direct.map(|direct| direct.write_all_at(zeros, at)) {
+        Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => {}
+        Some(done) => return done,
+        None => {}
+    }
+    for (page, offset) in zeros.chunks(index(PAGE_BYTES)).zip((at..).step_by(index(PAGE_BYTES))) {
+        file.write_all_at(page, offset)?;
+    }
+    Ok(())
 }
 
 /// Whether a refused advice says nothing about the pages.

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
-use crate::error::{ReadError, ReplayError};
+use crate::error::{Fault, ReadError, ReplayError};
 use crate::folder;
 use crate::format::kind;
 use crate::record::Record;
@@ -142,7 +142,8 @@ impl Reader {
         end: &mut End,
     ) -> Result<Walked, ReplayError<V::Error>> {
         let mut scan = Scan::new(segment, window);
-        let mut looked_twice = false;
+        // Whether a later segment had its name when this one first looked invalid.
+        let mut first_look = None;
         loop {
             let (offset, chain) = (scan.offset(), scan.chain());
             let fault = match scan.step()? {
@@ -150,7 +151,7 @@ impl Reader {
                     visitor.record(&record, offset)?;
                     end.records += 1;
                     end.last_seq = record.seq;
-                    looked_twice = false;
+                    first_look = None;
                     continue;
                 }
                 Step::Sealed => {
@@ -159,17 +160,27 @@ impl Reader {
                 }
                 Step::Invalid(fault) => fault,
             };
-            // What was read may be older than what is there now: a running writer is ahead.
-            if !looked_twice {
-                looked_twice = true;
+            // What was read may be older than what is there now: a running writer is ahead. All
+            // of a segment is there before a later one gets its name, so look for that first.
+            let Some(later) = first_look else {
+                first_look = Some(self.named_after(segment)?);
                 scan.refresh();
                 continue;
-            }
+            };
             let invalid = Invalid { segment, offset, fault, chain };
             invalid.check_durable(&self.mark)?;
+            if later {
+                let number = segment.number() + 1;
+                return Err(invalid.damage(Fault::LaterSegment { number }, None).into());
+            }
             end.torn = invalid.torn()?;
             return Ok(Walked::Ended);
         }
+    }
+
+    fn named_after(&self, segment: &Segment) -> Result<bool, ReadError> {
+        let first_seq = segment.header.first_seq.get();
+        Ok(folder::list(&self.dir)?.named.iter().any(|named| first_seq < named.first_seq))
     }
 }
 

@@ -65,6 +65,8 @@ pub(crate) struct Chained {
     pub(crate) complete: bool,
     /// Whether its link to the predecessor still waits to be filled in.
     pub(crate) link_open: bool,
+    /// Its BLAKE3, when it is sealed.
+    pub(crate) hash: Option<[u8; 32]>,
 }
 
 /// Everything a walk over a folder finds.
@@ -108,8 +110,9 @@ pub fn open(dir: &Path, settings: &Settings, identity: &Identity) -> Result<Reco
     let disk = settings.disk();
     if !dir.exists() {
         disk.create_folder(dir)?;
-        if let Some(parent) = dir.parent().filter(|parent| parent.is_dir()) {
-            disk.sync_folder(parent)?;
+        if let Some(parent) = dir.parent() {
+            let here = parent.as_os_str().is_empty();
+            disk.sync_folder(if here { Path::new(".") } else { parent })?;
         }
     }
     let lock = Lock::take(dir)?;
@@ -367,6 +370,7 @@ impl Survey {
             chain,
             complete: invalid.is_none(),
             link_open: segment.header.link.is_open(),
+            hash,
             path: segment.path,
         });
         self.header = Some(segment.header);

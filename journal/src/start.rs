@@ -165,7 +165,7 @@ impl Recovery {
         let mut prev_hash = None;
         for chained in &mut self.survey.chained {
             if chained.form == Form::Sealed {
-                prev_hash = Some(chained.recorded_hash()?);
+                prev_hash = chained.hash;
                 continue;
             }
             let file = disk.open_rw(&chained.path)?;
@@ -227,6 +227,7 @@ impl Recovery {
             chain: Chain { salt: header.salt.get(), ..chain },
             complete: false,
             link_open: header.link.is_open(),
+            hash: None,
         })
     }
 
@@ -260,17 +261,6 @@ impl Recovery {
             template,
         };
         Ok(Writer::start(start)?)
-    }
-}
-
-impl Chained {
-    fn recorded_hash(&self) -> Result<[u8; 32], DiskError> {
-        let failed = || DiskError::of(Operation::Read, &self.path);
-        let file = File::open(&self.path).map_err(failed())?;
-        let len = file.metadata().map_err(failed())?.len();
-        let mut hash = [0; 32];
-        file.read_exact_at(&mut hash, len - crate::format::HASH_BYTES).map_err(failed())?;
-        Ok(hash)
     }
 }
 

@@ -1,12 +1,16 @@
 //! The commands, one file per group. To add one: a file with its arguments, examples and `run`,
 //! and a line each in [`Command`] and [`Command::run`].
 
+mod book;
 mod config;
 mod demo;
 mod explain;
+mod import;
 mod init;
 mod journal;
+mod order;
 mod replay;
+mod session;
 mod start;
 mod user;
 mod venue;
@@ -30,6 +34,12 @@ pub(crate) enum Command {
     #[command(subcommand, after_help = journal::EXAMPLES)]
     Journal(journal::Journal),
     Demo(demo::Demo),
+    Order(order::Order),
+    Cancel(order::Cancel),
+    Replace(order::Replace),
+    Book(book::ShowBook),
+    #[command(subcommand, after_help = import::EXAMPLES)]
+    Import(import::Import),
     Version(version::Version),
 }
 
@@ -45,6 +55,11 @@ impl Command {
             Self::Replay(command) => command.run(output),
             Self::Journal(command) => command.run(output),
             Self::Demo(command) => command.run(output),
+            Self::Order(command) => command.run(output),
+            Self::Cancel(command) => command.run(output),
+            Self::Replace(command) => command.run(output),
+            Self::Book(command) => command.run(output),
+            Self::Import(command) => command.run(output),
             Self::Version(command) => command.run(output),
         }
     }

@@ -109,16 +109,14 @@ fn run(dir: &Path, k: u64, errno: i32) -> Run {
             while appended < RECORDS && !told {
                 match writer.append(Kept::of(appended + 1).entry(), hash_after(appended)) {
                     Ok(()) => appended += 1,
-                    Err(AppendError::NotReady) => {
-                        // The failed preparation is told to the operator; else one is under way.
-                        told = watermark.preparation_error().is_some();
-                        std::thread::yield_now();
-                    }
+                    Err(AppendError::NotReady) => std::thread::yield_now(),
                     Err(error) => {
                         assert_eq!(error, AppendError::Poisoned);
                         told = true;
                     }
                 }
+                // Told to the operator until a later preparation succeeds.
+                told |= watermark.preparation_error().is_some();
             }
             told |= writer.close().is_err();
             told |= watermark.preparation_error().is_some();

@@ -12,6 +12,7 @@ mod faults;
 mod golden;
 mod images;
 mod kill;
+mod power;
 mod reading;
 mod roundtrip;
 mod support;

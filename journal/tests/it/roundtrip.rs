@@ -234,3 +234,36 @@ fn an_applier_that_refuses_stops_the_replay() {
     let end = Reader::open(dir.path()).unwrap().for_each(|_| Ok::<_, Infallible>(())).unwrap();
     assert_eq!((end.last_seq, end.torn), (10, None));
 }
+
+#[test]
+fn the_watermark_follows_a_writer_that_fills_many_pages_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { segment_len_bytes: 1 << 20, ..settings() };
+    let mut writer = writer(dir.path(), &settings);
+    let watermark = writer.watermark();
+    let mut last = 0;
+    for records in [2000, 1, 5000, 3000, 100, 20_000] {
+        append(&mut writer, last + 1, last + records);
+        last += records;
+        assert!(watermark.wait_durable(last, PATIENCE), "{last}");
+    }
+    writer.close().unwrap();
+    assert_eq!(verify(dir.path()).durable_seq, last);
+}
+
+#[test]
+fn a_later_segment_behind_an_invalid_record_is_damage_to_a_reader_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = writer(dir.path(), &settings());
+    append(&mut writer, 1, 700);
+    writer.close().unwrap();
+    let copy = image(dir.path());
+    let sealed = files(copy.path(), "seg").remove(0);
+    let mut bytes = std::fs::read(&sealed).unwrap();
+    bytes[8192] ^= 1;
+    std::fs::remove_file(&sealed).unwrap();
+    std::fs::write(sealed.with_extension("open"), bytes).unwrap();
+    std::fs::remove_file(copy.path().join("durable")).unwrap();
+    let error = Reader::verify(copy.path(), |_| {}).unwrap_err();
+    assert!(error.to_string().contains("segment 2 exists"), "{error}");
+}

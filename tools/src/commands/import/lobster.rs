@@ -37,6 +37,8 @@ pub(super) struct Event {
     pub(super) kind: Kind,
     /// At least 1.
     pub(super) id: u64,
+    /// Where the id stands in its line, from 1.
+    pub(super) id_column: usize,
     /// At least 1.
     pub(super) size: u32,
     /// Dollars x 10,000.
@@ -161,6 +163,7 @@ fn parse(line: u32, text: &str) -> Result<Option<Event>, Fault> {
         line,
         kind,
         id: id.number("an order id from 1")?,
+        id_column: id.column,
         size: size.number("a size from 1")?,
         price: price.number("a price from 1, in dollars x 10,000")?,
         side,
@@ -192,6 +195,7 @@ mod tests {
             line: 1,
             kind: Kind::Enter,
             id: 16_113_575,
+            id_column: 19,
             size: 18,
             price: 5_853_300,
             side: Side::Buy,

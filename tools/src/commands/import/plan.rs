@@ -8,14 +8,11 @@
 //! All goes through one session, so that the order of things is fixed; orders are named by their
 //! place among all that are entered, which the session adds to its first number.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use uncross_client::Side;
 
-use super::lobster::{Event, Kind};
+use super::lobster::{Event, Fault, Kind};
 
 /// Place of an order among all that are entered, from 0.
 pub(super) type Place = u32;
@@ -57,21 +54,6 @@ pub(super) struct Plan {
     pub(super) cancels: u32,
 }
 
-/// An id is entered twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TwiceEntered {
-    pub(super) id: u64,
-    pub(super) line: u32,
-    pub(super) first_line: u32,
-}
-
-impl fmt::Display for TwiceEntered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, line, first_line } = self;
-        write!(f, "line {line}: expected a new order id, found {id} of line {first_line}")
-    }
-}
-
 /// An order of the file.
 #[derive(Clone, Copy)]
 struct Known {
@@ -83,6 +65,8 @@ struct Known {
 /// An order that rested before the file begins.
 #[derive(Clone, Copy)]
 struct Before {
+    /// Line that names it first.
+    line: u32,
     side: Side,
     price: u32,
     /// All that is removed in the file.
@@ -90,8 +74,8 @@ struct Before {
 }
 
 impl Plan {
-    /// Plans all events.
-    pub(super) fn new(events: &[Event]) -> Result<Self, TwiceEntered> {
+    /// Plans all events; the fault is an id that is entered twice.
+    pub(super) fn new(events: &[Event]) -> Result<Self, Fault> {
         let mut before = rested_before(events)?;
         let mut plan = Self::default();
         let mut known = HashMap::new();
@@ -100,7 +84,7 @@ impl Plan {
             while let Some(entry) = before.first_entry()
                 && *entry.key() <= event.id
             {
-                let (id, Before { side, price, size }) = entry.remove_entry();
+                let (id, Before { side, price, size, .. }) = entry.remove_entry();
                 let size = u32::try_from(size).unwrap_or(u32::MAX);
                 known.insert(id, plan.rest(id, side, size, price));
                 plan.rested_before += 1;
@@ -116,7 +100,7 @@ impl Plan {
     }
 
     fn follow(&mut self, event: &Event, known: &mut HashMap<u64, Known>) {
-        let Event { line, kind, id, size, price, side } = *event;
+        let Event { line, kind, id, size, price, side, .. } = *event;
         if kind == Kind::Enter {
             known.insert(id, self.rest(id, side, size, price));
             return;
@@ -153,27 +137,29 @@ impl Plan {
 }
 
 /// Finds the orders that are named without having been entered before.
-fn rested_before(events: &[Event]) -> Result<BTreeMap<u64, Before>, TwiceEntered> {
+fn rested_before(events: &[Event]) -> Result<BTreeMap<u64, Before>, Fault> {
     let mut entered: HashMap<u64, u32> = HashMap::new();
     let mut before: BTreeMap<u64, Before> = BTreeMap::new();
-    for &Event { line, kind, id, size, price, side } in events {
-        if kind == Kind::Enter {
-            if let Some(first_line) = entered.insert(id, line) {
-                return Err(TwiceEntered { id, line, first_line });
-            }
-        } else if !entered.contains_key(&id) {
-            let order = before.entry(id).or_insert(Before { side, price, size: 0 });
+    for event in events {
+        let &Event { line, kind, id, size, price, side, .. } = event;
+        let first_line = match kind {
+            Kind::Enter => entered.insert(id, line).or(before.get(&id).map(|order| order.line)),
+            Kind::Reduce | Kind::Delete | Kind::Execute => None,
+        };
+        if let Some(first_line) = first_line {
+            return Err(Fault {
+                line,
+                column: event.id_column,
+                expected: "an order id that is new".to_owned(),
+                found: format!("{id}, which line {first_line} names"),
+            });
+        }
+        if !entered.contains_key(&id) {
+            let order = before.entry(id).or_insert(Before { line, side, price, size: 0 });
             order.size += u64::from(size);
         }
     }
-    match before.keys().find_map(|id| entered.get_key_value(id)) {
-        // Named first and entered later: the line that enters it is the second.
-        Some((&id, &line)) => {
-            let first = events.iter().find(|event| event.id == id);
-            Err(TwiceEntered { id, line, first_line: first.map_or(line, |event| event.line) })
-        }
-        None => Ok(before),
-    }
+    Ok(before)
 }
 
 #[cfg(test)]
@@ -181,7 +167,7 @@ mod tests {
     use super::*;
 
     fn event(line: u32, kind: Kind, id: u64, size: u32) -> Event {
-        Event { line, kind, id, size, price: 100, side: Side::Buy }
+        Event { line, kind, id, id_column: 9, size, price: 100, side: Side::Buy }
     }
 
     fn rest(size: u32) -> Step {
@@ -241,10 +227,12 @@ mod tests {
     #[test]
     fn an_id_is_entered_once() {
         let twice = [event(1, Kind::Enter, 7, 1), event(4, Kind::Enter, 7, 1)];
-        let expected = TwiceEntered { id: 7, line: 4, first_line: 1 };
-        assert_eq!(Plan::new(&twice), Err(expected));
-        let late = [event(2, Kind::Delete, 7, 1), event(3, Kind::Enter, 7, 1)];
-        let expected = TwiceEntered { id: 7, line: 3, first_line: 2 };
-        assert_eq!(Plan::new(&late), Err(expected));
+        let late = [event(1, Kind::Delete, 7, 1), event(4, Kind::Enter, 7, 1)];
+        for events in [twice, late] {
+            let fault = Plan::new(&events).unwrap_err().to_string();
+            let expected = "line 4, column 9: expected an order id that is new, \
+                            found 7, which line 1 names";
+            assert_eq!(fault, expected);
+        }
     }
 }
