@@ -78,7 +78,9 @@ impl Flusher {
     }
 
     fn rounds(&mut self, keeper: &Thread) -> Result<(), DiskError> {
+        let mut pause = self.interval;
         loop {
+            thread::park_timeout(pause);
             // Read before the round: what was appended before the stop is in it.
             let stopping = self.shared.stopping();
             if self.shared.watermark.poisoned() {
@@ -89,7 +91,7 @@ impl Flusher {
             if stopping {
                 return self.sidecar.close(&self.shared.disk);
             }
-            thread::park_timeout(self.interval.saturating_sub(started.elapsed()));
+            pause = self.interval.saturating_sub(started.elapsed());
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Stage {
     /// Its place in the order of segments.
     pub(crate) index: u32,
     /// Prepared and perhaps already entered, in the order in which the writer gets them. At most
-    /// [`SPARES_MAX`](crate::limits::SPARES_MAX): so far is the writer ahead of the flusher at most.
+    /// [`SPARES_MAX`](crate::limits::SPARES_MAX): the writer is never farther ahead of the flusher.
     pub(crate) coming: VecDeque<Arc<Mapped>>,
     /// Complete and synced, to be sealed in this order, each with its successor.
     pub(crate) leaving: VecDeque<(Arc<Mapped>, Arc<Mapped>)>,

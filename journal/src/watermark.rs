@@ -26,6 +26,7 @@ pub struct Watermark {
 struct Reports {
     poison: Option<ReadError>,
     preparation: Option<DiskError>,
+    preparations_failed: u64,
 }
 
 impl Watermark {
@@ -74,6 +75,12 @@ impl Watermark {
     #[must_use]
     pub fn preparation_error(&self) -> Option<DiskError> {
         self.lock().preparation.clone()
+    }
+
+    /// How many preparations have failed since the start.
+    #[must_use]
+    pub fn preparations_failed(&self) -> u64 {
+        self.lock().preparations_failed
     }
 
     /// Waits until `seq` is durable; false when the journal is poisoned or `timeout` passes first.
@@ -135,7 +142,10 @@ impl Watermark {
                 // Release: pairs with the Acquire in `prepared_bytes`.
                 self.announced_bytes.fetch_add(bytes, Ordering::Release);
             }
-            Err(error) => reports.preparation = Some(error),
+            Err(error) => {
+                reports.preparation = Some(error);
+                reports.preparations_failed += 1;
+            }
         }
         self.announce(reports);
     }

@@ -1,7 +1,8 @@
 //! Why a connection to the venue failed.
 //!
-//! After any error but [`Error::Text`] and [`Error::PayloadTooLong`] the connection is of no further
-//! use; log in again from [`crate::Connection::next_number`].
+//! An error about what was to be sent (text, length, options, numbers) or an answer that did not
+//! come leaves the connection as it was. After any other it is of no further use; log in again from
+//! [`crate::Connection::next_number`].
 
 use std::fmt;
 use std::io;
@@ -78,8 +79,8 @@ pub enum Error {
     /// The optional fields of a message cannot be written.
     #[error("optional fields cannot be written")]
     Options(#[from] WriteError),
-    /// The day's order numbers are used up; the last one is [`u32::MAX`].
-    #[error("no order number is left after {}", u32::MAX)]
+    /// The day's order numbers are used up; the last one is [`u32::MAX`] less one.
+    #[error("no order number is left after {}", u32::MAX - 1)]
     UserRefNumsExhausted,
 }
 

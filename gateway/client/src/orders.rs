@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use uncross_wire::ouch;
+use uncross_wire::ouch::appendage::Options;
 use uncross_wire::ouch::codes::Side;
 use uncross_wire::ouch::outbound::Outbound;
 
@@ -19,7 +20,6 @@ mod sender;
 
 pub use request::{NewOrder, Replacement};
 pub use sender::OrderSender;
-pub use uncross_wire::ouch::appendage::Options;
 
 /// One report of the venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,11 @@ macro_rules! fields {
     ($type:ident: $($field:ident),*) => {{
         let value: $type = zerocopy::FromZeros::new_zeroed();
         let fields: Fields = vec![
-            $((offset_of!($type, $field), size_of_val(&value.$field), stringify!($field).to_owned())),*
+            $((
+                offset_of!($type, $field),
+                size_of_val(&value.$field),
+                stringify!($field).to_owned(),
+            )),*
         ];
         let covered: usize = fields.iter().map(|(_, size, _)| size).sum();
         assert_eq!(covered, size_of::<$type>(), "fields of {} are missing here", stringify!($type));

@@ -115,11 +115,10 @@ fn run(dir: &Path, k: u64, errno: i32) -> Run {
                         told = true;
                     }
                 }
-                // Told to the operator until a later preparation succeeds.
-                told |= watermark.preparation_error().is_some();
+                told |= 0 < watermark.preparations_failed();
             }
             told |= writer.close().is_err();
-            told |= watermark.preparation_error().is_some();
+            told |= 0 < watermark.preparations_failed();
             durable = watermark.durable_seq();
         }
         Err(error) => {

@@ -6,6 +6,7 @@
     reason = "a failed unwrap is a failed test"
 )]
 
+mod bodies;
 mod crash;
 mod docs;
 mod faults;

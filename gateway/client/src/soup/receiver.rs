@@ -144,8 +144,8 @@ impl Receiver {
     /// Reads once without waiting and returns the bytes read; 0 when nothing is there.
     ///
     /// One read brings as many messages as fit 64 KiB; take them with [`Self::buffered`]. While the
-    /// buffer is full of messages not yet taken nothing is read. On a blocking socket this costs two more system calls, see [`Self::set_nonblocking`]. Sends a
-    /// heartbeat when one is due.
+    /// buffer is full of messages not yet taken nothing is read. On a blocking socket this costs
+    /// two more system calls, see [`Self::set_nonblocking`]. Sends a heartbeat when one is due.
     ///
     /// # Errors
     ///
@@ -283,7 +283,8 @@ impl Receiver {
             let Some(packet) = self.packet()? else { return Ok(None) };
             match packet.kind {
                 soup::SEQUENCED_DATA => {
-                    self.next_number += 1;
+                    // Saturates only when the server starts at the end of all numbers.
+                    self.next_number = next.saturating_add(1);
                     return Ok(Some(Taken::Sequenced(Data {
                         number: next,
                         payload: packet.payload,

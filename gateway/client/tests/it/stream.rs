@@ -172,6 +172,19 @@ fn longest_packet_fits_and_a_longer_one_is_refused() {
 }
 
 #[test]
+fn numbers_at_their_very_end_do_not_wrap() {
+    let server = Server::logged_in(u64::MAX, |mut peer| {
+        peer.sequenced(b"last");
+        peer.sequenced(b"beyond");
+    });
+    let mut connection = server.connect();
+    for _ in 0..2 {
+        let event = connection.next_message(LONG).unwrap();
+        assert!(matches!(event, Some(Event::Sequenced { number: u64::MAX, .. })), "{event:?}");
+    }
+}
+
+#[test]
 fn foreign_packets_break_the_protocol() {
     let error = violation(vec![0, 0], |_| {});
     assert_eq!(error, ProtocolError::Frame(FrameError::Empty));
@@ -282,7 +295,7 @@ fn logout_asks_and_waits_for_the_close() {
         assert_eq!(peer.until_closed(), [soup::LOGOUT_REQUEST]);
     });
     let mut options = server.options();
-    options.timing.login_timeout = Duration::from_millis(100);
+    options.timing.login_timeout = Duration::from_millis(500);
     let error = Connection::connect(&options).unwrap().logout().unwrap_err();
     assert!(matches!(error, Error::Timeout { doing: Doing::LogOut, .. }), "{error:?}");
 }
