@@ -5,7 +5,7 @@ use uncross_engine::{
     command::{Cancel, Command, DayRoll, Enter, Modify, Refuse, Replace, SessionUp, Source, Terms},
     event::{Event, View},
     limits,
-    types::{Action, Capacity, Side, TimeInForce},
+    types::{Action, Capacity, Price, Side, TimeInForce},
 };
 
 use crate::{
@@ -197,7 +197,7 @@ fn the_next_level_is_best_after_the_best_empties_in_any_way() {
         stage.enter(1, 1, BUY, 10, 1_000);
         stage.enter(1, 2, BUY, 10, 950);
         empty(&mut stage);
-        assert_eq!(stage.engine.best(1)[0].map(|px| px.raw()), Some(950));
+        assert_eq!(stage.engine.best(1)[0].map(Price::raw), Some(950));
         assert_eq!(stage.ioc(2, 10, SELL, 10, 950), ["A10 10@950", "E2/10 10@950"]);
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use uncross_client::{Book, Books, Change, FeedReader, Symbol};
+use uncross_client::{Books, FeedReader, Symbol};
 use uncross_server::config::units::parse_duration;
 
 use super::session::{Door, Login, Units, address, catch_up, configuration, unknown_symbol};
@@ -106,34 +106,39 @@ impl ShowBook {
         let end = self.duration.map(|duration| Instant::now() + duration);
         let mut is_due = true;
         let mut drawn: Option<Instant> = None;
-        while !stop.is_asked() && end.is_none_or(|end| Instant::now() < end) {
+        loop {
             let is_time = !is_redrawn || drawn.is_none_or(|at| REDRAW <= at.elapsed());
             if is_due && is_time {
                 let picture = self.picture(&books, units, feed.next_number())?;
-                if is_redrawn {
-                    output.text(CLEAR)?;
-                    picture.show(output)?;
-                } else if output.is_json() {
-                    picture.show(output)?;
-                } else {
-                    output.line(picture.line())?;
-                }
-                output.flush()?;
+                draw(&picture, is_redrawn, output)?;
                 (is_due, drawn) = (false, Some(Instant::now()));
             }
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            if stop.is_asked() || left.is_some_and(|left| left.is_zero()) {
+                drop(feed.logout());
+                return Ok(());
+            }
             let wait = if is_due { REDRAW } else { POLL };
+            let wait = left.map_or(wait, |left| wait.min(left));
             let Some(message) = feed.next_message(wait).map_err(Failure::from)? else {
                 continue;
             };
             let change = books.apply(&message.message).map_err(Failure::from)?;
-            is_due |= self.concerns(&change, books.by_symbol(self.symbol));
+            let book = books.by_symbol(self.symbol);
+            is_due |= book.is_some_and(|book| change.locate() == Some(book.locate()));
         }
-        drop(feed.logout());
-        Ok(())
     }
+}
 
-    /// Whether a change is one of the book that is shown.
-    fn concerns(&self, change: &Change, book: Option<&Book>) -> bool {
-        book.is_some_and(|book| change.locate() == Some(book.locate()))
+/// Shows a book that changed: over the old one on a terminal, else as a line or object.
+fn draw(picture: &Picture, is_redrawn: bool, output: &mut Output) -> Outcome {
+    if is_redrawn {
+        output.text(CLEAR)?;
+        picture.show(output)?;
+    } else if output.is_json() {
+        picture.show(output)?;
+    } else {
+        output.line(picture.line())?;
     }
+    output.flush()
 }
