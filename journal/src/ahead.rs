@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use crate::error::{DiskError, ReadError};
 use crate::limits::{
-    IDLE_INTERVAL, POPULATE_BYTES, POPULATE_INTERVAL, READ_AHEAD_BYTES, REPOPULATE_INTERVAL,
-    page_floor,
+    IDLE_AFTER, IDLE_INTERVAL, POPULATE_BYTES, POPULATE_INTERVAL, READ_AHEAD_BYTES,
+    REPOPULATE_INTERVAL, page_floor,
 };
 use crate::mapped::Mapped;
 use crate::shared::{Position, Shared};
@@ -32,7 +32,7 @@ impl Prefaulter {
     /// Runs until the writer stops.
     pub(crate) fn run(mut self) {
         let mut done_for = Position { index: 0, offset: 0 };
-        let mut done_at = Instant::now();
+        let (mut done_at, mut moved_at) = (Instant::now(), Instant::now());
         while !self.shared.stopping() && !self.shared.watermark.poisoned() {
             let (_, position) = self.shared.published.load();
             let moved = position != done_for;
@@ -44,7 +44,11 @@ impl Prefaulter {
                     self.shared.watermark.poison(ReadError::Disk(error));
                 }
             }
-            thread::park_timeout(if moved { POPULATE_INTERVAL } else { IDLE_INTERVAL });
+            if moved {
+                moved_at = done_at;
+            }
+            let quiet = IDLE_AFTER <= moved_at.elapsed();
+            thread::park_timeout(if quiet { IDLE_INTERVAL } else { POPULATE_INTERVAL });
         }
     }
 

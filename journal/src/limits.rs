@@ -42,6 +42,8 @@ pub const FLUSH_INTERVAL_DEFAULT: Duration = Duration::from_millis(5);
 /// How often pages ahead of the writer are made writable while it is busy: at 256 KiB ahead this
 /// keeps up with 250 MB/s.
 pub(crate) const POPULATE_INTERVAL: Duration = Duration::from_millis(1);
+/// A writer that has not moved for so long is idle; before, it may only pause between bursts.
+pub(crate) const IDLE_AFTER: Duration = Duration::from_millis(200);
 /// How often the prefaulter looks whether an idle writer moves again; 256 KiB are still ahead then.
 pub(crate) const IDLE_INTERVAL: Duration = Duration::from_millis(20);
 /// How often pages are made writable again when nothing is written: the kernel's write-back takes

@@ -48,6 +48,10 @@ const MAKERS: usize = 4;
 const TAKERS: usize = 4;
 /// Longest wait for the last answers.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How much later than asked for a sleeper may wake, on a system with default timer slack.
+const OVERSLEEP: Duration = Duration::from_micros(80);
+/// Longest sleep between two looks at signals and reports.
+const NAP_MAX: Duration = Duration::from_millis(10);
 /// Between two summary lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
 /// Highest rate that is worth asking for.
@@ -266,9 +270,10 @@ impl Demo {
             if now < due {
                 // While answers are awaited their arrival is what is measured; otherwise the
                 // processor is left alone.
-                if !brokers.look_for_answers()? {
+                let left = due - now;
+                if !brokers.look_for_answers()? && OVERSLEEP < left {
                     brokers.look()?;
-                    std::thread::sleep((due - now).min(Duration::from_millis(10)));
+                    std::thread::sleep((left - OVERSLEEP).min(NAP_MAX));
                 }
                 continue;
             }

@@ -242,10 +242,10 @@ impl Place {
 /// Sends a request with an Account Query right behind it, and reads what came of it.
 fn ask(
     session: &mut OrderSession,
-    send: impl FnOnce(&mut OrderSession) -> Result<Request, Error>,
+    request: impl FnOnce(&mut OrderSession) -> Result<Request, Error>,
 ) -> Result<(Request, Answer, Duration), Failure> {
     session.orders().set_batching(true);
-    let request = send(session)?;
+    let request = request(session)?;
     session.account_query()?;
     let sent = Instant::now();
     session.flush()?;

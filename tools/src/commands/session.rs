@@ -289,7 +289,10 @@ mod tests {
     fn units_are_those_of_the_instrument() {
         let config = loaded(&[]);
         let coin = Units::find(Some(&config), Some(symbol("COIN"))).unwrap();
-        assert_eq!((coin.read_price("10.05").unwrap(), coin.read_qty("1.5").unwrap()), (1005, 1500));
+        assert_eq!(
+            (coin.read_price("10.05").unwrap(), coin.read_qty("1.5").unwrap()),
+            (1005, 1500)
+        );
         assert_eq!((coin.price(1005).as_str(), coin.qty(1500).as_str()), ("10.05", "1.500"));
         assert!(Units::find(Some(&config), Some(symbol("NOPE"))).is_err());
         assert!(Units::find(Some(&config), None).is_err(), "they differ");

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::program::Place;
+use crate::{program::Place, running::Running};
 
 /// Commands whose examples run until they are stopped or need something outside.
 const ENDLESS: [&str; 1] = ["start"];
@@ -70,6 +70,12 @@ fn every_example_works() {
 
 /// Runs a line as a shell would, in a folder that has what examples speak of.
 fn run_example(line: &str) {
+    if line.contains("--user ACME") {
+        // A venue that runs, with order 1 of the user alive.
+        let running = Running::start();
+        running.run_as("ACME", "order buy DEMO 100 @ 10.00").expect_success();
+        return run_line(line, &running.place);
+    }
     let place = if line.contains("uncross replay") || line.contains("uncross journal") {
         let place = Place::empty();
         place.run("demo --for 1s --port 0 --rate 1k --keep venue").expect_success();
@@ -81,6 +87,11 @@ fn run_example(line: &str) {
     };
     place.write("password.txt", "secret\n");
     place.write("other.toml", "[venue]\nname = \"OTHER\"\n");
+    place.write("AAPL_sample.csv", "34200.1,1,7,18,5853300,1\n34200.2,4,7,18,5853300,1\n");
+    run_line(line, &place);
+}
+
+fn run_line(line: &str, place: &Place) {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_uncross"));
     let search = [program.parent().unwrap().to_owned(), "/usr/bin".into(), "/bin".into()];
     let output = Command::new("sh")

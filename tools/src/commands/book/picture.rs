@@ -96,7 +96,8 @@ impl Picture {
         }
         match &self.last_trade {
             Some(LastTrade { price, quantity, match_number }) => {
-                output.line(format_args!("last trade  {quantity} @ {price}, match {match_number}"))?;
+                output
+                    .line(format_args!("last trade  {quantity} @ {price}, match {match_number}"))?;
             }
             None => output.line("last trade  none")?,
         }
@@ -173,7 +174,8 @@ pub(in crate::commands) fn ladder(bids: &[Level], asks: &[Level]) -> Vec<String>
         }
         None => [const { String::new() }; 3],
     };
-    let mut rows = vec![["orders", "quantity", "bid", "ask", "quantity", "orders"].map(String::from)];
+    let mut rows =
+        vec![["orders", "quantity", "bid", "ask", "quantity", "orders"].map(String::from)];
     for index in 0..bids.len().max(asks.len()) {
         let [bid_orders, bid_qty, bid] = cells(bids.get(index));
         let [ask_orders, ask_qty, ask] = cells(asks.get(index));

@@ -40,7 +40,7 @@ pub(super) struct Event {
     /// Where the id stands in its line, from 1.
     pub(super) id_column: usize,
     /// At least 1.
-    pub(super) size: u32,
+    pub(super) shares: u32,
     /// Dollars x 10,000.
     pub(super) price: u32,
     /// Side of the order.
@@ -135,7 +135,7 @@ fn parse(line: u32, text: &str) -> Result<Option<Event>, Fault> {
         field
     });
     let fields: Vec<Field<'_>> = fields.collect();
-    let &[time, kind, id, size, price, direction] = fields.as_slice() else {
+    let &[time, kind, id, shares, price, direction] = fields.as_slice() else {
         return Err(Fault {
             line,
             column: 1,
@@ -164,7 +164,7 @@ fn parse(line: u32, text: &str) -> Result<Option<Event>, Fault> {
         kind,
         id: id.number("an order id from 1")?,
         id_column: id.column,
-        size: size.number("a size from 1")?,
+        shares: shares.number("a size from 1")?,
         price: price.number("a price from 1, in dollars x 10,000")?,
         side,
     }))
@@ -188,15 +188,14 @@ mod tests {
                     34203,4,7,5,5853400,-1\n34204,7,0,0,-1,-1";
         let messages = read(text.as_bytes()).unwrap();
         let kinds: Vec<_> = messages.events.iter().map(|event| (event.line, event.kind)).collect();
-        let expected =
-            [(1, Kind::Enter), (2, Kind::Reduce), (3, Kind::Delete), (5, Kind::Execute)];
+        let expected = [(1, Kind::Enter), (2, Kind::Reduce), (3, Kind::Delete), (5, Kind::Execute)];
         assert_eq!((kinds.as_slice(), messages.dropped), (&expected[..], 2));
         let first = Event {
             line: 1,
             kind: Kind::Enter,
             id: 16_113_575,
             id_column: 19,
-            size: 18,
+            shares: 18,
             price: 5_853_300,
             side: Side::Buy,
         };
@@ -207,7 +206,13 @@ mod tests {
     #[test]
     fn faults_say_where_and_what() {
         for (text, line, column, expected, found) in [
-            ("1,2,3", 1, 1, "six fields: time,type,order id,size,price,direction", "3 in \"1,2,3\""),
+            (
+                "1,2,3",
+                1,
+                1,
+                "six fields: time,type,order id,size,price,direction",
+                "3 in \"1,2,3\"",
+            ),
             ("34200,1,7,18,5853300,1\n\n", 2, 1, "six fields", "1 in \"\""),
             ("noon,1,7,18,5853300,1", 1, 1, "seconds after midnight", "\"noon\""),
             ("34200,8,7,18,5853300,1", 1, 7, "a type from 1 to 7", "\"8\""),

@@ -21,11 +21,11 @@ pub(super) type Place = u32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Enter a day order, the next in place.
-    Rest { side: Side, size: u32, price: u32 },
+    Rest { side: Side, shares: u32, price: u32 },
     /// Reduce an order to `to` in total, executions included; 0 ends it.
     Reduce { order: Place, to: u32 },
     /// Enter an immediate-or-cancel order, the next in place.
-    Take { side: Side, size: u32, price: u32 },
+    Take { side: Side, shares: u32, price: u32 },
 }
 
 /// An execution that the file tells of.
@@ -37,7 +37,7 @@ pub(super) struct Execution {
     pub(super) maker: Place,
     /// The order that is entered to take it.
     pub(super) taker: Place,
-    pub(super) size: u32,
+    pub(super) shares: u32,
     pub(super) price: u32,
 }
 
@@ -70,7 +70,7 @@ struct Before {
     side: Side,
     price: u32,
     /// All that is removed in the file.
-    size: u64,
+    shares: u64,
 }
 
 impl Plan {
@@ -84,9 +84,9 @@ impl Plan {
             while let Some(entry) = before.first_entry()
                 && *entry.key() <= event.id
             {
-                let (id, Before { side, price, size, .. }) = entry.remove_entry();
-                let size = u32::try_from(size).unwrap_or(u32::MAX);
-                known.insert(id, plan.rest(id, side, size, price));
+                let (id, Before { side, price, shares, .. }) = entry.remove_entry();
+                let shares = u32::try_from(shares).unwrap_or(u32::MAX);
+                known.insert(id, plan.rest(id, side, shares, price));
                 plan.rested_before += 1;
             }
             plan.follow(event, &mut known);
@@ -94,15 +94,15 @@ impl Plan {
         Ok(plan)
     }
 
-    fn rest(&mut self, id: u64, side: Side, size: u32, price: u32) -> Known {
-        self.steps.push(Step::Rest { side, size, price });
-        Known { place: self.name(Some(id)), total: size }
+    fn rest(&mut self, id: u64, side: Side, shares: u32, price: u32) -> Known {
+        self.steps.push(Step::Rest { side, shares, price });
+        Known { place: self.name(Some(id)), total: shares }
     }
 
     fn follow(&mut self, event: &Event, known: &mut HashMap<u64, Known>) {
-        let Event { line, kind, id, size, price, side, .. } = *event;
+        let Event { line, kind, id, shares, price, side, .. } = *event;
         if kind == Kind::Enter {
-            known.insert(id, self.rest(id, side, size, price));
+            known.insert(id, self.rest(id, side, shares, price));
             return;
         }
         let Some(order) = known.get_mut(&id) else {
@@ -112,7 +112,7 @@ impl Plan {
         match kind {
             Kind::Enter => {}
             Kind::Reduce | Kind::Delete => {
-                let kept = order.total.saturating_sub(size);
+                let kept = order.total.saturating_sub(shares);
                 order.total = if kind == Kind::Reduce { kept } else { 0 };
                 self.steps.push(Step::Reduce { order: order.place, to: order.total });
                 self.cancels += 1;
@@ -120,9 +120,9 @@ impl Plan {
             Kind::Execute => {
                 let maker = order.place;
                 let taker_side = if side == Side::Buy { Side::Sell } else { Side::Buy };
-                self.steps.push(Step::Take { side: taker_side, size, price });
+                self.steps.push(Step::Take { side: taker_side, shares, price });
                 let taker = self.name(None);
-                self.executions.push(Execution { line, maker, taker, size, price });
+                self.executions.push(Execution { line, maker, taker, shares, price });
             }
         }
     }
@@ -141,7 +141,7 @@ fn rested_before(events: &[Event]) -> Result<BTreeMap<u64, Before>, Fault> {
     let mut entered: HashMap<u64, u32> = HashMap::new();
     let mut before: BTreeMap<u64, Before> = BTreeMap::new();
     for event in events {
-        let &Event { line, kind, id, size, price, side, .. } = event;
+        let &Event { line, kind, id, shares, price, side, .. } = event;
         let first_line = match kind {
             Kind::Enter => entered.insert(id, line).or(before.get(&id).map(|order| order.line)),
             Kind::Reduce | Kind::Delete | Kind::Execute => None,
@@ -155,8 +155,8 @@ fn rested_before(events: &[Event]) -> Result<BTreeMap<u64, Before>, Fault> {
             });
         }
         if !entered.contains_key(&id) {
-            let order = before.entry(id).or_insert(Before { line, side, price, size: 0 });
-            order.size += u64::from(size);
+            let order = before.entry(id).or_insert(Before { line, side, price, shares: 0 });
+            order.shares += u64::from(shares);
         }
     }
     Ok(before)
@@ -166,12 +166,12 @@ fn rested_before(events: &[Event]) -> Result<BTreeMap<u64, Before>, Fault> {
 mod tests {
     use super::*;
 
-    fn event(line: u32, kind: Kind, id: u64, size: u32) -> Event {
-        Event { line, kind, id, id_column: 9, size, price: 100, side: Side::Buy }
+    fn event(line: u32, kind: Kind, id: u64, shares: u32) -> Event {
+        Event { line, kind, id, id_column: 9, shares, price: 100, side: Side::Buy }
     }
 
-    fn rest(size: u32) -> Step {
-        Step::Rest { side: Side::Buy, size, price: 100 }
+    fn rest(shares: u32) -> Step {
+        Step::Rest { side: Side::Buy, shares, price: 100 }
     }
 
     #[test]
@@ -187,13 +187,13 @@ mod tests {
         let steps = [
             rest(100),
             Step::Reduce { order: 0, to: 70 },
-            Step::Take { side: Side::Sell, size: 20, price: 100 },
+            Step::Take { side: Side::Sell, shares: 20, price: 100 },
             // Executions count: 40 are open of 60.
             Step::Reduce { order: 0, to: 60 },
             Step::Reduce { order: 0, to: 0 },
         ];
         assert_eq!(plan.steps, steps);
-        let execution = Execution { line: 3, maker: 0, taker: 1, size: 20, price: 100 };
+        let execution = Execution { line: 3, maker: 0, taker: 1, shares: 20, price: 100 };
         assert_eq!(plan.executions, [execution]);
         assert_eq!((plan.ids.as_slice(), plan.cancels), (&[Some(7), None][..], 3));
     }
@@ -215,11 +215,11 @@ mod tests {
             rest(1),
             rest(7),
             rest(2),
-            Step::Take { side: Side::Sell, size: 3, price: 100 },
+            Step::Take { side: Side::Sell, shares: 3, price: 100 },
             Step::Reduce { order: 2, to: 3 },
             Step::Reduce { order: 0, to: 0 },
             rest(6),
-            Step::Take { side: Side::Sell, size: 6, price: 100 },
+            Step::Take { side: Side::Sell, shares: 6, price: 100 },
         ];
         assert_eq!((plan.steps.as_slice(), plan.rested_before), (&steps[..], 3));
     }

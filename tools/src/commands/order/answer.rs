@@ -1,12 +1,16 @@
 //! What the reports that follow a request say about its order.
 
-use uncross_client::{OrderSession, wire::ouch::codes, wire::ouch::outbound::Outbound};
+use std::time::{Duration, Instant};
+
+use uncross_client::{
+    OrderSession,
+    wire::ouch::{codes, outbound::Outbound},
+};
 
 use crate::{
     commands::session::PATIENCE,
     errors::{self, Failure},
 };
-use std::time::{Duration, Instant};
 
 /// A request about one order, under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,8 +202,8 @@ mod tests {
         }
     }
 
-    fn note(answer: &mut Answer, request: Request, message: &impl IntoBytes) -> bool {
-        answer.note(request, &Outbound::decode(message.as_bytes()).unwrap())
+    fn note(answer: &mut Answer, request: Request, message: &[u8]) -> bool {
+        answer.note(request, &Outbound::decode(message).unwrap())
     }
 
     #[test]
@@ -208,14 +212,14 @@ mod tests {
         let mut answer = Answer::default();
         answer.acknowledge(1, b'L', 100);
         assert_eq!(answer.state(), "live");
-        assert!(note(&mut answer, request, &executed(7, 60)));
-        assert!(!note(&mut answer, request, &executed(8, 40)), "another order");
+        assert!(note(&mut answer, request, executed(7, 60).as_bytes()));
+        assert!(!note(&mut answer, request, executed(8, 40).as_bytes()), "another order");
         assert_eq!((answer.state(), answer.open, answer.executed()), ("live", Some(40), 60));
         let mut ioc = Answer { executions: answer.executions.clone(), ..Answer::default() };
         ioc.open = Some(40);
-        assert!(note(&mut ioc, request, &canceled(7, 40, b'I')));
+        assert!(note(&mut ioc, request, canceled(7, 40, b'I').as_bytes()));
         assert_eq!((ioc.state(), ioc.canceled), ("canceled", Some((40, b'I'))));
-        assert!(note(&mut answer, request, &executed(7, 40)));
+        assert!(note(&mut answer, request, executed(7, 40).as_bytes()));
         assert_eq!((answer.state(), answer.check(request).is_ok()), ("filled", true));
         let mut dead = Answer::default();
         dead.acknowledge(1, b'D', 100);
@@ -230,7 +234,7 @@ mod tests {
             assert_eq!(id(&Answer::default(), request), errors::IGNORED.id);
         }
         let mut answer = Answer::default();
-        assert!(note(&mut answer, replace, &canceled(3, 10, b'Z')));
+        assert!(note(&mut answer, replace, canceled(3, 10, b'Z').as_bytes()));
         assert_eq!(id(&answer, replace), errors::REPLACE_FAILED.id);
         let refused = Answer { is_change_refused: true, ..Answer::default() };
         assert_eq!(id(&refused, Request::Cancel { number: 4 }), errors::CHANGE_REFUSED.id);
