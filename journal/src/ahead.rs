@@ -1,6 +1,6 @@
 //! The prefaulter: the helper thread that keeps the pages in front of the writer writable.
 //!
-//! It is a thread of its own because the two others block for milliseconds in the device, and the
+//! It is a thread of its own because the other two block for milliseconds in the device, and the
 //! writer passes 256 KiB in less. A page the writer comes to first costs it a fault of about a
 //! microsecond, never a wait for the device, as pages much farther ahead are already being read.
 
