@@ -15,6 +15,7 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
+  uncross demo --for 1s --port 0
   uncross init ./venue
   uncross user add BROK01 --venue ./venue
   uncross config check ./venue/venue.toml

@@ -76,15 +76,13 @@ impl ShowBook {
         let address = address(self.data.as_deref(), config.as_ref(), Door::Data)?;
         let stop = self.watch.then(Stop::on_signals).transpose()?;
         let (feed, books) = catch_up(&self.login.options(&address)?)?;
-        match stop {
-            Some(stop) => self.watch(feed, books, units, &stop, output),
-            None => {
-                self.picture(&books, units, feed.next_number())?.show(output)?;
-                // The book is complete, however the goodbye goes.
-                drop(feed.logout());
-                Ok(())
-            }
+        if let Some(stop) = stop {
+            return self.watch(feed, books, units, &stop, output);
         }
+        let picture = self.picture(&books, units, feed.next_number())?;
+        // The book is complete, however the goodbye goes.
+        drop(feed.logout());
+        picture.show(output)
     }
 
     fn picture(&self, books: &Books, units: Units, next: u64) -> Result<Picture, Failure> {

@@ -273,7 +273,7 @@ impl Demo {
                 let left = due - now;
                 if !brokers.look_for_answers()? && OVERSLEEP < left {
                     brokers.look()?;
-                    std::thread::sleep((left - OVERSLEEP).min(NAP_MAX));
+                    std::thread::sleep(left.saturating_sub(OVERSLEEP).min(NAP_MAX));
                 }
                 continue;
             }

@@ -62,7 +62,8 @@ impl Init {
         output.line("")?;
         output.line("next:")?;
         output.line(format_args!("  uncross user add BROK01 --venue {venue}"))?;
-        output.line(format_args!("  uncross config check {}", config_file.display()))
+        output.line(format_args!("  uncross config check {}", config_file.display()))?;
+        output.line(format_args!("  uncross start {venue}"))
     }
 
     /// The configuration to write, known to be good.

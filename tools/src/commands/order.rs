@@ -48,7 +48,9 @@ Examples:
 /// Enter an order and tell what came of it at once
 #[derive(Args, Debug)]
 #[command(after_help = ORDER_EXAMPLES)]
-#[command(override_usage = "uncross order <SIDE> <SYMBOL> <QTY> [@] <PRICE> [OPTIONS]")]
+#[command(
+    override_usage = "uncross order [OPTIONS] --user <USER> <SIDE> <SYMBOL> <QTY> [@] <PRICE>"
+)]
 pub(crate) struct Order {
     /// What to do
     #[arg(value_name = "SIDE")]
@@ -59,8 +61,8 @@ pub(crate) struct Order {
     #[command(flatten)]
     terms: Terms,
     /// Name of your own for the order, at most 14 characters
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    id: ClOrdId,
+    #[arg(long, value_name = "TEXT")]
+    id: Option<ClOrdId>,
     /// Firm, at most 4 characters; must be the user's
     #[arg(long, value_name = "FIRM")]
     firm: Option<Firm>,
@@ -88,7 +90,7 @@ pub(crate) struct Cancel {
 /// Put a new order in the place of one that is live
 #[derive(Args, Debug)]
 #[command(after_help = REPLACE_EXAMPLES)]
-#[command(override_usage = "uncross replace <NUMBER> <QTY> [@] <PRICE> [OPTIONS]")]
+#[command(override_usage = "uncross replace [OPTIONS] --user <USER> <NUMBER> <QTY> [@] <PRICE>")]
 pub(crate) struct Replace {
     /// Number of the order, as uncross order printed it
     #[arg(value_name = "NUMBER")]
@@ -96,8 +98,8 @@ pub(crate) struct Replace {
     #[command(flatten)]
     terms: Terms,
     /// Name of your own for the new order, at most 14 characters
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    id: ClOrdId,
+    #[arg(long, value_name = "TEXT")]
+    id: Option<ClOrdId>,
     /// Instrument of the order, if those of the venue differ in decimals
     #[arg(long, value_name = "SYMBOL")]
     symbol: Option<Symbol>,
@@ -118,9 +120,12 @@ enum Way {
 /// How much, at what limit, for how long.
 #[derive(Args, Debug)]
 struct Terms {
-    /// Quantity and limit; the @ between them may be left out
-    #[arg(value_name = "QTY @ PRICE", required = true, num_args = 2..=3)]
-    terms: Vec<String>,
+    /// Quantity
+    #[arg(value_name = "QTY")]
+    quantity: String,
+    /// Limit; the @ before it may be left out
+    #[arg(value_name = "@ PRICE", required = true, num_args = 1..=2)]
+    price: Vec<String>,
     /// Trade at once what can be traded, and cancel the rest
     #[arg(long)]
     ioc: bool,
@@ -208,15 +213,15 @@ impl Way {
 impl Terms {
     /// Quantity and price.
     fn read(&self, units: Units) -> Result<(u32, u64), Failure> {
-        let (qty, price) = match self.terms.as_slice() {
-            [qty, price] => (qty, price),
-            [qty, at, price] if at == "@" => (qty, price),
+        let price = match self.price.as_slice() {
+            [price] => price,
+            [at, price] if at == "@" => price,
             words => {
-                let message = format!("expected QTY @ PRICE, found {:?}", words.join(" "));
+                let message = format!("expected @ PRICE, found {:?}", words.join(" "));
                 return Err(Failure::new(&errors::USAGE, message));
             }
         };
-        Ok((units.read_qty(qty)?, units.read_price(price)?))
+        Ok((units.read_qty(&self.quantity)?, units.read_price(price)?))
     }
 
     const fn time_in_force(&self) -> TimeInForce {
@@ -260,7 +265,7 @@ impl Order {
         let (quantity, price) = self.terms.read(units)?;
         let order = NewOrder {
             time_in_force: self.terms.time_in_force(),
-            cl_ord_id: self.id,
+            cl_ord_id: self.id.unwrap_or_default(),
             options: Options { firm: self.firm.map(Firm::to_wire), ..Options::default() },
             ..NewOrder::limit(self.side.side(), self.symbol, quantity, price)
         };
@@ -274,8 +279,8 @@ impl Order {
             quantity: units.qty(quantity.into()),
             price: units.price(price),
         };
-        tell(&asked, Some(terms), units, output)?;
-        leave(session)
+        leave(session);
+        tell(&asked, Some(terms), units, output)
     }
 }
 
@@ -291,8 +296,8 @@ impl Cancel {
         if keep == 0 {
             answer.open = Some(0);
         }
-        tell(&(request, answer, round_trip), None, units, output)?;
-        leave(session)
+        leave(session);
+        tell(&(request, answer, round_trip), None, units, output)
     }
 }
 
@@ -303,7 +308,7 @@ impl Replace {
         let old = self.number;
         let replacement = Replacement {
             time_in_force: self.terms.time_in_force(),
-            cl_ord_id: self.id,
+            cl_ord_id: self.id.unwrap_or_default(),
             ..Replacement::new(old, quantity, price)
         };
         let mut session = self.place.connect()?;
@@ -316,15 +321,14 @@ impl Replace {
             quantity: units.qty(quantity.into()),
             price: units.price(price),
         };
-        tell(&asked, Some(terms), units, output)?;
-        leave(session)
+        leave(session);
+        tell(&asked, Some(terms), units, output)
     }
 }
 
 /// Says goodbye; what was asked for is done, however that goes.
-fn leave(session: OrderSession) -> Outcome {
+fn leave(session: OrderSession) {
     drop(session.logout());
-    Ok(())
 }
 
 fn tell(

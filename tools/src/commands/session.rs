@@ -59,7 +59,7 @@ impl Login {
         let Password { password_file, password_stdin: _ } = &self.password;
         let password = match password_file {
             Some(path) => password_in(path)?,
-            None => read_password(Path::new("standard input"), io::stdin().lock())?,
+            None => password_on_stdin()?,
         };
         Ok(ConnectOptions::new(address, self.user.clone(), password))
     }
@@ -69,6 +69,11 @@ impl Login {
 pub(super) fn password_in(path: &Path) -> Result<String, Failure> {
     let file = File::open(path).map_err(|error| unreadable(&errors::FILE_READ, path, &error))?;
     read_password(path, file)
+}
+
+/// The password on standard input, without the end of its line.
+pub(super) fn password_on_stdin() -> Result<String, Failure> {
+    read_password(Path::new("standard input"), io::stdin().lock())
 }
 
 fn read_password(name: &Path, source: impl Read) -> Result<String, Failure> {
@@ -168,11 +173,12 @@ impl Units {
     /// Reads a quantity, in quantity units.
     pub(super) fn read_qty(self, text: &str) -> Result<u32, Failure> {
         let qty = decimal("quantity", text, self.qty_decimals)?;
-        u32::try_from(qty).or_else(|_| {
+        let Ok(qty) = u32::try_from(qty) else {
             let max = self.qty(u64::from(u32::MAX));
             let message = format!("{text:?} is no quantity: expected at most {max}");
-            Err(Failure::new(&errors::DECIMAL, message))
-        })
+            return Err(Failure::new(&errors::DECIMAL, message));
+        };
+        Ok(qty)
     }
 
     /// A price as people write it.
@@ -205,7 +211,7 @@ pub(super) fn unknown_symbol(symbol: Symbol) -> Failure {
 pub(super) fn catch_up(options: &ConnectOptions) -> Result<(FeedReader, Books), Failure> {
     let live = FeedReader::connect(&options.clone().from_number(0))?;
     let (session, next) = (live.session().to_owned(), live.next_number());
-    drop(live);
+    drop(live.logout());
     let mut feed = FeedReader::connect(&options.clone().resuming(session, 1))?;
     let mut books = Books::new();
     while feed.next_number() < next {

@@ -1,23 +1,19 @@
 //! `uncross user`: who may log in.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use uncross_server::users::{self, Users};
 
-use super::venue::{VenueArgument, open, unreadable};
+use super::{
+    session::{password_in, password_on_stdin},
+    venue::{VenueArgument, open},
+};
 use crate::{
     errors::{self, Failure},
     output::{Outcome, Output},
 };
-
-/// Bytes read in search of a password; a longer text is refused whatever it holds.
-const PASSWORD_TEXT_LEN_MAX: u64 = 1_024;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -131,22 +127,12 @@ impl Add {
 
     /// The password from a file or standard input, if one of them was named.
     fn given_password(&self) -> Result<Option<String>, Failure> {
-        let (name, read) = match &self.password_file {
-            Some(path) => (path.as_path(), File::open(path).and_then(read_text)),
-            None if self.password_stdin => {
-                (Path::new("standard input"), read_text(io::stdin().lock()))
-            }
-            None => return Ok(None),
-        };
-        let text = read.map_err(|error| unreadable(&errors::FILE_READ, name, &error))?;
-        Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+        match &self.password_file {
+            Some(path) => password_in(path).map(Some),
+            None if self.password_stdin => password_on_stdin().map(Some),
+            None => Ok(None),
+        }
     }
-}
-
-fn read_text(source: impl Read) -> io::Result<String> {
-    let mut text = String::new();
-    source.take(PASSWORD_TEXT_LEN_MAX).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 impl Added<'_> {

@@ -18,8 +18,7 @@ const STRIDE: usize = 200;
 
 /// Rounds of one run; `UNCROSS_KILL_ROUNDS` asks for another number.
 fn rounds() -> u64 {
-    std::env::var("UNCROSS_KILL_ROUNDS")
-        .map_or(5, |text| text.parse().expect("a number of rounds"))
+    std::env::var("UNCROSS_KILL_ROUNDS").map_or(5, |text| text.parse().expect("a number of rounds"))
 }
 
 fn place() -> Place {
@@ -111,9 +110,8 @@ fn replay(options: &ConnectOptions, first: u64) -> Vec<Vec<u8>> {
     loop {
         match connection.next_message(Duration::from_millis(300)).unwrap() {
             Some(Event::Sequenced { payload, .. }) => messages.push(payload.to_vec()),
-            Some(_) => {}
             None if messages.last().is_some_and(|message| message[0] == b'Q') => break,
-            None => {}
+            Some(_) | None => {}
         }
     }
     connection.logout().unwrap();
