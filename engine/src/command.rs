@@ -28,6 +28,10 @@ pub struct Terms {
     pub time_in_force: TimeInForce,
     /// The broker's role. A replace inherits it.
     pub capacity: Capacity,
+    /// The order may only rest: if it would trade, it is cancelled instead.
+    pub post_only: bool,
+    /// Least quantity that must trade at once, 0 for none. Only with immediate or cancel.
+    pub min_qty: u32,
     /// The firm named by the order, if any; it must be the port's.
     pub firm: Option<[u8; 4]>,
 }

@@ -42,7 +42,7 @@ impl Engine {
         unit.port = port;
         unit.book = book;
         unit.set_traits(terms.action, terms.capacity, terms.time_in_force);
-        let outcome = self.outcome(slot);
+        let outcome = self.outcome(slot, terms);
         let marks = outcome.mark(Marks::new(terms.time_in_force, terms.capacity));
         sink.push(Event::accepted(Entered {
             head: Head::new(port, enter.user_ref_num, terms.action, self.now_ns),
@@ -56,13 +56,14 @@ impl Engine {
             marks: marks.with_echo(!enter.echo.is_empty()),
         }));
         echo(port, enter.user_ref_num, self.now_ns, enter.echo, sink);
-        self.carry_out(outcome, slot);
+        self.carry_out(outcome, slot, sink);
     }
 
     fn check_enter(&self, enter: &Enter<'_>) -> Result<(u16, Terms, Price), Reject> {
         let book = self.book_of(enter.instrument).ok_or(Reject::Symbol)?;
         let terms = enter.terms?;
         let price = self.books[usize::from(book)].instrument.check_order(enter.qty, enter.px)?;
+        check_min_qty(enter.qty, terms)?;
         self.check_firm(enter.source.port, terms)?;
         Ok((book, terms, price))
     }
@@ -89,7 +90,7 @@ impl Engine {
     }
 
     /// What will become of the order at `slot`, before anything does.
-    fn outcome(&self, slot: u32) -> Outcome {
+    fn outcome(&self, slot: u32, terms: Terms) -> Outcome {
         let unit = self.store.arena.unit(slot);
         if unit.open == 0 {
             return Outcome::Dies;
@@ -99,17 +100,47 @@ impl Engine {
             .best(side.opposite())
             .is_some_and(|level| crosses(side, unit.px, self.store.arena.unit(level).px));
         match (crossed, unit.time_in_force()) {
+            (true, _) if terms.post_only => Outcome::Yields,
+            (true, _) if !self.can_trade(slot, terms.min_qty) => Outcome::Dies,
             (true, _) => Outcome::Trades,
             (false, TimeInForce::Day) => Outcome::Rests,
             (false, TimeInForce::ImmediateOrCancel) => Outcome::Dies,
         }
     }
 
-    fn carry_out(&mut self, outcome: Outcome, slot: u32) {
+    /// Whether the order at `slot` would trade at least `min_qty` at once.
+    fn can_trade(&self, slot: u32, min_qty: u32) -> bool {
+        let unit = self.store.arena.unit(slot);
+        let side = unit.action().side();
+        if unit.open < min_qty {
+            return false;
+        }
+        let mut missing = min_qty;
+        let book = &self.books[usize::from(unit.book)];
+        for level in book.levels(&self.store, side.opposite()) {
+            if !crosses(side, unit.px, self.store.arena.unit(level).px) {
+                break;
+            }
+            for maker in self.store.arena.queue(level) {
+                missing = missing.saturating_sub(self.store.arena.unit(maker).open);
+                if missing == 0 {
+                    return true;
+                }
+            }
+        }
+        missing == 0
+    }
+
+    fn carry_out(&mut self, outcome: Outcome, slot: u32, sink: &mut impl Sink) {
         match outcome {
             Outcome::Trades => self.work = Work::Sweep { slot },
             Outcome::Rests => self.rest(slot),
             Outcome::Dies => self.store.arena.free_order(slot),
+            Outcome::Yields => {
+                let open = self.store.arena.unit(slot).open;
+                self.tell_canceled(slot, open, CancelReason::PostOnly, Booked::No, sink);
+                self.store.arena.free_order(slot);
+            }
         }
     }
 
@@ -330,7 +361,11 @@ impl Engine {
         let old = *self.store.arena.unit(old_slot);
         let instrument = self.books[usize::from(old.book)].instrument;
         let checked = instrument.check_order(replace.qty, replace.px);
-        let (Ok(price), Ok(terms)) = (checked, replace.terms) else {
+        let terms = replace.terms.and_then(|terms| {
+            check_min_qty(replace.qty, terms)?;
+            Ok(terms)
+        });
+        let (Ok(price), Ok(terms)) = (checked, terms) else {
             return self.cancel_resting(old_slot, CancelReason::System, sink);
         };
         self.consume(port, replace.user_ref_num);
@@ -349,7 +384,7 @@ impl Engine {
         unit.book = old.book;
         unit.set_traits(old.action(), old.capacity(), terms.time_in_force);
         let open = unit.open;
-        let outcome = self.outcome(slot);
+        let outcome = self.outcome(slot, terms);
         let marks = outcome.mark(Marks::new(terms.time_in_force, old.capacity()));
         sink.push(Event::replaced(Entered {
             head: Head::new(port, replace.user_ref_num, old.action(), self.now_ns),
@@ -363,7 +398,7 @@ impl Engine {
             marks: marks.with_echo(!replace.echo.is_empty()),
         }));
         echo(port, replace.user_ref_num, self.now_ns, replace.echo, sink);
-        self.carry_out(outcome, slot);
+        self.carry_out(outcome, slot, sink);
     }
 
     /// Whether nothing is missing to replace the order at `slot`.
@@ -387,6 +422,15 @@ impl Engine {
     }
 }
 
+/// A minimum quantity is for orders that cannot rest, and at most their quantity.
+pub(crate) const fn check_min_qty(qty: u32, terms: Terms) -> Result<(), Reject> {
+    let is_possible = match terms.time_in_force {
+        TimeInForce::ImmediateOrCancel => terms.min_qty <= qty,
+        TimeInForce::Day => terms.min_qty == 0,
+    };
+    if is_possible { Ok(()) } else { Err(Reject::MinQty) }
+}
+
 /// Whether a cancelled order was on the book.
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
@@ -401,12 +445,14 @@ enum Outcome {
     Trades,
     Rests,
     Dies,
+    /// It is post-only, would trade, and is cancelled.
+    Yields,
 }
 
 impl Outcome {
     const fn mark(self, marks: Marks) -> Marks {
         match self {
-            Self::Trades => marks,
+            Self::Trades | Self::Yields => marks,
             Self::Rests => marks.rests(),
             Self::Dies => marks.dead(),
         }

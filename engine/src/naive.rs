@@ -7,15 +7,15 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
-    command::{Command, DayRoll, Enter, Replace, Source},
+    command::{Command, DayRoll, Enter, Replace, Source, Terms},
     engine::Resting,
     event::{
-        Canceled, Day, Directory, Event, Fill, Head, Marks, Modified, Notice, Rejected, Rested,
-        Sink, System, Trading,
+        Canceled, Day, Directory, Entered, Event, Fill, Head, Marks, Modified, Notice, Rejected,
+        Rested, Sink, System, Trading,
     },
     instrument::Instrument,
     limits::USER_REF_JUMP_MAX,
-    matching::echo,
+    matching::{check_min_qty, echo},
     reject::Reject,
     types::{Action, Capacity, OrderRef, Origin, Price, Side, TimeInForce, crosses},
 };
@@ -59,6 +59,16 @@ struct Port {
     has_begun: bool,
     mark: u32,
     firm: [u8; 4],
+}
+
+/// What an accepted order comes to first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Trades,
+    Rests,
+    Dies,
+    /// It is post-only, would trade, and is cancelled.
+    Yields,
 }
 
 /// A matching engine without any cleverness.
@@ -224,16 +234,18 @@ impl Naive {
             time_in_force: terms.time_in_force,
             instrument: enter.instrument,
         };
-        let entered = self.entered(&order, text, !enter.echo.is_empty());
+        let fate = self.fate(&order, terms);
+        let entered = self.entered(&order, fate, text, !enter.echo.is_empty());
         sink.push(Event::accepted(entered));
         echo(port, number, self.now_ns, enter.echo, sink);
-        self.work(order, sink);
+        self.work(order, fate, sink);
     }
 
-    fn check(&mut self, enter: &Enter<'_>) -> Result<(crate::command::Terms, Price), Reject> {
+    fn check(&mut self, enter: &Enter<'_>) -> Result<(Terms, Price), Reject> {
         let instrument = self.book(enter.instrument).ok_or(Reject::Symbol)?.instrument;
         let terms = enter.terms?;
         let price = instrument.check_order(enter.qty, enter.px)?;
+        check_min_qty(enter.qty, terms)?;
         match terms.firm {
             Some(firm) if firm != self.ports[&enter.source.port].firm => Err(Reject::Firm),
             _ => Ok((terms, price)),
@@ -246,17 +258,45 @@ impl Naive {
         best.is_some_and(|best| crosses(side, px, best))
     }
 
+    /// What will become of an order, before anything does.
+    fn fate(&mut self, order: &Order, terms: Terms) -> Fate {
+        let open = order.resting.open;
+        let may_rest = order.time_in_force == TimeInForce::Day;
+        if open == 0 {
+            Fate::Dies
+        } else if self.is_crossed(order) {
+            let available = self.available(order).min(u64::from(open));
+            match (terms.post_only, available < u64::from(terms.min_qty)) {
+                (true, _) => Fate::Yields,
+                (false, true) => Fate::Dies,
+                (false, false) => Fate::Trades,
+            }
+        } else if may_rest {
+            Fate::Rests
+        } else {
+            Fate::Dies
+        }
+    }
+
+    /// Quantity that stands on the other side within an order's limit.
+    fn available(&mut self, order: &Order) -> u64 {
+        let (side, limit) = (order.resting.action.side(), order.resting.px);
+        let Some(book) = self.book(order.instrument) else { return 0 };
+        let makers = book.side(side.opposite()).values().flatten();
+        let makers = makers.filter(|maker| crosses(side, limit, maker.resting.px));
+        makers.map(|maker| u64::from(maker.resting.open)).sum()
+    }
+
     /// The answer to a new order; what an acceptance says of a replace is filled in by the caller.
-    fn entered(&mut self, order: &Order, text: [u8; 14], echo: bool) -> crate::event::Entered {
+    fn entered(&self, order: &Order, fate: Fate, text: [u8; 14], echo: bool) -> Entered {
         let Resting { port, user_ref_num, action, px, open, order_ref, .. } = order.resting;
         let marks = Marks::new(order.time_in_force, order.capacity).with_echo(echo);
-        let rests = order.time_in_force == TimeInForce::Day && 0 < open;
-        let marks = match (0 < open && self.is_crossed(order), rests) {
-            (true, _) => marks,
-            (false, true) => marks.rests(),
-            (false, false) => marks.dead(),
+        let marks = match fate {
+            Fate::Trades | Fate::Yields => marks,
+            Fate::Rests => marks.rests(),
+            Fate::Dies => marks.dead(),
         };
-        crate::event::Entered {
+        Entered {
             head: self.head(port, user_ref_num, action),
             order_ref,
             old_order_ref: 0,
@@ -270,31 +310,35 @@ impl Naive {
     }
 
     /// Trades the order as far as it goes, then rests or ends what is left.
-    fn work(&mut self, mut taker: Order, sink: &mut impl Sink) {
-        let traded = 0 < taker.resting.open && self.is_crossed(&taker);
-        while 0 < taker.resting.open && self.is_crossed(&taker) {
+    fn work(&mut self, mut taker: Order, fate: Fate, sink: &mut impl Sink) {
+        while fate == Fate::Trades && 0 < taker.resting.open && self.is_crossed(&taker) {
             self.trade(&mut taker, sink);
         }
         let Resting { port, user_ref_num, action, px, open, order_ref, .. } = taker.resting;
         let head = self.head(port, user_ref_num, action);
         let instrument = taker.instrument;
-        if open == 0 || taker.time_in_force == TimeInForce::ImmediateOrCancel {
-            if 0 < open && traded {
-                sink.push(Event::canceled(Canceled {
-                    head,
-                    order_ref,
-                    instrument,
-                    qty: open,
-                    open: 0,
-                    reason: b'I',
-                    booked: 0,
-                    pad: [0; 26],
-                }));
-            }
+        let reason = match (fate, taker.time_in_force) {
+            (Fate::Yields, _) => Some(b'G'),
+            (Fate::Trades, TimeInForce::ImmediateOrCancel) if 0 < open => Some(b'I'),
+            _ => None,
+        };
+        if let Some(reason) = reason {
+            sink.push(Event::canceled(Canceled {
+                head,
+                order_ref,
+                instrument,
+                qty: open,
+                open: 0,
+                reason,
+                booked: 0,
+                pad: [0; 26],
+            }));
+        }
+        if open == 0 || fate == Fate::Dies || reason.is_some() {
             self.free_ref(taker.slot);
             return;
         }
-        if traded {
+        if fate == Fate::Trades {
             let (qty, pad) = (open, [0; 28]);
             sink.push(Event::rested(Rested { head, order_ref, instrument, px, qty, pad }));
         }
@@ -441,7 +485,11 @@ impl Naive {
         }
         let Some(book) = self.book(old.instrument) else { return };
         let checked = book.instrument.check_order(replace.qty, replace.px);
-        let (Ok(price), Ok(terms)) = (checked, replace.terms) else {
+        let terms = replace.terms.and_then(|terms| {
+            check_min_qty(replace.qty, terms)?;
+            Ok(terms)
+        });
+        let (Ok(price), Ok(terms)) = (checked, terms) else {
             return self.tell_canceled(key, old.resting.open, b'Z', sink);
         };
         self.consume(port, number);
@@ -455,12 +503,13 @@ impl Naive {
         order.resting.open = replace.qty.saturating_sub(old.resting.executed);
         order.resting.user_ref_num = number;
         order.resting.entered_seq = self.seq;
-        let mut entered = self.entered(&order, text, !replace.echo.is_empty());
+        let fate = self.fate(&order, terms);
+        let mut entered = self.entered(&order, fate, text, !replace.echo.is_empty());
         entered.old_order_ref = old.resting.order_ref;
         entered.orig_user_ref_num = replace.orig_user_ref_num;
         sink.push(Event::replaced(entered));
         echo(port, number, self.now_ns, replace.echo, sink);
-        self.work(order, sink);
+        self.work(order, fate, sink);
     }
 
     fn roll(&mut self, roll: DayRoll, sink: &mut impl Sink) {

@@ -18,7 +18,7 @@ pub enum Reject {
     Side = 0x09,
     /// The firm is not that of the port.
     Firm = 0x0C,
-    /// Minimum quantities are not offered.
+    /// The minimum quantity exceeds the quantity, or the order may rest.
     MinQty = 0x0D,
     /// Anything without a code of its own: tags, time in force, capacity, a full table.
     Other = 0x0F,
@@ -46,6 +46,8 @@ pub enum CancelReason {
     User = b'U',
     /// The remainder of an immediate-or-cancel order.
     Immediate = b'I',
+    /// A post-only order would have traded.
+    PostOnly = b'G',
     /// The day ended.
     Closed = b'E',
     /// The system: a replace with invalid details.

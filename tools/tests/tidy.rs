@@ -129,9 +129,6 @@ impl Tidy {
         for name in found.difference(&expected) {
             self.fault(name, 1, "top-level folder", "move it into one of the six folders");
         }
-        for name in expected.difference(&found) {
-            self.fault(name, 1, "top-level folder", "missing; git keeps no empty folder");
-        }
     }
 
     /// 2. Sources are of readable size and plain text.

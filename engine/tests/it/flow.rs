@@ -119,11 +119,17 @@ impl Flow {
             8..14 => 1,
             short => u8::try_from(short - 12).unwrap(),
         };
+        let time_in_force = match self.random.below(5) {
+            0 => TimeInForce::ImmediateOrCancel,
+            _ => TimeInForce::Day,
+        };
         Ok(Terms {
             action: Action::from_code(code),
-            time_in_force: match self.random.below(5) {
-                0 => TimeInForce::ImmediateOrCancel,
-                _ => TimeInForce::Day,
+            time_in_force,
+            post_only: self.random.one_in(10),
+            min_qty: match (time_in_force, self.random.below(60)) {
+                (TimeInForce::Day, 1..) => 0,
+                _ => self.random.below(120),
             },
             capacity: Capacity::from_code(u8::try_from(self.random.below(4)).unwrap()),
             firm: match self.random.below(40) {

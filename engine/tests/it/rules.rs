@@ -106,6 +106,8 @@ fn order(port: u16, number: u32, action: Action, qty: u32, px: u32) -> Enter<'st
             action,
             time_in_force: TimeInForce::Day,
             capacity: Capacity::Agency,
+            post_only: false,
+            min_qty: 0,
             firm: None,
         }),
         client_order_id: *b"              ",
@@ -235,6 +237,55 @@ fn an_ioc_is_dead_at_once_without_a_match_and_loses_its_remainder_with_one() {
     let events = stage.ioc(2, 2, BUY, 5, 1_000);
     assert_eq!(events, ["A2 5@1000", "E1/2 3@1000", "C2 2 I left 0"]);
     assert_eq!(stage.side(Side::Bid), []);
+}
+
+/// A new order of `stage` with its terms changed.
+fn enter_as(stage: &mut Stage, mut enter: Enter<'static>, change: fn(&mut Terms)) -> Vec<String> {
+    if let Ok(terms) = &mut enter.terms {
+        change(terms);
+    }
+    stage.say(&Command::Enter(enter))
+}
+
+#[test]
+fn a_minimum_quantity_is_met_at_once_or_nothing_happens() {
+    let fill_or_kill = |terms: &mut Terms| (terms.time_in_force, terms.min_qty) = (IOC, 20);
+    let mut stage = Stage::new();
+    stage.enter(1, 1, SELL, 10, 1_000);
+    stage.enter(1, 2, SELL, 9, 1_005);
+    stage.enter(1, 3, SELL, 50, 1_010);
+    let dead = enter_as(&mut stage, order(2, 1, BUY, 20, 1_005), fill_or_kill);
+    assert_eq!(dead, ["A1 20@1005 dead"], "one too few, and enough only beyond the limit");
+    assert_eq!(stage.side(Side::Ask), [(1_000, 10, 1), (1_005, 9, 2), (1_010, 50, 3)]);
+    stage.enter(1, 4, SELL, 1, 1_005);
+    let filled = enter_as(&mut stage, order(2, 2, BUY, 20, 1_005), fill_or_kill);
+    assert_eq!(filled, ["A2 20@1005", "E1/2 10@1000", "E2/2 9@1005", "E4/2 1@1005"]);
+    let part = enter_as(&mut stage, order(2, 3, BUY, 60, 1_010), fill_or_kill);
+    assert_eq!(part, ["A3 60@1010", "E3/3 50@1010", "C3 10 I left 0"]);
+}
+
+#[test]
+fn a_minimum_quantity_above_the_quantity_or_on_a_day_order_is_refused() {
+    let mut stage = Stage::new();
+    let ioc = |terms: &mut Terms| (terms.time_in_force, terms.min_qty) = (IOC, 6);
+    assert_eq!(enter_as(&mut stage, order(1, 1, BUY, 5, 1_000), ioc), ["J1 0x0d"]);
+    let day = |terms: &mut Terms| terms.min_qty = 1;
+    assert_eq!(enter_as(&mut stage, order(1, 2, BUY, 5, 1_000), day), ["J2 0x0d"]);
+}
+
+#[test]
+fn a_post_only_order_rests_or_is_cancelled() {
+    let post_only = |terms: &mut Terms| terms.post_only = true;
+    let mut stage = Stage::new();
+    stage.enter(1, 1, SELL, 10, 1_000);
+    for (number, px) in [(1, 1_000), (2, 1_005)] {
+        let yields = enter_as(&mut stage, order(2, number, BUY, 5, px), post_only);
+        assert_eq!(yields, [format!("A{number} 5@{px}"), format!("C{number} 5 G left 0")]);
+    }
+    let rests = enter_as(&mut stage, order(2, 3, BUY, 5, 995), post_only);
+    assert_eq!(rests, ["A3 5@995 rests"]);
+    assert_eq!(stage.side(Side::Ask), [(1_000, 10, 1)]);
+    assert_eq!(stage.side(Side::Bid), [(995, 5, 3)]);
 }
 
 #[test]

@@ -49,8 +49,9 @@ pub(crate) fn enter_terms(body: &body::Enter, echo: &[u8]) -> Result<Terms, Reje
     if codes::CrossType::from_wire(body.cross_type) != Some(codes::CrossType::Continuous) {
         return Err(Reject::Cross);
     }
-    let firm = check_options(echo, TagSet::ENTER)?;
-    Ok(Terms { action, time_in_force, capacity, firm })
+    let options = check_options(echo, TagSet::ENTER, time_in_force)?;
+    let Offered { firm, post_only, min_qty } = options;
+    Ok(Terms { action, time_in_force, capacity, post_only, min_qty, firm })
 }
 
 /// A replacement's values; what it does not carry is inherited and stands here as a default.
@@ -58,8 +59,10 @@ pub(crate) fn replace_terms(body: &body::Replace, echo: &[u8]) -> Result<Terms, 
     let time_in_force = time_in_force(body.time_in_force)?;
     check_display(body.display)?;
     check_sweep(body.intermarket_sweep)?;
-    let firm = check_options(echo, TagSet::REPLACE)?;
-    Ok(Terms { action: Action::Buy, time_in_force, capacity: Capacity::Other, firm })
+    let options = check_options(echo, TagSet::REPLACE, time_in_force)?;
+    let Offered { firm, post_only, min_qty } = options;
+    let (action, capacity) = (Action::Buy, Capacity::Other);
+    Ok(Terms { action, time_in_force, capacity, post_only, min_qty, firm })
 }
 
 fn time_in_force(byte: u8) -> Result<TimeInForce, Reject> {
@@ -102,19 +105,43 @@ fn check_sweep(byte: u8) -> Result<(), Reject> {
     (byte == codes::NO).then_some(()).ok_or(Reject::IntermarketSweep)
 }
 
-/// Whether an appendage says nothing that matters.
-pub(crate) fn is_plain(elements: &[u8], allowed: TagSet) -> bool {
-    elements.is_empty() || check_options(elements, allowed).is_ok()
+/// What an appendage may ask for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Offered {
+    firm: Option<[u8; 4]>,
+    post_only: bool,
+    min_qty: u32,
 }
 
-/// Reads an appendage; what it may say beside the firm is carried, not acted on.
-fn check_options(elements: &[u8], allowed: TagSet) -> Result<Option<[u8; 4]>, Reject> {
+/// Whether the appendage of a Cancel or Modify can be read and is about this channel.
+pub(crate) fn is_plain(elements: &[u8], allowed: TagSet) -> bool {
+    check_options(elements, allowed, TimeInForce::Day).is_ok()
+}
+
+/// Reads an appendage; what it may say beside this is carried, not acted on.
+fn check_options(
+    elements: &[u8],
+    allowed: TagSet,
+    time_in_force: TimeInForce,
+) -> Result<Offered, Reject> {
     if elements.is_empty() {
-        return Ok(None);
+        return Ok(Offered::default());
     }
     let options = appendage::parse(elements, allowed).or(Err(Reject::Other))?;
     refuse_unoffered(&options)?;
-    Ok(options.firm.filter(|firm| firm != b"    "))
+    let offered = Offered {
+        firm: options.firm.filter(|firm| firm != b"    "),
+        post_only: options.post_only == Some(b'P'),
+        min_qty: options.min_qty.unwrap_or(0),
+    };
+    // It could neither rest nor trade.
+    if offered.post_only && time_in_force == TimeInForce::ImmediateOrCancel {
+        return Err(Reject::Other);
+    }
+    if options.min_qty == Some(0) {
+        return Err(Reject::MinQty);
+    }
+    Ok(offered)
 }
 
 fn refuse_unoffered(options: &Options) -> Result<(), Reject> {
@@ -124,11 +151,10 @@ fn refuse_unoffered(options: &Options) -> Result<(), Reject> {
         (none_or(options.price_type, b"L"), Reject::Peg),
         (options.peg_offset.is_none(), Reject::Peg),
         (options.route.is_none(), Reject::Routing),
-        (options.min_qty.is_none(), Reject::Other),
         (options.discretion_price.is_none(), Reject::Other),
         (options.discretion_price_type.is_none(), Reject::Other),
         (options.discretion_peg_offset.is_none(), Reject::Other),
-        (none_or(options.post_only, b"N"), Reject::Other),
+        (none_or(options.post_only, b"PN"), Reject::Other),
         (options.random_reserves.is_none(), Reject::Other),
         (options.expire_time_s.is_none(), Reject::Other),
         (none_or(options.trade_now, b"YN "), Reject::Other),
