@@ -17,6 +17,8 @@ pub struct Source {
     pub port: u16,
     /// The port's connection, counted; commands of an older one are dropped.
     pub generation: u16,
+    /// The port's series of numbers (`UserRefIdx`). Only 0 has any orders.
+    pub channel: u8,
 }
 
 /// What an order says besides quantity, price and instrument.
@@ -123,6 +125,8 @@ pub struct SessionUp {
     pub source: Source,
     /// The firm orders of this port may name.
     pub firm: [u8; 4],
+    /// The session it joined; when that has ended meanwhile, the login is void.
+    pub session: [u8; 10],
 }
 
 /// The start of a trading day, and the end of the one before.

@@ -13,7 +13,7 @@ use crate::{
     ladder::Nodes,
     limits::{Capacity, INSTRUMENTS_MAX, STEP_EVENTS_MAX, USER_REF_JUMP_MAX},
     reject::Reject,
-    types::{Action, Origin, Price, Side},
+    types::{self, Action, Origin, Price, Side},
     user_refs::UserRefs,
 };
 
@@ -62,6 +62,8 @@ pub(crate) struct Port {
     /// Highest number used today.
     pub(crate) user_ref_mark: u32,
     pub(crate) firm: [u8; 4],
+    /// Orders of it that rest.
+    pub(crate) live_orders: u32,
 }
 
 /// The matching engine of one shard.
@@ -84,7 +86,7 @@ pub struct Engine {
     pub(crate) work: Work,
     /// Slots a mass cancel has still to visit.
     pub(crate) scratch: Vec<u32>,
-    capacity: Capacity,
+    pub(crate) capacity: Capacity,
 }
 
 /// What a client's number means at the moment it arrives.
@@ -107,13 +109,14 @@ impl Engine {
             has_begun: false,
             user_ref_mark: 0,
             firm: [b' '; 4],
+            live_orders: 0,
         };
         Self {
             store: Store {
                 arena: Arena::new(capacity.orders, capacity.levels),
                 nodes: Nodes::new(capacity.nodes),
             },
-            user_refs: UserRefs::new(capacity.ports, capacity.user_ref_pages),
+            user_refs: UserRefs::new(&capacity),
             books: Vec::with_capacity(usize::from(capacity.instruments)),
             positions: vec![u16::MAX; usize::from(INSTRUMENTS_MAX) + 1],
             ports: vec![port; usize::from(capacity.ports) + 1],
@@ -270,13 +273,17 @@ impl Engine {
 
     fn account_query(&self, source: Source, sink: &mut impl Sink) {
         if self.is_current(source) {
-            let next = self.ports[usize::from(source.port)].user_ref_mark.saturating_add(1);
+            let mark = self.ports[usize::from(source.port)].user_ref_mark;
+            let next = if source.channel == 0 { mark.saturating_add(1) } else { 1 };
             let head = Head::new(source.port, next, Action::Buy, self.now_ns);
             sink.push(Event::account(Notice { head, pad: [0; 48] }));
         }
     }
 
     fn session_up(&mut self, up: SessionUp, sink: &mut impl Sink) {
+        if self.day.is_some_and(|day| day.session != up.session) {
+            return;
+        }
         let day_is_open = self.day.is_some();
         let Some(port) = self.ports.get_mut(usize::from(up.source.port)) else {
             return;
@@ -339,6 +346,7 @@ impl Engine {
             user_ref_num: unit.user_ref_num,
             port: unit.port,
             action: unit.action(),
+            capacity: unit.capacity(),
             entered_seq: self.store.arena.entered_seq(slot),
         }
     }
@@ -370,6 +378,8 @@ pub struct Resting {
     pub port: u16,
     /// Side and kind of sale.
     pub action: Action,
+    /// The broker's role; a replace inherits it.
+    pub capacity: types::Capacity,
     /// Sequence number of the command that gave it its place.
     pub entered_seq: u64,
 }

@@ -65,6 +65,10 @@ pub struct Capacity {
     pub instruments: u16,
     /// Ports, `1..=PORTS_MAX`.
     pub ports: u16,
+    /// Resting orders of one port, so that none takes the room of all.
+    pub port_orders: u32,
+    /// Pages of the `UserRefNum` table that one port may hold.
+    pub port_pages: u32,
     /// Pages of the `UserRefNum` table. 280 bytes each, [`USER_REF_PAGE_LEN`] numbers a page.
     pub user_ref_pages: u32,
 }
@@ -77,6 +81,8 @@ impl Default for Capacity {
             nodes: 1 << 15,
             instruments: 1_024,
             ports: 256,
+            port_orders: 1 << 16,
+            port_pages: 1 << 12,
             user_ref_pages: 1 << 14,
         }
     }

@@ -15,15 +15,15 @@ impl Engine {
         if !self.is_current(enter.source) {
             return;
         }
-        let Source { port, .. } = enter.source;
+        let Source { port, channel, .. } = enter.source;
         let number = self.number(port, enter.user_ref_num);
-        if number == Number::Old {
+        if number == Number::Old && channel == 0 {
             return;
         }
         let reject = |engine: &Self, reason: Reject, sink: &mut _| {
             engine.reject(port, enter.user_ref_num, reason as u16, enter.client_order_id, sink);
         };
-        if number == Number::Wild {
+        if number == Number::Wild || channel != 0 {
             return reject(self, Reject::Other, sink);
         }
         self.consume(port, enter.user_ref_num);
@@ -80,7 +80,10 @@ impl Engine {
         match time_in_force {
             TimeInForce::ImmediateOrCancel => {}
             TimeInForce::Day => {
-                let may_rest = self.store.has_room() && 0 < self.store.arena.orders_free();
+                let has_quota =
+                    self.ports[usize::from(port)].live_orders < self.capacity.port_orders;
+                let has_slot = 0 < self.store.arena.orders_free();
+                let may_rest = has_quota && has_slot && self.store.has_room();
                 if !may_rest || !self.user_refs.reserve(port, number) {
                     return None;
                 }
@@ -150,6 +153,7 @@ impl Engine {
         let (port, number, side) = (unit.port, unit.user_ref_num, unit.action().side());
         let book = usize::from(unit.book);
         self.user_refs.set(port, number, slot);
+        self.ports[usize::from(port)].live_orders += 1;
         self.books[book].rest(&mut self.store, side, slot);
     }
 
@@ -159,6 +163,7 @@ impl Engine {
         let (port, number, side) = (unit.port, unit.user_ref_num, unit.action().side());
         let book = usize::from(unit.book);
         self.user_refs.clear(port, number);
+        self.ports[usize::from(port)].live_orders -= 1;
         self.books[book].remove(&mut self.store, side, slot);
     }
 
@@ -282,11 +287,16 @@ impl Engine {
         sink.push(Event::cancel_rejected(Notice { head, pad: [0; 48] }));
     }
 
+    /// The slot of the live order a client means. Channels other than 0 have none.
+    fn find(&self, source: Source, user_ref_num: u32) -> Option<u32> {
+        if source.channel == 0 { self.user_refs.get(source.port, user_ref_num) } else { None }
+    }
+
     pub(crate) fn cancel(&mut self, cancel: &Cancel, sink: &mut impl Sink) {
         if !self.is_current(cancel.source) {
             return;
         }
-        let Some(slot) = self.user_refs.get(cancel.source.port, cancel.user_ref_num) else {
+        let Some(slot) = self.find(cancel.source, cancel.user_ref_num) else {
             return;
         };
         let unit = self.store.arena.unit(slot);
@@ -306,7 +316,7 @@ impl Engine {
         if !self.is_current(modify.source) {
             return;
         }
-        let Some(slot) = self.user_refs.get(modify.source.port, modify.user_ref_num) else {
+        let Some(slot) = self.find(modify.source, modify.user_ref_num) else {
             return;
         };
         let unit = self.store.arena.unit_mut(slot);
@@ -348,7 +358,7 @@ impl Engine {
         if number == Number::Old {
             return;
         }
-        let Some(old_slot) = self.user_refs.get(port, replace.orig_user_ref_num) else {
+        let Some(old_slot) = self.find(replace.source, replace.orig_user_ref_num) else {
             return;
         };
         let reject = |engine: &Self, sink: &mut _| {

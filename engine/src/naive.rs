@@ -17,14 +17,13 @@ use crate::{
     limits::USER_REF_JUMP_MAX,
     matching::{check_min_qty, echo},
     reject::Reject,
-    types::{Action, Capacity, OrderRef, Origin, Price, Side, TimeInForce, crosses},
+    types::{Action, OrderRef, Origin, Price, Side, TimeInForce, crosses},
 };
 
 #[derive(Clone, Copy, Debug)]
 struct Order {
     slot: u32,
     resting: Resting,
-    capacity: Capacity,
     time_in_force: TimeInForce,
     instrument: u32,
 }
@@ -107,14 +106,15 @@ impl Naive {
                 self.reduce(cancel.source, cancel.user_ref_num, cancel.qty, sink);
             }
             Command::Modify(modify) => {
-                if self.is_current(modify.source) {
+                if self.is_current(modify.source) && modify.source.channel == 0 {
                     let key = (modify.source.port, modify.user_ref_num);
                     self.modify(key, modify.action, modify.qty, sink);
                 }
             }
             Command::AccountQuery(source) => {
                 if self.is_current(*source) {
-                    let next = self.ports[&source.port].mark.saturating_add(1);
+                    let mark = self.ports[&source.port].mark;
+                    let next = if source.channel == 0 { mark.saturating_add(1) } else { 1 };
                     let head = self.head(source.port, next, Action::Buy);
                     sink.push(Event::account(Notice { head, pad: [0; 48] }));
                 }
@@ -134,6 +134,9 @@ impl Naive {
             }
             Command::Tick => {}
             Command::SessionUp(up) => {
+                if self.day.is_some_and(|day| day.session != up.session) {
+                    return;
+                }
                 let is_open = self.day.is_some();
                 let port = self.ports.entry(up.source.port).or_default();
                 port.generation = up.source.generation;
@@ -205,10 +208,16 @@ impl Naive {
 
     fn enter(&mut self, enter: &Enter<'_>, sink: &mut impl Sink) {
         let (port, number) = (enter.source.port, enter.user_ref_num);
-        if !self.is_current(enter.source) || number <= self.ports[&port].mark {
+        if !self.is_current(enter.source) {
             return;
         }
         let text = enter.client_order_id;
+        if enter.source.channel != 0 {
+            return self.reject(port, number, Reject::Other as u16, text, sink);
+        }
+        if number <= self.ports[&port].mark {
+            return;
+        }
         if USER_REF_JUMP_MAX < number - self.ports[&port].mark {
             return self.reject(port, number, Reject::Other as u16, text, sink);
         }
@@ -228,9 +237,9 @@ impl Naive {
                 user_ref_num: number,
                 port,
                 action: terms.action,
+                capacity: terms.capacity,
                 entered_seq: self.seq,
             },
-            capacity: terms.capacity,
             time_in_force: terms.time_in_force,
             instrument: enter.instrument,
         };
@@ -290,7 +299,7 @@ impl Naive {
     /// The answer to a new order; what an acceptance says of a replace is filled in by the caller.
     fn entered(&self, order: &Order, fate: Fate, text: [u8; 14], echo: bool) -> Entered {
         let Resting { port, user_ref_num, action, px, open, order_ref, .. } = order.resting;
-        let marks = Marks::new(order.time_in_force, order.capacity).with_echo(echo);
+        let marks = Marks::new(order.time_in_force, order.resting.capacity).with_echo(echo);
         let marks = match fate {
             Fate::Trades | Fate::Yields => marks,
             Fate::Rests => marks.rests(),
@@ -404,7 +413,7 @@ impl Naive {
     }
 
     fn reduce(&mut self, source: Source, number: u32, qty: Option<u32>, sink: &mut impl Sink) {
-        if !self.is_current(source) {
+        if !self.is_current(source) || source.channel != 0 {
             return;
         }
         let Some(order) = self.find((source.port, number)) else { return };
@@ -474,7 +483,8 @@ impl Naive {
 
     fn replace(&mut self, replace: &Replace<'_>, sink: &mut impl Sink) {
         let (port, number) = (replace.source.port, replace.user_ref_num);
-        if !self.is_current(replace.source) || number <= self.ports[&port].mark {
+        let is_known = self.is_current(replace.source) && replace.source.channel == 0;
+        if !is_known || number <= self.ports[&port].mark {
             return;
         }
         let key = (port, replace.orig_user_ref_num);

@@ -4,7 +4,10 @@
 //! when its orders are dead and the port has moved on. Pages are found through a fixed hash table;
 //! the page a port is filling is remembered, since nearly every order is met again while young.
 
-use crate::{arena::NONE, limits::USER_REF_PAGE_LEN};
+use crate::{
+    arena::NONE,
+    limits::{Capacity, USER_REF_PAGE_LEN},
+};
 
 #[derive(Clone, Copy, Debug)]
 struct Page {
@@ -26,21 +29,33 @@ pub(crate) struct UserRefs {
     buckets: Vec<u32>,
     /// By port: the page being filled.
     newest: Vec<u32>,
+    /// By port: pages held, at most `quota`.
+    held: Vec<u32>,
+    quota: u32,
 }
 
 const fn key_of(port: u16, user_ref_num: u32) -> u64 {
     (port as u64) << 32 | (user_ref_num / USER_REF_PAGE_LEN) as u64
 }
 
+/// The port in a key.
+fn port_of(key: u64) -> usize {
+    usize::try_from(key >> 32).unwrap_or(0)
+}
+
 impl UserRefs {
-    pub(crate) fn new(ports_max: u16, pages_max: u32) -> Self {
+    pub(crate) fn new(capacity: &Capacity) -> Self {
+        let pages_max = capacity.user_ref_pages;
+        let ports = usize::from(capacity.ports) + 1;
         let buckets_len = (pages_max as usize * 2).next_power_of_two();
         let empty = Page { key: 0, live_count: 0, slots: [NONE; USER_REF_PAGE_LEN as usize] };
         let mut table = Self {
             pages: vec![empty; pages_max as usize],
             free: NONE,
             buckets: vec![NONE; buckets_len],
-            newest: vec![NONE; usize::from(ports_max) + 1],
+            newest: vec![NONE; ports],
+            held: vec![0; ports],
+            quota: capacity.port_pages,
         };
         table.link_free();
         table
@@ -58,6 +73,7 @@ impl UserRefs {
     pub(crate) fn begin_day(&mut self) {
         self.buckets.fill(NONE);
         self.newest.fill(NONE);
+        self.held.fill(0);
         for page in &mut self.pages {
             page.live_count = 0;
             page.slots.fill(NONE);
@@ -121,9 +137,10 @@ impl UserRefs {
                 self.free_page(newest);
             }
         }
-        if self.free == NONE {
+        if self.free == NONE || self.quota <= self.held[usize::from(port)] {
             return false;
         }
+        self.held[usize::from(port)] += 1;
         let index = self.free;
         let page = &mut self.pages[index as usize];
         self.free = u32::try_from(page.key).unwrap_or(NONE);
@@ -163,8 +180,15 @@ impl UserRefs {
         }
     }
 
+    /// The first number of the page that `port` is filling, if it is filling one.
+    pub(crate) fn newest(&self, port: usize) -> Option<u64> {
+        let page = self.pages.get(self.newest[port] as usize)?;
+        Some(page.key)
+    }
+
     /// Takes a page out of the hash table, closing the gap, and frees it.
     fn free_page(&mut self, index: u32) {
+        self.held[port_of(self.pages[index as usize].key)] -= 1;
         let Some(mut gap) = self.bucket_of(self.pages[index as usize].key) else {
             return;
         };
@@ -191,9 +215,26 @@ mod tests {
 
     use super::*;
 
+    fn table(ports: u16, user_ref_pages: u32, port_pages: u32) -> UserRefs {
+        UserRefs::new(&Capacity { ports, port_pages, user_ref_pages, ..Capacity::default() })
+    }
+
+    #[test]
+    fn a_port_at_its_quota_leaves_the_rest_to_others() {
+        let mut refs = table(2, 4, 2);
+        for number in [1, 64] {
+            assert!(refs.reserve(1, number));
+            refs.set(1, number, number);
+        }
+        assert!(!refs.reserve(1, 128));
+        assert!(refs.reserve(2, 1));
+        refs.clear(1, 1);
+        assert!(refs.reserve(1, 128));
+    }
+
     #[test]
     fn the_table_agrees_with_an_ordered_map() {
-        let mut refs = UserRefs::new(3, 64);
+        let mut refs = table(3, 64, 64);
         let mut model = BTreeMap::new();
         let mut marks = [0_u32; 4];
         let mut state = 1_u64;
@@ -221,7 +262,7 @@ mod tests {
 
     #[test]
     fn an_exhausted_table_refuses_until_an_old_page_dies() {
-        let mut refs = UserRefs::new(1, 2);
+        let mut refs = table(1, 2, 2);
         for number in [1, 64] {
             assert!(refs.reserve(1, number));
             refs.set(1, number, number);
@@ -233,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_new_day_forgets_everything() {
-        let mut refs = UserRefs::new(1, 1);
+        let mut refs = table(1, 1, 1);
         assert!(refs.reserve(1, 5));
         refs.set(1, 5, 9);
         refs.begin_day();

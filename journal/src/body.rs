@@ -153,7 +153,7 @@ body! {
     }
 
     /// A connection that logged in.
-    pub struct SessionUp, 16 {
+    pub struct SessionUp, 24 {
         /// The broker's port.
         pub port: U16,
         /// Generation of its connection.
@@ -162,8 +162,8 @@ body! {
         pub firm: [u8; 4],
         /// The user who logged in.
         pub user: [u8; 6],
-        /// Zero.
-        pub reserved: [u8; 2],
+        /// The session that was joined.
+        pub session: [u8; 10],
     }
 
     /// A connection that is gone.
@@ -205,7 +205,7 @@ body! {
     }
 
     /// What the engine holds: the first record of a journal.
-    pub struct Capacity, 24 {
+    pub struct Capacity, 32 {
         /// What is configured: `C` the capacity.
         pub subject: u8,
         /// Zero.
@@ -216,6 +216,10 @@ body! {
         pub levels: U32,
         /// Nodes of the price ladders.
         pub nodes: U32,
+        /// Resting orders of one port.
+        pub port_orders: U32,
+        /// Pages of the table of clients' numbers that one port may hold.
+        pub port_pages: U32,
         /// Pages of the table of clients' numbers.
         pub user_ref_pages: U32,
         /// Instruments.

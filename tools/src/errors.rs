@@ -145,6 +145,14 @@ codes! {
         "an instrument differs from what the journal lists"
         "its orders were entered under the old values"
         "restore the values, or list the new ones under another id and symbol";
+    PORTS_SHORT "UX-C018" Configuration
+        "a user has a port beyond the capacity"
+        "capacity.ports is smaller than the number of users there have ever been"
+        "raise capacity.ports before the venue is first started; later a new venue is needed";
+    DESCRIPTORS "UX-C019" Configuration
+        "the process may not have enough files and sockets open"
+        "connections, streams and the journal each need one, and the system sets a limit"
+        "raise the limit (ulimit -n, LimitNOFILE=) or lower session.connections_max";
     NO_JOURNAL "UX-J001" Configuration
         "there is no journal"
         "the folder is no venue, or the venue was never started"

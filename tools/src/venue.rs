@@ -70,6 +70,10 @@ pub(crate) fn attend(venue: &Venue, stop: &Stop) {
     for notice in venue.notices().try_iter() {
         log(&notice);
     }
+    let dropped = venue.notices_dropped();
+    if 0 < dropped {
+        tracing::warn!(code = "dropped", dropped, "lines missing from this log");
+    }
 }
 
 fn log(notice: &Notice) {
@@ -89,6 +93,12 @@ fn log(notice: &Notice) {
             }
             other => tracing::info!(code = "closed", %peer, reason = ?other, "connection closed"),
         },
+        Notice::JournalRoom { is_waiting: true } => {
+            tracing::error!(code = "journal-full", "no room in the journal: nothing is taken in");
+        }
+        Notice::JournalRoom { is_waiting: false } => {
+            tracing::info!(code = "journal-room", "the journal has room again");
+        }
         Notice::Failed(error) => tracing::error!(code = "failed", %error, "the venue stops"),
         Notice::Io(error) => tracing::error!(code = "io", %error, "the venue stops"),
     }
@@ -105,6 +115,8 @@ impl From<StartError> for Failure {
             StartError::Capacity { .. } => Self::new(&errors::CAPACITY_CHANGED, message),
             StartError::Instrument { .. } => Self::new(&errors::INSTRUMENT_CHANGED, message),
             StartError::Listing { .. } => Self::new(&errors::CONFIG_INSTRUMENT, message),
+            StartError::Ports { .. } => Self::new(&errors::PORTS_SHORT, message),
+            StartError::Descriptors { .. } => Self::new(&errors::DESCRIPTORS, message),
             StartError::ClockBehind { .. } => Self::new(&errors::CLOCK_BEHIND, message),
             StartError::Core(_) => Self::new(&errors::VENUE_FAILED, message),
             StartError::Io { .. } => Self::new(&errors::SYSTEM, message),

@@ -19,6 +19,8 @@ pub(crate) const CAPACITY: Capacity = Capacity {
     nodes: 2_000,
     instruments: 8,
     ports: PORTS,
+    port_orders: 20_000,
+    port_pages: 20_000,
     user_ref_pages: 20_000,
 };
 

@@ -56,6 +56,7 @@ pub(crate) struct Flow {
 }
 
 const ECHO: [u8; 120] = [7; 120];
+const SESSION: [u8; 10] = *b" SESSION01";
 
 impl Flow {
     pub(crate) const fn new(seed: u64) -> Self {
@@ -80,17 +81,21 @@ impl Flow {
     fn day_roll(&mut self) -> Command<'static> {
         self.dates += 1;
         self.marks = [0; PORTS as usize + 1];
-        let (date, session) = (self.dates, *b" SESSION01");
+        let (date, session) = (self.dates, SESSION);
         Command::DayRoll(DayRoll { date, utc_offset_s: 3_600, session })
     }
 
     fn session_up(&mut self, port: u16) -> Command<'static> {
         self.generations[usize::from(port)] += 1;
-        Command::SessionUp(SessionUp { source: self.source(port), firm: *b"FIRM" })
+        Command::SessionUp(SessionUp {
+            source: self.source(port),
+            firm: *b"FIRM",
+            session: SESSION,
+        })
     }
 
     fn source(&self, port: u16) -> Source {
-        Source { port, generation: self.generations[usize::from(port)] }
+        Source { port, generation: self.generations[usize::from(port)], channel: 0 }
     }
 
     fn px(&mut self) -> u32 {
@@ -169,6 +174,7 @@ impl Flow {
         if self.random.one_in(100) {
             source.generation = source.generation.wrapping_sub(1);
         }
+        source.channel = u8::from(self.random.one_in(100));
         let echo = &ECHO[..self.random.below(120) as usize * usize::from(self.random.one_in(8))];
         match self.random.below(1_000) {
             0 if self.random.one_in(4) => self.day_roll(),

@@ -15,6 +15,7 @@ use crate::{
 
 const BUY: Action = Action::Buy;
 const SELL: Action = Action::Sell;
+const SESSION: [u8; 10] = *b"SESSION001";
 const IOC: TimeInForce = TimeInForce::ImmediateOrCancel;
 
 /// A venue with one instrument, an open day and two ports, spoken to in short words.
@@ -47,8 +48,8 @@ impl Stage {
     }
 
     fn up(&mut self, port: u16, generation: u16) -> Vec<String> {
-        let source = Source { port, generation };
-        self.say(&Command::SessionUp(SessionUp { source, firm: *b"FIRM" }))
+        let source = Source { port, generation, channel: 0 };
+        self.say(&Command::SessionUp(SessionUp { source, firm: *b"FIRM", session: SESSION }))
     }
 
     fn enter(&mut self, port: u16, number: u32, action: Action, qty: u32, px: u32) -> Vec<String> {
@@ -76,12 +77,12 @@ impl Stage {
     }
 
     fn cancel(&mut self, port: u16, number: u32, qty: u32) -> Vec<String> {
-        let source = Source { port, generation: 1 };
+        let source = Source { port, generation: 1, channel: 0 };
         self.say(&Command::Cancel(Cancel { source, user_ref_num: number, qty: Some(qty) }))
     }
 
     fn modify(&mut self, port: u16, number: u32, action: Action, qty: u32) -> Vec<String> {
-        let (source, action) = (Source { port, generation: 1 }, Some(action));
+        let (source, action) = (Source { port, generation: 1, channel: 0 }, Some(action));
         self.say(&Command::Modify(Modify { source, user_ref_num: number, action, qty }))
     }
 
@@ -92,12 +93,12 @@ impl Stage {
 }
 
 fn day(date: u32) -> Command<'static> {
-    Command::DayRoll(DayRoll { date, utc_offset_s: 0, session: *b"SESSION001" })
+    Command::DayRoll(DayRoll { date, utc_offset_s: 0, session: SESSION })
 }
 
 fn order(port: u16, number: u32, action: Action, qty: u32, px: u32) -> Enter<'static> {
     Enter {
-        source: Source { port, generation: 1 },
+        source: Source { port, generation: 1, channel: 0 },
         user_ref_num: number,
         instrument: 1,
         qty,
@@ -344,8 +345,32 @@ fn orders_of_other_ports_dead_ones_and_unknown_ones_cannot_be_touched() {
         assert_eq!(stage.replace(port, number, 9, 5, 1_000), [""; 0]);
     }
     assert_eq!(stage.side(Side::Bid), [(1_000, 10, 1)]);
-    let source = Source { port: 1, generation: 1 };
+    let source = Source { port: 1, generation: 1, channel: 0 };
     assert_eq!(stage.say(&Command::AccountQuery(source)), ["Q3"], "no number was consumed");
+}
+
+#[test]
+fn another_channel_of_a_port_has_no_orders_and_uses_no_numbers() {
+    let mut stage = Stage::new();
+    stage.enter(1, 1, BUY, 10, 1_000);
+    let other = Source { port: 1, generation: 1, channel: 1 };
+    let enter = Enter { source: other, ..order(1, 900, BUY, 1, 1_000) };
+    assert_eq!(stage.say(&Command::Enter(enter)), ["J900 0x0f"]);
+    let cancel = Cancel { source: other, user_ref_num: 1, qty: Some(0) };
+    assert_eq!(stage.say(&Command::Cancel(cancel)), [""; 0]);
+    assert_eq!(stage.say(&Command::AccountQuery(other)), ["Q1"]);
+    assert_eq!(stage.enter(1, 2, BUY, 1, 1_000), ["A2 1@1000 rests"]);
+}
+
+#[test]
+fn a_login_to_a_session_that_ended_meanwhile_is_void() {
+    let mut stage = Stage::new();
+    let source = Source { port: 1, generation: 2, channel: 0 };
+    let late = SessionUp { source, firm: *b"FIRM", session: *b"SESSION000" };
+    assert_eq!(stage.say(&Command::SessionUp(late)), [""; 0]);
+    let mut enter = order(1, 1, BUY, 1, 1_000);
+    enter.source = source;
+    assert_eq!(stage.say(&Command::Enter(enter)), [""; 0]);
 }
 
 #[test]
@@ -368,7 +393,7 @@ fn a_rejected_order_consumes_its_number() {
 #[test]
 fn a_refusal_of_the_door_consumes_its_number_like_an_order() {
     let mut stage = Stage::new();
-    let source = Source { port: 1, generation: 1 };
+    let source = Source { port: 1, generation: 1, channel: 0 };
     let (reason, client_order_id) = (0x29, *b"              ");
     let refuse =
         |user_ref_num| Command::Refuse(Refuse { source, user_ref_num, reason, client_order_id });
@@ -396,11 +421,11 @@ fn commands_of_an_older_connection_are_dropped() {
     assert_eq!(stage.up(1, 2), [""; 0], "the day has begun for this port already");
     assert_eq!(stage.enter(1, 2, BUY, 1, 1_000), [""; 0]);
     assert_eq!(stage.cancel(1, 1, 0), [""; 0]);
-    stage.tell(&Command::SessionDown(Source { port: 1, generation: 1 }));
+    stage.tell(&Command::SessionDown(Source { port: 1, generation: 1, channel: 0 }));
     let mut late = order(1, 2, BUY, 1, 1_000);
     late.source.generation = 2;
     assert_eq!(stage.say(&Command::Enter(late)), ["A2 1@1000 rests"], "an old down is dropped too");
-    stage.tell(&Command::SessionDown(Source { port: 1, generation: 2 }));
+    stage.tell(&Command::SessionDown(Source { port: 1, generation: 2, channel: 0 }));
     late.user_ref_num = 3;
     assert_eq!(stage.say(&Command::Enter(late)), [""; 0]);
 }
@@ -435,7 +460,7 @@ fn a_new_day_ends_orders_in_entry_order_and_restarts_every_counter() {
     assert_eq!(stage.up(1, 1), ["S1 S"]);
     assert_eq!(stage.enter(1, 1, BUY, 1, 900), ["A1 1@900 rests"]);
     stage.up(2, 1);
-    let source = Source { port: 2, generation: 1 };
+    let source = Source { port: 2, generation: 1, channel: 0 };
     let sell = Enter { source, ..order(2, 1, SELL, 1, 900) };
     let events = stage.tell(&Command::Enter(sell));
     let View::Fill(fill) = events[1].view() else { panic!("{events:?}") };
@@ -473,6 +498,8 @@ fn a_full_table_refuses_the_order_and_lets_everything_else_go_on() {
         limits::Capacity { levels: 3, ..CAPACITY },
         limits::Capacity { nodes: 14, ..CAPACITY },
         limits::Capacity { user_ref_pages: 3, ..CAPACITY },
+        limits::Capacity { port_orders: 3, ..CAPACITY },
+        limits::Capacity { port_pages: 3, ..CAPACITY },
     ];
     for capacity in small {
         let mut stage = Stage::with(capacity);
@@ -503,7 +530,7 @@ fn references_are_never_given_twice_in_a_day() {
         let View::Accepted(it) = entered[0].view() else { panic!("{entered:?}") };
         assert!(seen.insert(it.order_ref));
         number += 1;
-        let source = Source { port: 1, generation: 1 };
+        let source = Source { port: 1, generation: 1, channel: 0 };
         let Enter { terms, client_order_id, echo, .. } = order(1, number, BUY, 5, 1_005);
         let replaced = stage.tell(&Command::Replace(Replace {
             source,
@@ -523,7 +550,8 @@ fn references_are_never_given_twice_in_a_day() {
 
 #[test]
 fn a_hundred_thousand_orders_at_one_price_trade_in_order() {
-    let mut stage = Stage::with(limits::Capacity { orders: 100_001, ..CAPACITY });
+    let mut stage =
+        Stage::with(limits::Capacity { orders: 100_001, port_orders: 100_000, ..CAPACITY });
     for number in 1..=100_000 {
         stage.enter(1, number, SELL, 1, 1_000);
     }

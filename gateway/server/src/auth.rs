@@ -1,7 +1,6 @@
 //! Passwords are checked on a thread of their own: argon2 takes milliseconds by design.
 //!
-//! Logins queue up to a bound; more are refused at once. A user who fails repeatedly from one
-//! address waits longer each time.
+//! A user who fails repeatedly from one address waits longer each time.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,7 +16,7 @@ use mio::Waker;
 
 use crate::{
     limits::{
-        LOGIN_BACK_OFF_MAX_S, LOGIN_FAILURES_FREE, LOGIN_FAILURES_TRACKED, LOGINS_WAITING_MAX,
+        LOGIN_BACK_OFF_MAX_S, LOGIN_FAILURES_FREE, LOGIN_FAILURES_TRACKED, LOGINS_CHECKED_MAX,
     },
     users::Users,
 };
@@ -29,6 +28,12 @@ pub(crate) struct Request {
     pub(crate) peer: SocketAddr,
     pub(crate) user: String,
     pub(crate) password: String,
+}
+
+impl core::fmt::Debug for Request {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Request").field("user", &self.user).finish_non_exhaustive()
+    }
 }
 
 /// Who a user is.
@@ -71,8 +76,8 @@ impl Auth {
     ///
     /// The thread could not be started.
     pub(crate) fn start(users: Users, waker: Arc<Waker>) -> io::Result<Self> {
-        let (requests, inbox) = bounded::<Request>(LOGINS_WAITING_MAX);
-        let (outbox, answers) = bounded(LOGINS_WAITING_MAX * 2);
+        let (requests, inbox) = bounded::<Request>(LOGINS_CHECKED_MAX);
+        let (outbox, answers) = bounded(LOGINS_CHECKED_MAX);
         let run = move || {
             let mut failures = Failures::default();
             for request in inbox {
@@ -86,9 +91,12 @@ impl Auth {
         Ok(Self { requests: Some(requests), answers, thread: Some(thread) })
     }
 
-    /// Queues a login; `false` when too many wait.
-    pub(crate) fn ask(&self, request: Request) -> bool {
-        self.requests.as_ref().is_some_and(|requests| requests.try_send(request).is_ok())
+    /// Hands a login over. The caller keeps to [`LOGINS_CHECKED_MAX`] unanswered ones.
+    pub(crate) fn ask(&self, request: Request) {
+        if let Some(requests) = &self.requests {
+            let sent = requests.try_send(request);
+            debug_assert!(sent.is_ok(), "more logins under way than allowed");
+        }
     }
 
     /// An answer, if one is there.
@@ -130,7 +138,7 @@ type Key = (IpAddr, String);
 #[derive(Debug, Default)]
 struct Failures {
     entries: HashMap<Key, (u32, Instant), foldhash::fast::RandomState>,
-    /// Oldest first, so that the table stays bounded.
+    /// The one that failed longest ago first, so that the table stays bounded.
     order: VecDeque<Key>,
 }
 
@@ -148,6 +156,8 @@ impl Failures {
     fn count(&mut self, key: Key, now: Instant) {
         if let Some((count, last)) = self.entries.get_mut(&key) {
             (*count, *last) = (count.saturating_add(1), now);
+            self.order.retain(|other| *other != key);
+            self.order.push_back(key);
             return;
         }
         if LOGIN_FAILURES_TRACKED <= self.order.len()

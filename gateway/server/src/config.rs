@@ -371,6 +371,8 @@ fn capacity(reader: Reader<'_>) -> Result<Capacity, ConfigError> {
         nodes: reader.count("capacity.ladder_nodes", LADDER_NODES_MIN..=LADDER_NODES_MAX)?,
         instruments: reader.count("capacity.instruments", 1..=INSTRUMENTS_MAX)?,
         ports: reader.count("capacity.ports", 1..=PORTS_MAX)?,
+        port_orders: reader.count("capacity.port_orders", 1..=ORDERS_MAX)?,
+        port_pages: reader.count("capacity.port_pages", 1..=USER_REF_PAGES_MAX)?,
         user_ref_pages: reader.count("capacity.user_ref_pages", 1..=USER_REF_PAGES_MAX)?,
     })
 }

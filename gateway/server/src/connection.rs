@@ -189,6 +189,16 @@ impl Connection {
         self.start += len;
     }
 
+    /// Whether something received, or announced, has not been handled.
+    pub(crate) const fn has_input(&self) -> bool {
+        self.input.is_ready || self.start < self.end
+    }
+
+    /// The stream it follows.
+    pub(crate) fn stream_id(&self) -> Option<StreamId> {
+        self.stream.map(|(id, _)| id)
+    }
+
     /// Forgets what was received.
     pub(crate) const fn discard(&mut self) {
         self.start = self.end;
@@ -210,6 +220,11 @@ impl Connection {
 
     pub(crate) const fn follow(&mut self, id: StreamId, position: usize) {
         self.stream = Some((id, position));
+    }
+
+    /// Follows no stream any more.
+    pub(crate) const fn unfollow(&mut self) {
+        self.stream = None;
     }
 
     /// Bytes of its stream that it has not taken; 0 while it is still catching up.

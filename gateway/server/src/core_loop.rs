@@ -2,13 +2,15 @@
 //!
 //! One thread runs it. It logs nothing and locks nothing; what it cannot do it leaves in the ring.
 
+use std::{sync::Arc, thread, time::Instant};
+
 use rtrb::Consumer;
 use uncross_engine::Progress;
-use uncross_journal::{AppendError, Entry, Writer};
+use uncross_journal::{AppendError, Entry, Watermark, Writer};
 
 use crate::{
     calendar::Calendar,
-    limits::{RECORDS_PER_CHECKPOINT, RECORDS_PER_TURN},
+    limits::{RECORDS_PER_CHECKPOINT, RECORDS_PER_TURN, START_PATIENCE_S},
     outbound::Outbound,
     record::{Draft, RecordError},
     replay::Discard,
@@ -27,14 +29,14 @@ pub enum CoreError {
     Record(RecordError),
 }
 
-/// What a turn did.
+/// What a turn left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// Nothing was waiting.
+    /// Nothing: the ring is empty.
     Idle,
-    /// Something was done; there may be more.
-    Busy,
-    /// Something waits for room in the outbound queue or in the journal.
+    /// Perhaps more in the ring, or events for which the outbound queue had no room.
+    More,
+    /// A record for which the journal has no room now.
     Blocked,
 }
 
@@ -52,6 +54,7 @@ struct Sequencer {
 #[derive(Debug)]
 pub(crate) struct Core {
     sequencer: Sequencer,
+    watermark: Arc<Watermark>,
     calendar: Calendar,
     epoch: u32,
     /// When the open day ends; 0 while none is open.
@@ -69,7 +72,9 @@ impl Core {
         let now_ns = replica.engine().now_ns();
         let roll_at_ns = replica.engine().day().map_or(0, |day| calendar.end_ns(day.date));
         let (seq, progress) = (journal.last_seq(), Progress::Done);
+        let watermark = journal.watermark();
         Self {
+            watermark,
             sequencer: Sequencer { replica, journal, progress, seq, now_ns },
             calendar,
             epoch,
@@ -111,28 +116,54 @@ impl Core {
         outbound: &mut Outbound,
     ) -> Result<Turn, CoreError> {
         self.sequencer.now_ns = self.sequencer.now_ns.max(now_ns);
-        let mut turn = Turn::Idle;
+        let mut turn = Turn::More;
         for _ in 0..RECORDS_PER_TURN {
-            if !self.sequencer.finish(outbound) || !self.roll_if_due(outbound)? {
-                return Ok(Turn::Blocked);
+            turn = self.step(ring, outbound)?;
+            if turn != Turn::More || !outbound.has_room() {
+                break;
             }
-            let sequencer = &mut self.sequencer;
-            let taken = ring::pop(ring, &mut self.scratch, |kind, body| {
-                match sequencer.sequence(kind, body, outbound) {
-                    Ok(true) => Some(Ok(())),
-                    Ok(false) => None,
-                    Err(error) => Some(Err(error)),
-                }
-            });
-            match taken {
-                Popped::Nothing => return Ok(turn),
-                Popped::Refused => return Ok(Turn::Blocked),
-                Popped::Taken(result) => result?,
-            }
-            turn = Turn::Busy;
         }
         self.checkpoint_if_due(outbound)?;
         Ok(turn)
+    }
+
+    /// Goes on with the command in hand, or rolls the day, or takes one record off the ring.
+    fn step(
+        &mut self,
+        ring: &mut Consumer<Slot>,
+        outbound: &mut Outbound,
+    ) -> Result<Turn, CoreError> {
+        if !self.sequencer.finish(outbound) {
+            return Ok(Turn::More);
+        }
+        if self.roll_at_ns <= self.sequencer.now_ns {
+            return self.roll(outbound);
+        }
+        let sequencer = &mut self.sequencer;
+        let taken = ring::pop(ring, &mut self.scratch, |kind, body| {
+            match sequencer.sequence(kind, body, outbound) {
+                Ok(true) => Some(Ok(())),
+                Ok(false) => None,
+                Err(error) => Some(Err(error)),
+            }
+        });
+        match taken {
+            Popped::Nothing => Ok(Turn::Idle),
+            Popped::Refused => Ok(Turn::Blocked),
+            Popped::Taken(result) => result.map(|()| Turn::More),
+        }
+    }
+
+    /// Opens the day of this instant.
+    fn roll(&mut self, outbound: &mut Outbound) -> Result<Turn, CoreError> {
+        let roll = self.calendar.roll(self.sequencer.now_ns, self.epoch);
+        self.draft.set_day_roll(&roll);
+        let draft = &self.draft;
+        if !self.sequencer.sequence(draft.kind(), draft.body(), outbound)? {
+            return Ok(Turn::Blocked);
+        }
+        self.roll_at_ns = self.calendar.end_ns(roll.date);
+        Ok(Turn::More)
     }
 
     /// Records the output hash now and then, so that every replay can be compared with this run.
@@ -144,20 +175,16 @@ impl Core {
         Ok(())
     }
 
-    /// Opens the next day when the old one is over; `false` when something must be waited for.
-    fn roll_if_due(&mut self, outbound: &mut Outbound) -> Result<bool, CoreError> {
-        let now_ns = self.sequencer.now_ns;
-        if now_ns < self.roll_at_ns {
-            return Ok(true);
+    /// Notices a journal that has failed although nothing is being written.
+    ///
+    /// # Errors
+    ///
+    /// It has: nothing may be answered any more.
+    pub(crate) fn check(&self) -> Result<(), CoreError> {
+        if self.watermark.poisoned() {
+            return Err(CoreError::Journal(AppendError::Poisoned));
         }
-        let roll = self.calendar.roll(now_ns, self.epoch);
-        self.draft.set_day_roll(&roll);
-        let draft = &self.draft;
-        if !self.sequencer.sequence(draft.kind(), draft.body(), outbound)? {
-            return Ok(false);
-        }
-        self.roll_at_ns = self.calendar.end_ns(roll.date);
-        Ok(self.sequencer.finish(outbound))
+        Ok(())
     }
 
     /// Sequences a record of the venue's own, while nobody else does; for use before the doors
@@ -172,6 +199,7 @@ impl Core {
         outbound: &mut Outbound,
         mut drain: impl FnMut(&mut Outbound),
     ) -> Result<(), CoreError> {
+        let start = Instant::now();
         loop {
             let done = self.sequencer.finish(outbound)
                 && self.sequencer.sequence(draft.kind(), draft.body(), outbound)?;
@@ -179,12 +207,17 @@ impl Core {
             if done {
                 break;
             }
-            std::thread::yield_now();
+            if START_PATIENCE_S < start.elapsed().as_secs() {
+                return Err(CoreError::Journal(AppendError::NotReady));
+            }
+            thread::yield_now();
         }
         while !self.sequencer.finish(outbound) {
             drain(outbound);
         }
         drain(outbound);
+        let day = self.sequencer.replica.engine().day();
+        self.roll_at_ns = day.map_or(0, |day| self.calendar.end_ns(day.date));
         Ok(())
     }
 

@@ -2,17 +2,26 @@
 
 mod login;
 
-use std::{collections::HashMap, io, net::IpAddr};
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
 use foldhash::fast::RandomState;
-use mio::{Interest, Poll, Token, event::Event, net::TcpListener};
+use mio::{
+    Interest, Poll, Token,
+    event::Event,
+    net::{TcpListener, TcpStream},
+};
 use rtrb::Producer;
 use uncross_wire::{ouch::inbound::Inbound, soup};
 
 use crate::{
-    auth::Auth,
+    auth::{Auth, Request},
     connection::{Connection, Door, State, Written},
     egress::{Egress, FEED},
+    limits::{ACCEPTS_PER_ROUND, HOUSEKEEPING_MS},
     notice::{Closed, Notice, Notices},
     reactor::Queue,
     record::Draft,
@@ -58,12 +67,25 @@ pub(crate) struct Doors {
     generations: Vec<u16>,
     /// Connections that follow the feed.
     listeners_of_feed: Vec<usize>,
+    /// Where among them the next round of market data starts.
+    feed_turn: usize,
     /// Connections waiting for another of their port to end.
     waiting: Vec<usize>,
     /// Connections that end as soon as the ring takes their session-down.
     closing: Vec<usize>,
     in_queue: Queue,
-    out_queue: Queue,
+    /// By door: reports leave before market data.
+    out_queues: [Queue; 2],
+    /// By door: somebody may be waiting to be accepted.
+    is_knocked: [bool; 2],
+    /// Before then accepting is known to fail.
+    accept_again_ms: u64,
+    /// Connections that have logged in.
+    logged_in: usize,
+    /// Logins that wait to be checked, and how many of each address are being.
+    asking: VecDeque<Request>,
+    checking: HashMap<IpAddr, usize, RandomState>,
+    checking_count: usize,
     symbols: HashMap<[u8; 8], u32, RandomState>,
     producer: Producer<Slot>,
     draft: Box<Draft>,
@@ -104,10 +126,17 @@ impl Doors {
             holders: vec![None; parts.generations.len()],
             generations: parts.generations,
             listeners_of_feed: Vec::new(),
+            feed_turn: 0,
             waiting: Vec::new(),
             closing: Vec::new(),
             in_queue: Queue::new(),
-            out_queue: Queue::new(),
+            out_queues: [Queue::new(), Queue::new()],
+            is_knocked: [false; 2],
+            accept_again_ms: 0,
+            logged_in: 0,
+            asking: VecDeque::new(),
+            checking: HashMap::default(),
+            checking_count: 0,
             symbols: parts.symbols,
             producer: parts.producer,
             draft: Box::new(Draft::new()),
@@ -121,38 +150,72 @@ impl Doors {
         &self.notices
     }
 
-    /// Whether frames or readable sockets wait for another round.
-    pub(crate) fn has_waiting_input(&self) -> bool {
-        !self.in_queue.is_empty() || !self.out_queue.is_empty() || !self.closing.is_empty()
+    /// Whether something waits for another round.
+    pub(crate) fn has_work(&self, now_ms: u64) -> bool {
+        let may_accept = self.accept_again_ms <= now_ms && self.is_knocked.contains(&true);
+        may_accept
+            || !self.in_queue.is_empty()
+            || self.out_queues.iter().any(|queue| !queue.is_empty())
+            || !self.closing.is_empty()
     }
 
-    /// Accepts what knocks at the listener `token`.
-    pub(crate) fn accept(&mut self, poll: &Poll, token: usize, now_ms: u64) {
-        let door = if token == ORDERS { Door::Orders } else { Door::Data };
-        // Any error but "nothing more" concerns one connection that is already gone.
-        while let Ok((mut socket, peer)) = self.listeners[token].accept() {
-            let known = self.per_address.entry(peer.ip()).or_insert(0);
-            let is_full =
-                self.rules.connections_max <= self.count || self.rules.per_address_max <= *known;
-            let id = self.free.pop().unwrap_or_else(|| {
-                self.connections.push(None);
-                self.connections.len() - 1
-            });
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            let entry = Token(FIRST_CONNECTION + id);
-            let is_usable = !is_full
-                && socket.set_nodelay(true).is_ok()
-                && poll.registry().register(&mut socket, entry, interest).is_ok();
-            if !is_usable {
-                self.free.push(id);
-                self.notices.put(Notice::Overloaded { peer });
-                continue;
+    /// Notes that somebody knocks at the listener `token`.
+    pub(crate) fn note_knock(&mut self, token: usize) {
+        self.is_knocked[token] = true;
+    }
+
+    /// Accepts a round of those who knock. Who is left waits for the next round; after an error
+    /// that is not of one connection, such as want of descriptors, for the next housekeeping.
+    pub(crate) fn accept(&mut self, poll: &Poll, now_ms: u64) {
+        for token in [ORDERS, ORDERS + 1] {
+            let door = if token == ORDERS { Door::Orders } else { Door::Data };
+            for _ in 0..ACCEPTS_PER_ROUND {
+                if !self.is_knocked[token] || now_ms < self.accept_again_ms {
+                    break;
+                }
+                match self.listeners[token].accept() {
+                    Ok((socket, peer)) => self.let_in(poll, socket, peer, door, now_ms),
+                    Err(error) => match error.kind() {
+                        io::ErrorKind::WouldBlock => self.is_knocked[token] = false,
+                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                        _ => self.accept_again_ms = now_ms + HOUSEKEEPING_MS,
+                    },
+                }
             }
-            *known += 1;
-            self.count += 1;
-            self.connections[id] = Some(Box::new(Connection::new(socket, peer, door, now_ms)));
-            self.queue_in(id);
         }
+    }
+
+    fn let_in(
+        &mut self,
+        poll: &Poll,
+        mut socket: TcpStream,
+        peer: SocketAddr,
+        door: Door,
+        now_ms: u64,
+    ) {
+        let known = self.per_address.get(&peer.ip()).copied().unwrap_or(0);
+        let strangers = self.count - self.logged_in;
+        let is_full = self.rules.connections_max <= self.count
+            || self.rules.per_address_max <= known
+            || self.rules.connections_max <= 2 * strangers;
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.connections.push(None);
+            self.connections.len() - 1
+        });
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let entry = Token(FIRST_CONNECTION + id);
+        let is_usable = !is_full
+            && socket.set_nodelay(true).is_ok()
+            && poll.registry().register(&mut socket, entry, interest).is_ok();
+        if !is_usable {
+            self.free.push(id);
+            self.notices.put(Notice::Overloaded { peer });
+            return;
+        }
+        self.per_address.insert(peer.ip(), known + 1);
+        self.count += 1;
+        self.connections[id] = Some(Box::new(Connection::new(socket, peer, door, now_ms)));
+        self.queue_in(id);
     }
 
     fn get(&mut self, id: usize) -> Option<&mut Connection> {
@@ -189,7 +252,8 @@ impl Doors {
             && connection.output.is_ready
         {
             connection.output.is_queued = true;
-            self.out_queue.push_back(id);
+            let door = connection.door as usize;
+            self.out_queues[door].push_back(id);
         }
     }
 
@@ -220,7 +284,7 @@ impl Doors {
         0 < round
     }
 
-    /// Handles up to `frames_max` frames. `true` when more are complete.
+    /// Handles up to `frames_max` frames. `true` when more may be complete.
     fn serve(&mut self, id: usize, frames_max: usize, now_ms: u64) -> bool {
         for _ in 0..frames_max {
             match self.serve_frame(id, now_ms) {
@@ -268,7 +332,10 @@ impl Doors {
                         }
                         connection.consume(len);
                     }
-                    Err(error) => self.refuse(id, &error.to_string()),
+                    Err(error) => {
+                        self.refuse(id, &error.to_string());
+                        return Served::Nothing;
+                    }
                 }
             }
             (_, soup::DEBUG) => connection.consume(len),
@@ -277,6 +344,7 @@ impl Doors {
             }
             (State::Trading(_) | State::Listening, soup::LOGOUT_REQUEST) => {
                 self.close(id, Closed::Logout);
+                return Served::Nothing;
             }
             (State::Checking(_) | State::Waiting(_), _) => return Served::Nothing,
             (_, kind) => {
@@ -288,31 +356,33 @@ impl Doors {
                 let text =
                     format!("expected {expected}, found packet type '{}'", kind.escape_ascii());
                 self.refuse(id, &text);
+                return Served::Nothing;
             }
         }
         Served::Frame
     }
 
-    /// Tells a client in a debug packet what was wrong with its bytes, and ends the connection:
-    /// after a frame that cannot be read the next ones cannot be trusted.
+    /// Ends a connection whose bytes make no sense, telling why: after a frame that cannot be read
+    /// the next ones cannot be trusted.
     fn refuse(&mut self, id: usize, why: &str) {
-        let Some(connection) = self.get(id) else { return };
-        if !matches!(connection.state, State::Trading(_) | State::Listening) {
-            connection.say(soup::DEBUG, why.as_bytes());
-        }
         self.close(id, Closed::Protocol(why.to_owned()));
     }
 
     /// Begins to end a connection; it ends when the ring has taken its session-down.
     fn close(&mut self, id: usize, reason: Closed) {
         let Some(connection) = self.get(id) else { return };
-        if connection.closing.is_some() || matches!(connection.state, State::Lingering) {
+        if matches!(connection.state, State::Lingering) {
             return;
         }
-        // What was sent whole before a loss or a takeover counts.
-        connection.is_deaf = !matches!(reason, Closed::Lost | Closed::TakenOver);
-        connection.closing = Some(reason);
-        self.closing.push(id);
+        // What a trader sent whole before a loss or a takeover counts; nothing behind any other
+        // end does, also when that comes up among what was sent before a loss.
+        let is_trading = matches!(connection.state, State::Trading(_));
+        let is_heard = is_trading && matches!(reason, Closed::Lost | Closed::TakenOver);
+        connection.is_deaf |= !is_heard;
+        if connection.closing.is_none() {
+            connection.closing = Some(reason);
+            self.closing.push(id);
+        }
     }
 
     /// Ends the connections that are closing, as far as the ring has room.
@@ -320,7 +390,8 @@ impl Doors {
         let mut position = 0;
         while position < self.closing.len() {
             let id = self.closing[position];
-            if self.serve(id, usize::MAX, now_ms) || !self.finish_closing(id, egress, now_ms) {
+            if self.serve(id, FRAMES_ALONE_MAX, now_ms) || !self.finish_closing(id, egress, now_ms)
+            {
                 position += 1;
             } else {
                 self.closing.swap_remove(position);
@@ -332,7 +403,7 @@ impl Doors {
     }
 
     /// Ends one connection; `false` when the ring is full.
-    fn finish_closing(&mut self, id: usize, egress: &Egress, now_ms: u64) -> bool {
+    fn finish_closing(&mut self, id: usize, egress: &mut Egress, now_ms: u64) -> bool {
         let Some(connection) = self.connections.get_mut(id).and_then(Option::as_deref_mut) else {
             return true;
         };
@@ -347,14 +418,17 @@ impl Doors {
         if connection.is_level_with(egress) {
             match &reason {
                 Closed::SessionEnded => connection.say(soup::END_OF_SESSION, &[]),
-                Closed::Protocol(why) if !matches!(connection.state, State::Fresh) => {
-                    connection.say(soup::DEBUG, why.as_bytes());
-                }
+                Closed::Protocol(why) => connection.say(soup::DEBUG, why.as_bytes()),
                 _ => {}
             }
         }
         let is_broken = connection.write(egress, now_ms) == Written::Gone;
         let peer = connection.peer;
+        if let Some(stream) = connection.stream_id() {
+            connection.unfollow();
+            egress.unfollow(stream);
+            self.logged_in -= 1;
+        }
         connection.state = State::Lingering;
         connection.closing = None;
         connection.is_deaf = true;
@@ -385,27 +459,40 @@ impl Doors {
 
     /// Sends what the streams brought, each connection a turn's worth.
     pub(crate) fn send(&mut self, egress: &mut Egress, now_ms: u64) {
+        let mut has_feed_grown = false;
         while let Some(entry) = egress.take_grown() {
             if entry == FEED {
-                for position in 0..self.listeners_of_feed.len() {
-                    self.queue_out(self.listeners_of_feed[position]);
-                }
+                has_feed_grown = true;
             } else if let Some(id) = self.holders[usize::from(entry)] {
                 self.queue_out(id);
             }
         }
-        for _ in 0..self.out_queue.len() {
-            let Some(id) = self.out_queue.pop_front() else { break };
-            let Some(connection) = self.get(id) else { continue };
-            connection.output.is_queued = false;
-            match connection.write(egress, now_ms) {
-                Written::All if connection.is_at_end(egress) => {
-                    self.close(id, Closed::SessionEnded);
-                }
-                Written::All | Written::Blocked => {}
-                Written::Some => self.queue_out(id),
-                Written::Gone => self.close(id, Closed::Lost),
+        if has_feed_grown {
+            // Another subscriber is first each time.
+            let count = self.listeners_of_feed.len();
+            self.feed_turn = (self.feed_turn + 1) % count.max(1);
+            for position in 0..count {
+                self.queue_out(self.listeners_of_feed[(position + self.feed_turn) % count]);
             }
+        }
+        for door in [Door::Orders, Door::Data] {
+            for _ in 0..self.out_queues[door as usize].len() {
+                let Some(id) = self.out_queues[door as usize].pop_front() else { break };
+                self.send_to(id, egress, now_ms);
+            }
+        }
+    }
+
+    fn send_to(&mut self, id: usize, egress: &Egress, now_ms: u64) {
+        let Some(connection) = self.get(id) else { return };
+        connection.output.is_queued = false;
+        match connection.write(egress, now_ms) {
+            Written::All if connection.is_at_end(egress) => {
+                self.close(id, Closed::SessionEnded);
+            }
+            Written::All | Written::Blocked => {}
+            Written::Some => self.queue_out(id),
+            Written::Gone => self.close(id, Closed::Lost),
         }
     }
 
@@ -426,7 +513,12 @@ impl Doors {
                     }
                 }
                 State::Trading(_) | State::Listening => {
-                    let silent_ms = now_ms.saturating_sub(connection.heard_ms);
+                    // What we have not read is not the peer's silence.
+                    let silent_ms = if connection.has_input() {
+                        0
+                    } else {
+                        now_ms.saturating_sub(connection.heard_ms)
+                    };
                     let stuck = connection.stuck_ms.map_or(0, |since| now_ms - since);
                     let is_slow = rules.lag_max < connection.lag(egress)
                         || connection.client_timeout_ms < stuck;

@@ -4,6 +4,7 @@
 //! same numbers.
 
 use std::{
+    collections::VecDeque,
     io,
     path::{Path, PathBuf},
 };
@@ -46,15 +47,24 @@ struct Name {
     locate: u16,
 }
 
+/// A stream and how many connections follow it.
+#[derive(Debug)]
+struct Slot {
+    stream: Stream,
+    followers: u32,
+}
+
 /// All streams, and what is needed to write them.
 #[derive(Debug)]
 pub(crate) struct Egress {
     dir: PathBuf,
-    streams: Vec<Stream>,
+    streams: Vec<Slot>,
+    /// Empty slots of `streams`.
+    free: Vec<usize>,
     /// By port: its stream of the day. Entry 0 is the feed's.
     current: Vec<Option<StreamId>>,
-    /// Entries of `current` that grew since they were last looked at.
-    grown: Vec<u16>,
+    /// Entries of `current` that grew since they were last looked at, first grown first.
+    grown: VecDeque<u16>,
     is_grown: Vec<bool>,
     session: [u8; 10],
     midnight_ns: u64,
@@ -74,8 +84,9 @@ impl Egress {
         Self {
             dir: dir.to_owned(),
             streams: Vec::new(),
+            free: Vec::new(),
             current: vec![None; entries],
-            grown: Vec::with_capacity(entries),
+            grown: VecDeque::with_capacity(entries),
             is_grown: vec![false; entries],
             session: [b' '; 10],
             midnight_ns: 0,
@@ -92,20 +103,48 @@ impl Egress {
 
     /// The stream of a port, or of the feed.
     pub(crate) fn current(&mut self, entry: u16) -> StreamId {
-        let streams = &mut self.streams;
-        *self.current[usize::from(entry)].get_or_insert_with(|| {
-            streams.push(Stream::new());
-            StreamId(streams.len() - 1)
-        })
+        if let Some(id) = self.current[usize::from(entry)] {
+            return id;
+        }
+        let slot = Slot { stream: Stream::new(), followers: 0 };
+        let id = if let Some(id) = self.free.pop() {
+            self.streams[id] = slot;
+            StreamId(id)
+        } else {
+            self.streams.push(slot);
+            StreamId(self.streams.len() - 1)
+        };
+        self.current[usize::from(entry)] = Some(id);
+        id
     }
 
     pub(crate) fn stream(&self, id: StreamId) -> &Stream {
-        &self.streams[id.0]
+        &self.streams[id.0].stream
+    }
+
+    /// A connection follows the stream: it is kept until the connection no longer does.
+    pub(crate) fn follow(&mut self, id: StreamId) {
+        self.streams[id.0].followers += 1;
+    }
+
+    /// A connection follows the stream no more.
+    pub(crate) fn unfollow(&mut self, id: StreamId) {
+        self.streams[id.0].followers -= 1;
+        self.drop_if_done(id);
+    }
+
+    /// Drops a stream that has ended and that nobody reads.
+    fn drop_if_done(&mut self, id: StreamId) {
+        let slot = &mut self.streams[id.0];
+        if slot.stream.is_ended() && slot.followers == 0 {
+            slot.stream = Stream::new();
+            self.free.push(id.0);
+        }
     }
 
     /// An entry whose stream grew or ended, each once.
     pub(crate) fn take_grown(&mut self) -> Option<u16> {
-        let entry = self.grown.pop()?;
+        let entry = self.grown.pop_front()?;
         self.is_grown[usize::from(entry)] = false;
         Some(entry)
     }
@@ -113,7 +152,7 @@ impl Egress {
     fn note_grown(&mut self, entry: u16) {
         if !self.is_grown[usize::from(entry)] {
             self.is_grown[usize::from(entry)] = true;
-            self.grown.push(entry);
+            self.grown.push_back(entry);
         }
     }
 
@@ -169,7 +208,8 @@ impl Egress {
     fn end_streams(&mut self) {
         for entry in 0..self.current.len() {
             if let Some(id) = self.current[entry].take() {
-                self.streams[id.0].end();
+                self.streams[id.0].stream.end();
+                self.drop_if_done(id);
                 self.note_grown(u16::try_from(entry).unwrap_or(FEED));
             }
         }
@@ -196,7 +236,7 @@ impl Egress {
         appendage: &[u8],
     ) -> io::Result<()> {
         let id = self.current(port);
-        self.streams[id.0].append(&self.dir, message.as_bytes(), appendage)?;
+        self.streams[id.0].stream.append(&self.dir, message.as_bytes(), appendage)?;
         self.note_grown(port);
         Ok(())
     }

@@ -25,19 +25,32 @@ pub const RECORDS_PER_CHECKPOINT: u64 = 1 << 17;
 pub const INBOX_LEN: usize = 16 * 1_024;
 /// Bytes written to one connection in one turn, so that a long resend does not starve others.
 pub const WRITE_PER_TURN: usize = 256 * 1_024;
-/// Bytes of a stream file mapped at once.
+/// Bytes of a stream file mapped at once, at first: most ports say little.
 pub const STREAM_CHUNK_LEN: usize = 1 << 20;
+/// So many chunks are of that length; then they are larger, because a process has 65,530 mappings.
+pub const STREAM_SMALL_CHUNKS: usize = 16;
+/// Bytes of a later chunk.
+pub const STREAM_LARGE_CHUNK_LEN: usize = 1 << 26;
 /// Messages between two entries of a stream's index: a resend walks at most so many.
 pub const STREAM_INDEX_STRIDE: u64 = 64;
 
-/// Logins waiting for their password to be checked; more are refused at once.
-pub const LOGINS_WAITING_MAX: usize = 64;
+/// Passwords on their way to and from the thread that checks them; other logins wait outside.
+pub const LOGINS_CHECKED_MAX: usize = 64;
+/// Of these, how many may come from one address, so that a flood from there delays only itself.
+pub const LOGINS_PER_ADDRESS_MAX: usize = 2;
 /// Failed logins of one user from one address in a row before it must wait.
 pub const LOGIN_FAILURES_FREE: u32 = 3;
 /// Longest wait after failed logins, in seconds.
 pub const LOGIN_BACK_OFF_MAX_S: u64 = 300;
 /// Entries of the table of failed logins; the oldest is forgotten first.
 pub const LOGIN_FAILURES_TRACKED: usize = 4_096;
+
+/// Connections accepted in one round: the next ones wait in the backlog.
+pub const ACCEPTS_PER_ROUND: usize = 16;
+/// File descriptors kept for the journal, the poll, logs and the like.
+pub const DESCRIPTORS_RESERVED: u64 = 64;
+/// Seconds that the records of a start may wait for room in the journal.
+pub const START_PATIENCE_S: u64 = 10;
 
 /// Milliseconds between two rounds of housekeeping: heartbeats and deadlines are whole seconds.
 pub const HOUSEKEEPING_MS: u64 = 250;

@@ -66,6 +66,11 @@ pub enum Notice {
         /// Why.
         reason: Closed,
     },
+    /// The journal has no room for the next record, or has room again.
+    JournalRoom {
+        /// Whether commands wait for it.
+        is_waiting: bool,
+    },
     /// The venue cannot go on.
     Failed(CoreError),
     /// The venue cannot go on: a stream file or the poll failed.
@@ -83,6 +88,11 @@ impl Notices {
     pub(crate) fn new() -> (Self, Receiver<Notice>) {
         let (sender, receiver) = bounded(NOTICES_MAX);
         (Self { sender, dropped: Arc::default() }, receiver)
+    }
+
+    /// Notices that found no room, so far.
+    pub(crate) fn dropped(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.dropped)
     }
 
     pub(crate) fn put(&self, notice: Notice) {

@@ -69,16 +69,9 @@ impl Reactor {
         let mut events = Events::with_capacity(1_024);
         let mut active_ns = 0;
         let mut housekeeping_ms = 0;
-        let mut is_blocked = false;
-        let spin_ns = u64::try_from(self.spin.as_nanos()).unwrap_or(u64::MAX);
+        let mut turn = Turn::Idle;
         loop {
-            let timeout = if is_blocked {
-                Duration::from_millis(1)
-            } else if self.doors.has_waiting_input() || self.clock.now_ns() < active_ns + spin_ns {
-                Duration::ZERO
-            } else {
-                Duration::from_millis(HOUSEKEEPING_MS)
-            };
+            let timeout = self.timeout(turn, active_ns);
             match self.poll.poll(&mut events, Some(timeout)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     return Err(error.into());
@@ -92,20 +85,38 @@ impl Reactor {
             let now_ns = self.clock.now_ns();
             let millis = now_ns / 1_000_000;
             let was_active = self.take_ready(&events, millis);
-            let turn = self.core.turn(now_ns, &mut self.consumer, &mut self.outbound)?;
+            let was_blocked = turn == Turn::Blocked;
+            turn = self.core.turn(now_ns, &mut self.consumer, &mut self.outbound)?;
             while let Some(event) = self.outbound.pop() {
                 self.egress.write(&event)?;
             }
             self.doors.send(&mut self.egress, millis);
-            is_blocked = turn == Turn::Blocked;
-            if was_active || turn == Turn::Busy {
-                active_ns = now_ns;
+            if was_active || turn != Turn::Idle {
+                active_ns = self.clock.now_ns();
+            }
+            if was_blocked != (turn == Turn::Blocked) {
+                let is_waiting = turn == Turn::Blocked;
+                self.doors.notices().put(Notice::JournalRoom { is_waiting });
             }
             if housekeeping_ms + HOUSEKEEPING_MS <= millis {
                 housekeeping_ms = millis;
                 self.clock.slew();
+                self.core.check()?;
                 self.doors.keep_house(&self.egress, millis);
             }
+        }
+    }
+
+    /// How long the poll may wait: not at all while there is work or was just now.
+    fn timeout(&self, turn: Turn, active_ns: u64) -> Duration {
+        let now_ns = self.clock.now_ns();
+        let spin_ns = u64::try_from(self.spin.as_nanos()).unwrap_or(u64::MAX);
+        match turn {
+            Turn::Blocked => Duration::from_millis(1),
+            Turn::More => Duration::ZERO,
+            Turn::Idle if self.doors.has_work(now_ns / 1_000_000) => Duration::ZERO,
+            Turn::Idle if now_ns < active_ns.saturating_add(spin_ns) => Duration::ZERO,
+            Turn::Idle => Duration::from_millis(HOUSEKEEPING_MS),
         }
     }
 
@@ -115,10 +126,11 @@ impl Reactor {
             let Token(token) = event.token();
             match token {
                 WAKER => {}
-                token if token < FIRST_CONNECTION => self.doors.accept(&self.poll, token, now_ms),
+                token if token < FIRST_CONNECTION => self.doors.note_knock(token),
                 token => self.doors.note_ready(token - FIRST_CONNECTION, event),
             }
         }
+        self.doors.accept(&self.poll, now_ms);
         self.doors.finish_logins(&mut self.egress, now_ms);
         let read = self.doors.read(&mut self.egress, now_ms);
         read || !events.is_empty()

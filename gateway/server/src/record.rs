@@ -24,7 +24,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::{
     limits::{BODY_LEN_MAX, HEADER_LEN, RECORD_LEN_MAX},
-    terms::{action, enter_terms, is_plain, replace_terms},
+    terms::{action, channel, enter_terms, is_plain, replace_terms},
 };
 
 /// A record before it has a sequence number, a time and a checksum.
@@ -113,7 +113,7 @@ impl Draft {
                 self.set(MODIFY, &body, rest);
             }
             Inbound::AccountQuery(..) => {
-                self.set(ACCOUNT_QUERY, &body::AccountQuery { port, generation }, &[]);
+                self.set(ACCOUNT_QUERY, &body::AccountQuery { port, generation }, rest);
             }
             Inbound::MassCancel(request, _) => self.refuse(source, request.user_ref_num.get()),
             Inbound::DisableEntry(request, _) => self.refuse(source, request.user_ref_num.get()),
@@ -136,13 +136,13 @@ impl Draft {
     }
 
     /// A connection that logged in.
-    pub(crate) fn set_session_up(&mut self, source: Source, firm: [u8; 4], user: [u8; 6]) {
+    pub(crate) fn set_session_up(&mut self, up: &SessionUp, user: [u8; 6]) {
         let body = body::SessionUp {
-            port: source.port.into(),
-            generation: source.generation.into(),
-            firm,
+            port: up.source.port.into(),
+            generation: up.source.generation.into(),
+            firm: up.firm,
             user,
-            reserved: [0; 2],
+            session: up.session,
         };
         self.set(SESSION_UP, &body, &[]);
     }
@@ -167,6 +167,8 @@ impl Draft {
             orders: capacity.orders.into(),
             levels: capacity.levels.into(),
             nodes: capacity.nodes.into(),
+            port_orders: capacity.port_orders.into(),
+            port_pages: capacity.port_pages.into(),
             user_ref_pages: capacity.user_ref_pages.into(),
             instruments: capacity.instruments.into(),
             ports: capacity.ports.into(),
@@ -267,7 +269,14 @@ where
 
 macro_rules! source {
     ($body:expr) => {
-        Source { port: $body.port.get(), generation: $body.generation.get() }
+        source!($body, &[])
+    };
+    ($body:expr, $elements:expr) => {
+        Source {
+            port: $body.port.get(),
+            generation: $body.generation.get(),
+            channel: channel($elements),
+        }
     };
 }
 
@@ -281,7 +290,7 @@ pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
         ENTER => {
             let (body, echo) = split::<body::Enter>(kind, bytes)?;
             Command::Enter(Enter {
-                source: source!(body),
+                source: source!(body, echo),
                 user_ref_num: body.user_ref_num.get(),
                 instrument: body.instrument.get(),
                 qty: body.qty.get(),
@@ -294,7 +303,7 @@ pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
         REPLACE => {
             let (body, echo) = split::<body::Replace>(kind, bytes)?;
             Command::Replace(Replace {
-                source: source!(body),
+                source: source!(body, echo),
                 orig_user_ref_num: body.orig_user_ref_num.get(),
                 user_ref_num: body.user_ref_num.get(),
                 qty: body.qty.get(),
@@ -307,7 +316,7 @@ pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
         CANCEL => {
             let (body, rest) = split::<body::Cancel>(kind, bytes)?;
             Command::Cancel(Cancel {
-                source: source!(body),
+                source: source!(body, rest),
                 user_ref_num: body.user_ref_num.get(),
                 qty: is_plain(rest, TagSet::CANCEL).then_some(body.qty.get()),
             })
@@ -315,15 +324,15 @@ pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
         MODIFY => {
             let (body, rest) = split::<body::Modify>(kind, bytes)?;
             Command::Modify(Modify {
-                source: source!(body),
+                source: source!(body, rest),
                 user_ref_num: body.user_ref_num.get(),
                 action: action(body.side).filter(|_| is_plain(rest, TagSet::MODIFY)),
                 qty: body.qty.get(),
             })
         }
         ACCOUNT_QUERY => {
-            let (body, _) = split::<body::AccountQuery>(kind, bytes)?;
-            Command::AccountQuery(source!(body))
+            let (body, rest) = split::<body::AccountQuery>(kind, bytes)?;
+            Command::AccountQuery(source!(body, rest))
         }
         REFUSE => {
             let (body, _) = split::<body::Refuse>(kind, bytes)?;
@@ -355,6 +364,8 @@ pub fn decode_capacity(kind: u8, bytes: &[u8]) -> Result<limits::Capacity, Recor
         orders: body.orders.get(),
         levels: body.levels.get(),
         nodes: body.nodes.get(),
+        port_orders: body.port_orders.get(),
+        port_pages: body.port_pages.get(),
         user_ref_pages: body.user_ref_pages.get(),
         instruments: body.instruments.get(),
         ports: body.ports.get(),
@@ -367,7 +378,11 @@ fn decode_venue(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
         TICK => Command::Tick,
         SESSION_UP => {
             let (body, _) = split::<body::SessionUp>(kind, bytes)?;
-            Command::SessionUp(SessionUp { source: source!(body), firm: body.firm })
+            Command::SessionUp(SessionUp {
+                source: source!(body),
+                firm: body.firm,
+                session: body.session,
+            })
         }
         SESSION_DOWN => {
             let (body, _) = split::<body::SessionDown>(kind, bytes)?;

@@ -121,7 +121,7 @@ mod tests {
         let appendage = vec![number.as_bytes()[0]; appendage_len];
         let message = inbound::Inbound::Enter(&enter, &appendage);
         let mut draft = Draft::new();
-        draft.set_inbound(Source { port: 1, generation: 1 }, &message, |_| 7);
+        draft.set_inbound(Source { port: 1, generation: 1, channel: 0 }, &message, |_| 7);
         draft
     }
 

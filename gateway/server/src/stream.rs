@@ -7,9 +7,12 @@
 use std::{fs::File, io, path::Path};
 
 use memmap2::{MmapMut, MmapOptions};
+use rustix::fs::{FallocateFlags, fallocate};
 use uncross_wire::soup;
 
-use crate::limits::{STREAM_CHUNK_LEN, STREAM_INDEX_STRIDE};
+use crate::limits::{
+    STREAM_CHUNK_LEN, STREAM_INDEX_STRIDE, STREAM_LARGE_CHUNK_LEN, STREAM_SMALL_CHUNKS,
+};
 
 /// One stream of sequenced Soup packets.
 #[derive(Debug)]
@@ -72,7 +75,7 @@ impl Stream {
     }
 
     const fn capacity(&self) -> usize {
-        self.chunks.len() * STREAM_CHUNK_LEN
+        start_of(self.chunks.len())
     }
 
     fn grow(&mut self, dir: &Path) -> io::Result<()> {
@@ -81,9 +84,11 @@ impl Stream {
             Some(file) => file,
             none => none.insert(tempfile::tempfile_in(dir)?),
         };
-        file.set_len(offset + STREAM_CHUNK_LEN as u64)?;
+        let len = len_of(self.chunks.len());
+        // A hole would be filled when it is written, and a full disk would then kill the process.
+        fallocate(&*file, FallocateFlags::empty(), offset, len as u64)?;
         let mut options = MmapOptions::new();
-        options.offset(offset).len(STREAM_CHUNK_LEN);
+        options.offset(offset).len(len);
         // SAFETY: the file has no name, so no other process can truncate or write it, and this
         // range of it is mapped once.
         let chunk = unsafe { options.map_mut(&*file)? };
@@ -94,7 +99,7 @@ impl Stream {
     fn put(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let (chunk, offset) = place(self.len);
-            let room = STREAM_CHUNK_LEN - offset;
+            let room = len_of(chunk) - offset;
             let (now, later) = bytes.split_at(bytes.len().min(room));
             self.chunks[chunk][offset..offset + now.len()].copy_from_slice(now);
             self.len += now.len();
@@ -105,7 +110,7 @@ impl Stream {
     /// The bytes from `position` to the end or the chunk's end, whichever is first.
     pub(crate) fn at(&self, position: usize) -> &[u8] {
         let (chunk, offset) = place(position);
-        let end = STREAM_CHUNK_LEN.min(offset + self.len - position);
+        let end = len_of(chunk).min(offset + self.len - position);
         self.chunks.get(chunk).map_or(&[], |chunk| &chunk[offset..end])
     }
 
@@ -130,9 +135,31 @@ impl Stream {
     }
 }
 
+/// Bytes before the small chunks end.
+const SMALL_LEN: usize = STREAM_SMALL_CHUNKS * STREAM_CHUNK_LEN;
+
+/// Bytes of a chunk.
+const fn len_of(chunk: usize) -> usize {
+    if chunk < STREAM_SMALL_CHUNKS { STREAM_CHUNK_LEN } else { STREAM_LARGE_CHUNK_LEN }
+}
+
+/// Position at which a chunk starts.
+const fn start_of(chunk: usize) -> usize {
+    if chunk < STREAM_SMALL_CHUNKS {
+        chunk * STREAM_CHUNK_LEN
+    } else {
+        SMALL_LEN + (chunk - STREAM_SMALL_CHUNKS) * STREAM_LARGE_CHUNK_LEN
+    }
+}
+
 /// Chunk and offset of a position.
 const fn place(position: usize) -> (usize, usize) {
-    (position / STREAM_CHUNK_LEN, position % STREAM_CHUNK_LEN)
+    if position < SMALL_LEN {
+        return (position / STREAM_CHUNK_LEN, position % STREAM_CHUNK_LEN);
+    }
+    let beyond = position - SMALL_LEN;
+    let chunk = STREAM_SMALL_CHUNKS + beyond / STREAM_LARGE_CHUNK_LEN;
+    (chunk, beyond % STREAM_LARGE_CHUNK_LEN)
 }
 
 #[cfg(test)]
@@ -165,6 +192,15 @@ mod tests {
         assert_eq!(stream.position(0), None);
         assert_eq!(stream.position(5_001), Some(stream.len()));
         assert_eq!(stream.position(5_002), None);
+    }
+
+    #[test]
+    fn chunks_follow_one_another_without_a_gap() {
+        for chunk in 0..40 {
+            assert_eq!(place(start_of(chunk)), (chunk, 0));
+            assert_eq!(start_of(chunk) + len_of(chunk), start_of(chunk + 1));
+            assert_eq!(place(start_of(chunk + 1) - 1), (chunk, len_of(chunk) - 1));
+        }
     }
 
     #[test]

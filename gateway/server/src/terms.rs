@@ -105,6 +105,13 @@ fn check_sweep(byte: u8) -> Result<(), Reject> {
     (byte == codes::NO).then_some(()).ok_or(Reject::IntermarketSweep)
 }
 
+/// The series of numbers that an appendage names with tag 28; 0 without it.
+pub(crate) fn channel(elements: &[u8]) -> u8 {
+    let mut elements = appendage::elements(elements).filter_map(Result::ok);
+    let named = elements.find(|element| element.tag == appendage::tag::USER_REF_INDEX);
+    named.and_then(|element| element.value.first().copied()).unwrap_or(0)
+}
+
 /// What an appendage may ask for.
 #[derive(Clone, Copy, Debug, Default)]
 struct Offered {

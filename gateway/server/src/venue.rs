@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -15,6 +15,7 @@ use std::{
 use crossbeam::channel::Receiver;
 use foldhash::fast::RandomState;
 use mio::{Poll, Token, net::TcpListener};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use uncross_engine::{
     Progress, command::Source, engine::DefineError, instrument::Instrument, limits::Capacity,
@@ -32,6 +33,7 @@ use crate::{
     core_loop::{Core, CoreError},
     doors::{Doors, Parts, Rules, WAKER},
     egress::Egress,
+    limits::DESCRIPTORS_RESERVED,
     notice::{Notice, Notices},
     outbound::Outbound,
     reactor::{Reactor, ReactorError},
@@ -93,6 +95,27 @@ pub enum StartError {
         id: u32,
         /// Why.
         error: DefineError,
+    },
+    /// A user has a port that the engine does not hold.
+    #[error("user {user} has port {port}, the capacity is {ports_max} ports")]
+    Ports {
+        /// The user.
+        user: String,
+        /// Its port.
+        port: u16,
+        /// `capacity.ports`.
+        ports_max: u16,
+    },
+    /// The process may not have as many files and sockets open as are configured.
+    #[error(
+        "{expected} open files are needed for the configured connections and ports, \
+         the limit is {found}"
+    )]
+    Descriptors {
+        /// Needed.
+        expected: u64,
+        /// Allowed.
+        found: u64,
     },
     /// The wall clock is behind the journal.
     #[error("the clock is {behind_ns} ns behind the last record, at most 1 s is allowed")]
@@ -159,6 +182,7 @@ pub struct Venue {
     should_stop: Arc<AtomicBool>,
     waker: Arc<mio::Waker>,
     notices: Receiver<Notice>,
+    dropped: Arc<AtomicU64>,
     thread: JoinHandle<(Core, Result<(), ReactorError>)>,
 }
 
@@ -171,6 +195,8 @@ pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
     let orders = bind("orders", config.orders.listen)?;
     let data = bind("data", config.data.listen)?;
     let users = Users::load(&dir.users_file())?;
+    check_ports(&users, config.capacity.ports)?;
+    raise_descriptors(config)?;
     std::fs::create_dir_all(dir.streams()).map_err(io_error("making the folder for streams"))?;
 
     let mut egress = Egress::new(&dir.streams(), config.capacity.ports);
@@ -185,6 +211,7 @@ pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
     let auth = Auth::start(users, Arc::clone(&waker)).map_err(io_error("starting a thread"))?;
     let (producer, consumer) = ring::ring(config.queues.ring_slots as usize);
     let (notices, receiver) = Notices::new();
+    let dropped = notices.dropped();
     let listeners = [
         listen("orders", config.orders.listen, &orders)?,
         listen("data", config.data.listen, &data)?,
@@ -221,7 +248,17 @@ pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
     let thread = thread::Builder::new().name("uncross-core".to_owned()).spawn(run);
     let thread = thread.map_err(io_error("starting a thread"))?;
     let notices = receiver;
-    Ok(Venue { orders_addr, data_addr, recovered, core_cpu, should_stop, waker, notices, thread })
+    Ok(Venue {
+        orders_addr,
+        data_addr,
+        recovered,
+        core_cpu,
+        should_stop,
+        waker,
+        notices,
+        dropped,
+        thread,
+    })
 }
 
 impl Venue {
@@ -255,6 +292,13 @@ impl Venue {
         &self.notices
     }
 
+    /// Notices that found no room in the channel, so far.
+    #[must_use]
+    pub fn notices_dropped(&self) -> u64 {
+        // Relaxed: a count for people.
+        self.dropped.load(Ordering::Relaxed)
+    }
+
     /// Whether the venue still runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -284,6 +328,35 @@ impl Venue {
             output_hash: replica.output_hash(),
         })
     }
+}
+
+fn check_ports(users: &Users, ports_max: u16) -> Result<(), StartError> {
+    match users.list().iter().find(|user| ports_max < user.port()) {
+        Some(user) => {
+            let (port, user) = (user.port(), user.name().to_owned());
+            Err(StartError::Ports { user, port, ports_max })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Makes sure that connections cannot use up the descriptors that journal and streams need.
+fn raise_descriptors(config: &Config) -> Result<(), StartError> {
+    let connections = u64::from(config.session.connections_max);
+    let streams = u64::from(config.capacity.ports) + 1;
+    // Until an ended day has been read to its end there are two streams for a port.
+    let expected = connections + 2 * streams + DESCRIPTORS_RESERVED;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| expected <= current) {
+        return Ok(());
+    }
+    let found = limit.maximum.unwrap_or(u64::MAX);
+    if found < expected {
+        return Err(StartError::Descriptors { expected, found });
+    }
+    let raised = Rlimit { current: Some(expected), maximum: limit.maximum };
+    let raised = setrlimit(Resource::Nofile, raised);
+    raised.map_err(|error| io_error("raising the limit of open files")(error.into()))
 }
 
 fn io_error(doing: &'static str) -> impl FnOnce(io::Error) -> StartError {
@@ -428,7 +501,7 @@ fn first_words(
     let engine = replica.engine();
     for port in 1..=config.capacity.ports {
         if let Some((generation, true)) = engine.session(port) {
-            say(&|draft| draft.set_session_down(Source { port, generation }, b'R'));
+            say(&|draft| draft.set_session_down(Source { port, generation, channel: 0 }, b'R'));
         }
     }
     for &configured in &config.instruments {

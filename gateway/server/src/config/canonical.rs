@@ -27,10 +27,11 @@ fn write(config: &Config, text: &mut String) -> fmt::Result {
     writeln!(text, "core {} {pin} {}", layout.name(), spin.as_nanos())?;
     let Journal { level, flush_interval, segment } = journal;
     writeln!(text, "journal {} {} {segment}", level.name(), flush_interval.as_nanos())?;
-    let Capacity { orders, levels, nodes, instruments: instruments_max, ports, user_ref_pages } =
-        capacity;
+    let Capacity { orders, levels, nodes, instruments: instruments_max, ports, .. } = capacity;
+    let Capacity { port_orders, port_pages, user_ref_pages, .. } = capacity;
     let Queues { ring_slots, outbound_events } = queues;
     writeln!(text, "capacity {orders} {levels} {nodes} {instruments_max} {ports}")?;
+    writeln!(text, "quotas {port_orders} {port_pages}")?;
     writeln!(text, "queues {user_ref_pages} {ring_slots} {outbound_events}")?;
     instruments.iter().try_for_each(|instrument| write_instrument(instrument, text))
 }

@@ -322,6 +322,8 @@ fn impossible_values_are_refused_with_the_possible_ones() {
         ("capacity.instruments", "65536", "a count in 1..=65535"),
         ("capacity.ports", "4097", "a count in 1..=4096"),
         ("capacity.user_ref_pages", "0", "a count in 1..=4194304"),
+        ("capacity.port_orders", "0", "a count in 1..=16777216"),
+        ("capacity.port_pages", "0", "a count in 1..=4194304"),
         ("capacity.ring_slots", "16k", "a power of two, 8192 or 16384"),
         ("capacity.outbound_events", "1023", "a count in 1024..=16777216"),
     ] {

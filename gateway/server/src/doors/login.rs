@@ -3,11 +3,11 @@
 //! The password is checked elsewhere; what was asked for is judged here, and only a login that can
 //! be granted takes a port over.
 
-use uncross_engine::command::Source;
+use uncross_engine::command::{SessionUp, Source};
 use uncross_wire::{
     IntoBytes,
-    soup::{self, LoginRejectReason, LoginRequest},
-    text,
+    soup::{self, LoginError, LoginRejectReason, LoginRequest},
+    text::{self, ParseNumberError},
 };
 
 use super::Doors;
@@ -15,6 +15,7 @@ use crate::{
     auth::{Answer, Request},
     connection::{Door, Login, State, Wish},
     egress::{Egress, FEED},
+    limits::{LOGINS_CHECKED_MAX, LOGINS_PER_ADDRESS_MAX},
     notice::{Closed, Notice},
     ring,
 };
@@ -23,6 +24,11 @@ impl Doors {
     pub(super) fn log_in(&mut self, id: usize, payload: &[u8], now_ms: u64) {
         let request = match LoginRequest::decode(payload) {
             Ok(request) => request,
+            // No session has so high a number.
+            Err(LoginError::Sequence(ParseNumberError::Overflow)) => {
+                let reason = LoginRejectReason::SessionUnavailable;
+                return self.reject_login(id, reason, "the sequence number is too high");
+            }
             Err(error) => return self.refuse(id, &error.to_string()),
         };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -35,14 +41,42 @@ impl Doors {
         connection.heard_ms = now_ms;
         connection.state = State::Checking(Wish { sequence, session });
         let peer = connection.peer;
-        if !self.auth.ask(Request { connection: id, peer, user, password }) {
-            self.reject_login(id, LoginRejectReason::NotAuthorised, "too many logins at once");
+        self.asking.push_back(Request { connection: id, peer, user, password });
+    }
+
+    /// Hands waiting logins to the password check, few of each address at a time. Those whose
+    /// connection is gone meanwhile are forgotten.
+    fn ask(&mut self) {
+        for _ in 0..self.asking.len() {
+            if LOGINS_CHECKED_MAX <= self.checking_count {
+                return;
+            }
+            let Some(request) = self.asking.pop_front() else { return };
+            let is_wanted = self.get(request.connection).is_some_and(|connection| {
+                connection.peer == request.peer && matches!(connection.state, State::Checking(_))
+            });
+            let under_way = self.checking.entry(request.peer.ip()).or_insert(0);
+            if !is_wanted {
+                continue;
+            }
+            if LOGINS_PER_ADDRESS_MAX <= *under_way {
+                self.asking.push_back(request);
+                continue;
+            }
+            *under_way += 1;
+            self.checking_count += 1;
+            self.auth.ask(request);
         }
+        self.checking.retain(|_, under_way| 0 < *under_way);
     }
 
     /// Takes the answers of the password check.
     pub(crate) fn finish_logins(&mut self, egress: &mut Egress, now_ms: u64) {
         while let Some(Answer { connection: id, peer, identity }) = self.auth.answer() {
+            self.checking_count -= 1;
+            if let Some(under_way) = self.checking.get_mut(&peer.ip()) {
+                *under_way -= 1;
+            }
             let Some(connection) = self.get(id).filter(|connection| connection.peer == peer) else {
                 continue;
             };
@@ -60,7 +94,12 @@ impl Doors {
                 }
             }
         }
-        self.admit_waiting(egress, now_ms);
+        if !self.asking.is_empty() {
+            self.ask();
+        }
+        if !self.waiting.is_empty() {
+            self.admit_waiting(egress, now_ms);
+        }
     }
 
     /// Admits every waiting connection that can be.
@@ -121,8 +160,9 @@ impl Doors {
                     return false;
                 }
                 let generation = self.generations[port].wrapping_add(1);
-                let source = Source { port: identity.port, generation };
-                self.draft.set_session_up(source, identity.firm, identity.user);
+                let source = Source { port: identity.port, generation, channel: 0 };
+                let up = SessionUp { source, firm: identity.firm, session: current };
+                self.draft.set_session_up(&up, identity.user);
                 if !ring::push(&mut self.producer, &self.draft) {
                     return false;
                 }
@@ -136,6 +176,9 @@ impl Doors {
             connection.say(soup::LOGIN_ACCEPTED, accepted.as_bytes());
         }
         connection.follow(stream_id, position);
+        egress.follow(stream_id);
+        self.logged_in += 1;
+        let Some(connection) = self.get(id) else { return true };
         connection.state = state;
         (connection.heard_ms, connection.said_ms) = (now_ms, now_ms);
         let peer = connection.peer;

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use uncross_server::journal::{Reader, kind};
 use uncross_wire::{IntoBytes, soup};
 
 use crate::harness::{Raw, TestVenue, enter};
@@ -25,6 +26,29 @@ fn until_end_of_session(raw: &mut Raw) -> Vec<u8> {
         assert_eq!(kind, soup::SEQUENCED_DATA);
         kinds.push(payload[0]);
     }
+}
+
+/// Day rolls in the journal of a stopped venue.
+fn day_rolls(venue: &TestVenue) -> usize {
+    let mut count = 0;
+    let reader = Reader::open(&venue.dir().journal()).unwrap();
+    reader
+        .for_each(|record| {
+            count += usize::from(record.kind == kind::DAY_ROLL);
+            Ok::<(), ()>(())
+        })
+        .unwrap();
+    count
+}
+
+#[test]
+fn a_day_begins_once_however_often_the_venue_starts() {
+    let mut venue = TestVenue::start();
+    venue.orders("ALICE", 0).sync();
+    venue.restart().unwrap();
+    venue.orders("ALICE", 0).sync();
+    venue.stop();
+    assert_eq!(day_rolls(&venue), 1);
 }
 
 #[test]
@@ -60,4 +84,6 @@ fn a_day_that_rolls_ends_orders_and_sessions_and_opens_new_ones() {
     drop((alice, feed));
     venue.restart().unwrap();
     check(&venue);
+    venue.stop();
+    assert_eq!(day_rolls(&venue), 2);
 }

@@ -128,10 +128,73 @@ fn every_tag_is_accepted_and_echoed_or_refused_with_its_code() {
         let message = alice.message();
         assert_eq!(reject_code(&message, number), *code, "{}", elements.escape_ascii());
     }
-    // As long as a frame can be, and unreadable in its last element only.
+}
+
+#[test]
+fn an_appendage_as_long_as_a_frame_is_refused_like_a_short_one() {
+    let venue = TestVenue::start();
+    let mut alice = venue.orders("ALICE", 0);
+    alice.message();
     let long = b"\x05\x02FIRM".repeat(160);
-    alice.ouch(&with_appendage(enter(number + 1, b'B', 1, 1_000_000), &long));
-    assert_eq!(reject_code(&alice.message(), number + 1), 0x0F);
+    alice.ouch(&with_appendage(enter(1, b'B', 1, 1_000_000), &long));
+    assert_eq!(reject_code(&alice.message(), 1), 0x0F);
+}
+
+#[test]
+fn another_channel_has_no_orders_and_uses_no_numbers_of_this_one() {
+    let venue = TestVenue::start();
+    let mut alice = venue.orders("ALICE", 0);
+    alice.message();
+    alice.ouch(enter(1, b'B', 5, 1_000_000).as_bytes());
+    let channel: &[u8] = b"\x02\x1c\x01";
+    alice.ouch(&cancel(1, 0, channel));
+    alice.ouch(&modify(1, b'B', 1, channel));
+    alice.ouch(&replace(1, 2, 5, 1_000_000, channel));
+    alice.ouch(&with_appendage(enter(1_000, b'B', 5, 1_000_000), channel));
+    alice.ouch(b"Q\0\x03\x02\x1c\x01");
+    let messages = alice.messages(3);
+    assert_eq!(messages[0][0], b'A');
+    assert_eq!(reject_code(&messages[1], 1_000), 0x0F);
+    assert_eq!((messages[2][0], &messages[2][9..13]), (b'Q', &1_u32.to_be_bytes()[..]));
+    let messages = alice.sync();
+    assert_eq!(messages[0][9..13], 2_u32.to_be_bytes(), "the order stands, number 2 is next");
+}
+
+#[test]
+fn a_loss_behind_frames_that_end_the_session_ends_it_once() {
+    let heartbeats = soup::CLIENT_HEARTBEAT_PACKET.repeat(100);
+    let debug = b"\x00\x01+".repeat(100);
+    let ends: [&[u8]; 5] =
+        [&soup::LOGOUT_REQUEST_PACKET, b"\x00\x02Uz", b"\x00\x01Z", b"\x00\x00", b"\x00\x01L"];
+    let venue = TestVenue::with(&[("session.connections_per_address_max", "500")]);
+    for end in ends {
+        for tail in [&heartbeats[..], &debug[..]] {
+            // Not logged in, trading, listening; each with more frames than one turn serves.
+            let mut fresh = Raw::connect(venue.venue().orders_addr());
+            fresh.send(&[&debug[..], end, tail].concat());
+            fresh.half_close();
+            for mut raw in [venue.orders("ALICE", 0), venue.data(0)] {
+                raw.send(&[&heartbeats[..], end, tail].concat());
+                raw.half_close();
+            }
+        }
+    }
+    let mut bob = venue.orders("BOB", 0);
+    assert_eq!(bob.sync().len(), 2, "the venue answers");
+}
+
+#[test]
+fn a_takeover_behind_a_logout_ends_both_ways() {
+    let venue = TestVenue::start();
+    for _ in 0..5 {
+        let mut old = venue.orders("ALICE", 0);
+        let mut bytes = soup::CLIENT_HEARTBEAT_PACKET.repeat(200);
+        bytes.extend_from_slice(&soup::LOGOUT_REQUEST_PACKET);
+        old.send(&bytes);
+        let mut new = venue.orders("ALICE", 0);
+        new.ouch(b"Q");
+        while new.message()[0] != b'Q' {}
+    }
 }
 
 #[test]
@@ -178,7 +241,7 @@ fn a_cancel_or_modify_with_bad_values_is_answered_and_changes_nothing() {
     alice.message();
     alice.ouch(enter(1, b'S', 5, 1_000_000).as_bytes());
     alice.ouch(&cancel(1, 0, b"\x02\x63x"));
-    alice.ouch(&cancel(1, 0, b"\x02\x1c\x01"));
+    alice.ouch(&cancel(1, 0, b"\x02\x1c\x00\x00"));
     alice.ouch(&modify(1, b'X', 1, b""));
     alice.ouch(&modify(1, b'B', 1, b""));
     alice.ouch(&modify(1, b'T', 5, b"\x00"));
@@ -338,6 +401,8 @@ fn a_flood_of_connections_and_bad_logins_leaves_traders_alone() {
         alice.ouch(enter(number, b'B', 1, 1_000_000).as_bytes());
         assert_eq!(alice.message()[9..13], number.to_be_bytes());
     }
+    // A right password gets in while the flood lasts.
+    assert_eq!(venue.orders("CAROL", 1).message()[0], b'S');
     for mut raw in flood {
         while let Some((kind, _)) = raw.packet() {
             assert_eq!(kind, soup::LOGIN_REJECTED);

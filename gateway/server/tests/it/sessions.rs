@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use uncross_server::{journal::Reader, venue::StartError};
 use uncross_wire::{IntoBytes, soup};
 
 use crate::harness::{Raw, TestVenue, enter};
@@ -231,6 +232,15 @@ fn what_was_sent_whole_before_a_close_counts() {
 }
 
 #[test]
+fn a_user_beyond_the_capacity_is_found_at_start() {
+    let mut venue = TestVenue::start();
+    venue.stop();
+    venue.config.capacity.ports = 2;
+    let error = venue.restart().unwrap_err();
+    assert!(matches!(error, StartError::Ports { port: 3, ports_max: 2, .. }), "{error}");
+}
+
+#[test]
 fn too_many_connections_are_turned_away() {
     let venue = TestVenue::with(&[("session.connections_per_address_max", "2")]);
     let one = venue.orders("ALICE", 1);
@@ -277,6 +287,11 @@ fn a_reader_that_stops_is_cut_and_resumes_by_number() {
     let mut resumed = venue.data(seen);
     assert_eq!(resumed.next, seen);
     resumed.message();
+    drop((resumed, alice));
+    let mut venue = venue;
+    venue.stop();
+    let report = Reader::verify(&venue.dir().journal(), |_| {}).unwrap();
+    assert!(3 <= report.checkpoints, "{report:?}");
 }
 
 fn replace_of(old: u32, new: u32, price: u64) -> Vec<u8> {
