@@ -32,6 +32,8 @@ pub struct Terms {
     pub capacity: Capacity,
     /// The order may only rest: if it would trade, it is cancelled instead.
     pub post_only: bool,
+    /// Seconds from acceptance to expiry, for [`TimeInForce::UntilTime`]; otherwise 0.
+    pub expire_s: u32,
     /// Least quantity that must trade at once, 0 for none. Only with immediate or cancel.
     pub min_qty: u32,
     /// The firm named by the order, if any; it must be the port's.
@@ -164,7 +166,8 @@ pub enum Command<'a> {
     AccountQuery(Source),
     /// An order refused at the door.
     Refuse(Refuse),
-    /// Time passes.
+    /// Time passes: what is due expires. Given before any other command of a later time when
+    /// [`Engine::due_ns`](crate::Engine::due_ns) is reached.
     Tick,
     /// A connection opens.
     SessionUp(SessionUp),

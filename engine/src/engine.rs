@@ -13,6 +13,7 @@ use crate::{
     ladder::Nodes,
     limits::{Capacity, INSTRUMENTS_MAX, STEP_EVENTS_MAX, USER_REF_JUMP_MAX},
     reject::Reject,
+    timers::Timers,
     types::{self, Action, Origin, Price, Side},
     user_refs::UserRefs,
 };
@@ -35,6 +36,8 @@ pub(crate) enum Work {
     Sweep {
         slot: u32,
     },
+    /// Orders whose time has come end.
+    Expire,
     /// A day ends and the next begins.
     Roll {
         stage: RollStage,
@@ -71,6 +74,7 @@ pub(crate) struct Port {
 pub struct Engine {
     pub(crate) store: Store,
     pub(crate) user_refs: UserRefs,
+    pub(crate) timers: Timers,
     pub(crate) books: Vec<Book>,
     /// Instrument id to position in `books`; `u16::MAX` for none.
     positions: Vec<u16>,
@@ -117,6 +121,7 @@ impl Engine {
                 nodes: Nodes::new(capacity.nodes),
             },
             user_refs: UserRefs::new(&capacity),
+            timers: Timers::new(capacity.orders),
             books: Vec::with_capacity(usize::from(capacity.instruments)),
             positions: vec![u16::MAX; usize::from(INSTRUMENTS_MAX) + 1],
             ports: vec![port; usize::from(capacity.ports) + 1],
@@ -166,7 +171,7 @@ impl Engine {
                     self.reject(port, refuse.user_ref_num, refuse.reason, text, sink);
                 }
             }
-            Command::Tick => {}
+            Command::Tick => self.work = Work::Expire,
             Command::SessionUp(up) => self.session_up(*up, sink),
             Command::SessionDown(source) => {
                 if self.is_current(*source) {
@@ -188,11 +193,12 @@ impl Engine {
         self.work = match self.work {
             Work::Idle => Work::Idle,
             Work::Sweep { slot } => self.sweep(slot, room, sink),
+            Work::Expire => self.expire(room, sink),
             Work::Roll { stage, next } => self.roll(stage, next, room, sink),
         };
         match self.work {
             Work::Idle => Progress::Done,
-            Work::Sweep { .. } | Work::Roll { .. } => Progress::More,
+            Work::Sweep { .. } | Work::Expire | Work::Roll { .. } => Progress::More,
         }
     }
 
@@ -309,6 +315,13 @@ impl Engine {
         self.day.as_ref()
     }
 
+    /// When the next order expires, nanoseconds since the UNIX epoch.
+    #[must_use]
+    #[inline]
+    pub fn due_ns(&self) -> Option<u64> {
+        self.timers.next().map(|(due_ns, _)| due_ns)
+    }
+
     /// Time of the last command, nanoseconds since the UNIX epoch.
     #[must_use]
     pub const fn now_ns(&self) -> u64 {
@@ -347,6 +360,7 @@ impl Engine {
             port: unit.port,
             action: unit.action(),
             capacity: unit.capacity(),
+            due_ns: self.timers.due_ns(slot).unwrap_or(0),
             entered_seq: self.store.arena.entered_seq(slot),
         }
     }
@@ -380,6 +394,8 @@ pub struct Resting {
     pub action: Action,
     /// The broker's role; a replace inherits it.
     pub capacity: types::Capacity,
+    /// When it expires, nanoseconds since the UNIX epoch; 0 for never.
+    pub due_ns: u64,
     /// Sequence number of the command that gave it its place.
     pub entered_seq: u64,
 }

@@ -132,7 +132,7 @@ impl Marks {
     const ECHO: u16 = 1 << 6;
 
     pub(crate) const fn new(time_in_force: TimeInForce, capacity: Capacity) -> Self {
-        Self(time_in_force as u16 | (capacity as u16) << 1)
+        Self(time_in_force as u16 | (capacity as u16) << 2)
     }
 
     pub(crate) const fn rests(self) -> Self {
@@ -156,7 +156,7 @@ impl Marks {
     /// The broker's role.
     #[must_use]
     pub const fn capacity(self) -> Capacity {
-        Capacity::from_code(self.low() >> 1)
+        Capacity::from_code(self.low() >> 2)
     }
 
     /// The whole open quantity went to the book at once: the feed shows it.

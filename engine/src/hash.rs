@@ -77,6 +77,7 @@ pub fn state_hash(engine: &Engine) -> [u8; 32] {
             for order in engine.resting(instrument.id, side) {
                 put(&order.order_ref.to_le_bytes());
                 put(&order.entered_seq.to_le_bytes());
+                put(&order.due_ns.to_le_bytes());
                 for value in [order.px, order.open, order.executed, order.user_ref_num] {
                     put(&value.to_le_bytes());
                 }

@@ -21,6 +21,7 @@ mod matching;
 #[cfg(feature = "naive")]
 pub mod naive;
 pub mod reject;
+mod timers;
 pub mod types;
 mod user_refs;
 

@@ -10,6 +10,8 @@ use crate::{
     types::{Action, Price, Side, TimeInForce, crosses},
 };
 
+const NS_PER_S: u64 = 1_000_000_000;
+
 impl Engine {
     pub(crate) fn enter(&mut self, enter: &Enter<'_>, sink: &mut impl Sink) {
         if !self.is_current(enter.source) {
@@ -42,6 +44,7 @@ impl Engine {
         unit.port = port;
         unit.book = book;
         unit.set_traits(terms.action, terms.capacity, terms.time_in_force);
+        self.set_timer(slot, terms);
         let outcome = self.outcome(slot, terms);
         let marks = outcome.mark(Marks::new(terms.time_in_force, terms.capacity));
         sink.push(Event::accepted(Entered {
@@ -77,16 +80,12 @@ impl Engine {
 
     /// Takes a slot, having made sure that the order can rest if it may.
     fn place_for(&mut self, port: u16, number: u32, time_in_force: TimeInForce) -> Option<u32> {
-        match time_in_force {
-            TimeInForce::ImmediateOrCancel => {}
-            TimeInForce::Day => {
-                let has_quota =
-                    self.ports[usize::from(port)].live_orders < self.capacity.port_orders;
-                let has_slot = 0 < self.store.arena.orders_free();
-                let may_rest = has_quota && has_slot && self.store.has_room();
-                if !may_rest || !self.user_refs.reserve(port, number) {
-                    return None;
-                }
+        if time_in_force.may_rest() {
+            let has_quota = self.ports[usize::from(port)].live_orders < self.capacity.port_orders;
+            let has_slot = 0 < self.store.arena.orders_free();
+            let has_room = has_quota && has_slot && self.store.has_room();
+            if !has_room || !self.user_refs.reserve(port, number) {
+                return None;
             }
         }
         self.store.arena.take_order(self.seq)
@@ -106,9 +105,30 @@ impl Engine {
             (true, _) if terms.post_only => Outcome::Yields,
             (true, _) if !self.can_trade(slot, terms.min_qty) => Outcome::Dies,
             (true, _) => Outcome::Trades,
-            (false, TimeInForce::Day) => Outcome::Rests,
-            (false, TimeInForce::ImmediateOrCancel) => Outcome::Dies,
+            (false, time_in_force) if time_in_force.may_rest() => Outcome::Rests,
+            (false, _) => Outcome::Dies,
         }
+    }
+
+    /// Notes when the order at `slot` is to expire, counted from now.
+    fn set_timer(&mut self, slot: u32, terms: Terms) {
+        if terms.time_in_force == TimeInForce::UntilTime {
+            let due_ns = self.now_ns + u64::from(terms.expire_s) * NS_PER_S;
+            self.timers.set(slot, due_ns, self.seq);
+        }
+    }
+
+    /// Ends the orders whose time has come, earliest first, by entry where equal.
+    pub(crate) fn expire(&mut self, room: usize, sink: &mut impl Sink) -> Work {
+        for _ in 0..room {
+            match self.timers.next() {
+                Some((due_ns, slot)) if due_ns <= self.now_ns => {
+                    self.cancel_resting(slot, CancelReason::Timeout, sink);
+                }
+                Some(_) | None => return Work::Idle,
+            }
+        }
+        Work::Expire
     }
 
     /// Whether the order at `slot` would trade at least `min_qty` at once.
@@ -154,6 +174,9 @@ impl Engine {
         let book = usize::from(unit.book);
         self.user_refs.set(port, number, slot);
         self.ports[usize::from(port)].live_orders += 1;
+        if self.store.arena.unit(slot).time_in_force() == TimeInForce::UntilTime {
+            self.timers.start(slot);
+        }
         self.books[book].rest(&mut self.store, side, slot);
     }
 
@@ -164,6 +187,7 @@ impl Engine {
         let book = usize::from(unit.book);
         self.user_refs.clear(port, number);
         self.ports[usize::from(port)].live_orders -= 1;
+        self.timers.stop(slot);
         self.books[book].remove(&mut self.store, side, slot);
     }
 
@@ -229,7 +253,7 @@ impl Engine {
             return Work::Idle;
         }
         match unit.time_in_force() {
-            TimeInForce::Day => {
+            TimeInForce::Day | TimeInForce::UntilTime => {
                 sink.push(Event::rested(Rested {
                     head: Head::new(unit.port, unit.user_ref_num, unit.action(), self.now_ns),
                     order_ref: self.store.arena.order_ref(self.origin, slot).raw(),
@@ -394,6 +418,7 @@ impl Engine {
         unit.book = old.book;
         unit.set_traits(old.action(), old.capacity(), terms.time_in_force);
         let open = unit.open;
+        self.set_timer(slot, terms);
         let outcome = self.outcome(slot, terms);
         let marks = outcome.mark(Marks::new(terms.time_in_force, old.capacity()));
         sink.push(Event::replaced(Entered {
@@ -436,7 +461,7 @@ impl Engine {
 pub(crate) const fn check_min_qty(qty: u32, terms: Terms) -> Result<(), Reject> {
     let is_possible = match terms.time_in_force {
         TimeInForce::ImmediateOrCancel => terms.min_qty <= qty,
-        TimeInForce::Day => terms.min_qty == 0,
+        TimeInForce::Day | TimeInForce::UntilTime => terms.min_qty == 0,
     };
     if is_possible { Ok(()) } else { Err(Reject::MinQty) }
 }

@@ -132,7 +132,7 @@ impl Naive {
                     self.reject(port, number, refuse.reason, refuse.client_order_id, sink);
                 }
             }
-            Command::Tick => {}
+            Command::Tick => self.expire(sink),
             Command::SessionUp(up) => {
                 if self.day.is_some_and(|day| day.session != up.session) {
                     return;
@@ -167,6 +167,30 @@ impl Naive {
 
     fn head(&self, port: u16, user_ref_num: u32, action: Action) -> Head {
         Head::new(port, user_ref_num, action, self.now_ns)
+    }
+
+    fn due_ns(&self, terms: Terms) -> u64 {
+        match terms.time_in_force {
+            TimeInForce::UntilTime => self.now_ns + u64::from(terms.expire_s) * 1_000_000_000,
+            TimeInForce::Day | TimeInForce::ImmediateOrCancel => 0,
+        }
+    }
+
+    /// All resting orders, in the order of their instruments, sides and prices.
+    fn orders(&self) -> Vec<Order> {
+        let books = self.books.iter();
+        let sides = books.flat_map(|book| book.bids.values().chain(book.asks.values()));
+        sides.flatten().copied().collect()
+    }
+
+    fn expire(&mut self, sink: &mut impl Sink) {
+        let now_ns = self.now_ns;
+        let mut due = self.orders();
+        due.retain(|order| 0 < order.resting.due_ns && order.resting.due_ns <= now_ns);
+        due.sort_by_key(|order| (order.resting.due_ns, order.resting.entered_seq));
+        for Order { resting, .. } in due {
+            self.tell_canceled((resting.port, resting.user_ref_num), resting.open, b'T', sink);
+        }
     }
 
     fn is_current(&self, source: Source) -> bool {
@@ -238,6 +262,7 @@ impl Naive {
                 port,
                 action: terms.action,
                 capacity: terms.capacity,
+                due_ns: self.due_ns(terms),
                 entered_seq: self.seq,
             },
             time_in_force: terms.time_in_force,
@@ -270,7 +295,7 @@ impl Naive {
     /// What will become of an order, before anything does.
     fn fate(&mut self, order: &Order, terms: Terms) -> Fate {
         let open = order.resting.open;
-        let may_rest = order.time_in_force == TimeInForce::Day;
+        let may_rest = order.time_in_force != TimeInForce::ImmediateOrCancel;
         if open == 0 {
             Fate::Dies
         } else if self.is_crossed(order) {
@@ -508,6 +533,7 @@ impl Naive {
         let generation = self.generations[old.slot as usize];
         let mut order = old;
         order.time_in_force = terms.time_in_force;
+        order.resting.due_ns = self.due_ns(terms);
         order.resting.order_ref = OrderRef::new(ORIGIN, generation, old.slot).raw();
         order.resting.px = price.raw();
         order.resting.open = replace.qty.saturating_sub(old.resting.executed);
@@ -524,10 +550,7 @@ impl Naive {
 
     fn roll(&mut self, roll: DayRoll, sink: &mut impl Sink) {
         if self.day.is_some() {
-            let mut orders: Vec<Order> = Vec::new();
-            for book in &self.books {
-                orders.extend(book.bids.values().chain(book.asks.values()).flatten());
-            }
+            let mut orders = self.orders();
             orders.sort_by_key(|order| order.resting.entered_seq);
             for Order { resting, .. } in orders {
                 let key = (resting.port, resting.user_ref_num);

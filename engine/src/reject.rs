@@ -46,6 +46,8 @@ pub enum CancelReason {
     User = b'U',
     /// The remainder of an immediate-or-cancel order.
     Immediate = b'I',
+    /// Its time came.
+    Timeout = b'T',
     /// A post-only order would have traded.
     PostOnly = b'G',
     /// The day ended.

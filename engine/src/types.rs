@@ -93,13 +93,28 @@ pub enum TimeInForce {
     Day = 0,
     /// Not at all: what does not trade at once is cancelled.
     ImmediateOrCancel = 1,
+    /// Until a time of its own, or until the day rolls.
+    UntilTime = 2,
 }
 
 impl TimeInForce {
-    /// The inverse of `self as u8`; only the lowest bit of `code` counts.
+    /// The inverse of `self as u8`; only the low two bits of `code` count.
     #[must_use]
     pub const fn from_code(code: u8) -> Self {
-        if code & 1 == 0 { Self::Day } else { Self::ImmediateOrCancel }
+        match code & 3 {
+            0 => Self::Day,
+            1 => Self::ImmediateOrCancel,
+            _ => Self::UntilTime,
+        }
+    }
+
+    /// Whether what does not trade at once may stand on the book.
+    #[must_use]
+    pub const fn may_rest(self) -> bool {
+        match self {
+            Self::Day | Self::UntilTime => true,
+            Self::ImmediateOrCancel => false,
+        }
     }
 }
 

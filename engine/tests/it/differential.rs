@@ -24,10 +24,13 @@ pub(crate) const CAPACITY: Capacity = Capacity {
     user_ref_pages: 20_000,
 };
 
+/// Time between two commands: expiries of some seconds come due among them.
+pub(crate) const STEP_NS: u64 = 100_000_000;
+
 /// Applies a command, checking the promise about steps.
 pub(crate) fn apply(engine: &mut Engine, seq: u64, command: &Command<'_>) -> Vec<Event> {
     let mut events = Vec::new();
-    let mut progress = engine.begin(seq, seq * 1_000, command, &mut events);
+    let mut progress = engine.begin(seq, seq * STEP_NS, command, &mut events);
     assert!(events.len() <= STEP_EVENTS_MAX);
     while progress == Progress::More {
         let before = events.len();
@@ -94,13 +97,15 @@ fn run(seed: u64, commands: u64) {
     let mut sums = Conservation::default();
     let opening = flow.opening();
     for seq in 1..=commands {
+        let is_due = engine.due_ns().is_some_and(|due_ns| due_ns <= seq * STEP_NS);
         let command = match usize::try_from(seq - 1).ok().and_then(|at| opening.get(at)) {
             Some(&command) => command,
+            None if is_due => Command::Tick,
             None => flow.next(),
         };
         let ours = apply(&mut engine, seq, &command);
         let mut theirs = Vec::new();
-        naive.apply(seq, seq * 1_000, &command, &mut theirs);
+        naive.apply(seq, seq * STEP_NS, &command, &mut theirs);
         let context = format!("seed {seed}, command {seq}: {command:?}");
         assert_eq!(ours, theirs, "{context}");
         check_books(&engine, &naive, &context);
@@ -131,8 +136,10 @@ fn quantity_is_neither_made_nor_lost() {
     let mut replaced = 0_i64;
     let opening = flow.opening();
     for seq in 1..=50_000_u64 {
+        let is_due = engine.due_ns().is_some_and(|due_ns| due_ns <= seq * STEP_NS);
         let command = match usize::try_from(seq - 1).ok().and_then(|at| opening.get(at)) {
             Some(&command) => command,
+            None if is_due => Command::Tick,
             None => flow.next(),
         };
         let before = open_total(&engine);

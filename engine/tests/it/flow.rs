@@ -124,16 +124,18 @@ impl Flow {
             8..14 => 1,
             short => u8::try_from(short - 12).unwrap(),
         };
-        let time_in_force = match self.random.below(5) {
-            0 => TimeInForce::ImmediateOrCancel,
+        let time_in_force = match self.random.below(10) {
+            0..2 => TimeInForce::ImmediateOrCancel,
+            2..5 => TimeInForce::UntilTime,
             _ => TimeInForce::Day,
         };
         Ok(Terms {
             action: Action::from_code(code),
             time_in_force,
             post_only: self.random.one_in(10),
+            expire_s: 1 + self.random.below(20),
             min_qty: match (time_in_force, self.random.below(60)) {
-                (TimeInForce::Day, 1..) => 0,
+                (TimeInForce::Day | TimeInForce::UntilTime, 1..) => 0,
                 _ => self.random.below(120),
             },
             capacity: Capacity::from_code(u8::try_from(self.random.below(4)).unwrap()),

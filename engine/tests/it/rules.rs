@@ -9,7 +9,7 @@ use uncross_engine::{
 };
 
 use crate::{
-    differential::{CAPACITY, apply},
+    differential::{CAPACITY, STEP_NS, apply},
     flow::instrument,
 };
 
@@ -108,6 +108,7 @@ fn order(port: u16, number: u32, action: Action, qty: u32, px: u32) -> Enter<'st
             time_in_force: TimeInForce::Day,
             capacity: Capacity::Agency,
             post_only: false,
+            expire_s: 0,
             min_qty: 0,
             firm: None,
         }),
@@ -272,6 +273,45 @@ fn a_minimum_quantity_above_the_quantity_or_on_a_day_order_is_refused() {
     assert_eq!(enter_as(&mut stage, order(1, 1, BUY, 5, 1_000), ioc), ["J1 0x0d"]);
     let day = |terms: &mut Terms| terms.min_qty = 1;
     assert_eq!(enter_as(&mut stage, order(1, 2, BUY, 5, 1_000), day), ["J2 0x0d"]);
+}
+
+#[test]
+fn orders_expire_at_their_very_nanosecond_by_expiry_and_then_entry() {
+    // The commands of a stage are a tenth of a second apart.
+    let one_second =
+        |terms: &mut Terms| (terms.time_in_force, terms.expire_s) = (TimeInForce::UntilTime, 1);
+    let two_seconds =
+        |terms: &mut Terms| (terms.time_in_force, terms.expire_s) = (TimeInForce::UntilTime, 2);
+    let mut stage = Stage::new();
+    enter_as(&mut stage, order(1, 1, BUY, 5, 900), two_seconds);
+    let first = stage.seq;
+    enter_as(&mut stage, order(2, 1, BUY, 5, 905), one_second);
+    enter_as(&mut stage, order(1, 2, BUY, 5, 910), one_second);
+    stage.enter(1, 3, BUY, 5, 915);
+    assert_eq!(stage.engine.due_ns(), Some((first + 11) * STEP_NS));
+    while stage.seq < first + 10 {
+        assert_eq!(stage.say(&Command::Tick), [""; 0]);
+    }
+    assert_eq!(stage.say(&Command::Tick), ["C1 5 T left 0"]);
+    assert_eq!(stage.say(&Command::Tick), ["C2 5 T left 0"]);
+    // A replace sets the time anew, or takes it away.
+    stage.replace(1, 1, 4, 5, 900);
+    assert_eq!(stage.engine.due_ns(), None);
+    assert_eq!(stage.side(Side::Bid), [(915, 5, 3), (900, 5, 4)]);
+}
+
+#[test]
+fn orders_due_together_expire_in_entry_order_before_what_comes_later() {
+    let short =
+        |terms: &mut Terms| (terms.time_in_force, terms.expire_s) = (TimeInForce::UntilTime, 1);
+    let mut stage = Stage::new();
+    for (port, number) in [(2, 1), (1, 1), (2, 2)] {
+        enter_as(&mut stage, order(port, number, BUY, 5, 900), short);
+    }
+    stage.seq += 100;
+    let events = stage.say(&Command::Tick);
+    assert_eq!(events, ["C1 5 T left 0", "C1 5 T left 0", "C2 5 T left 0"]);
+    assert_eq!(stage.side(Side::Bid), []);
 }
 
 #[test]

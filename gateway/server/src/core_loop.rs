@@ -6,7 +6,7 @@ use std::{sync::Arc, thread, time::Instant};
 
 use rtrb::Consumer;
 use uncross_engine::Progress;
-use uncross_journal::{AppendError, Entry, Watermark, Writer};
+use uncross_journal::{AppendError, Entry, Watermark, Writer, kind};
 
 use crate::{
     calendar::Calendar,
@@ -89,6 +89,12 @@ impl Core {
         &self.sequencer.replica
     }
 
+    /// When the core has something to do by itself, nanoseconds since the UNIX epoch.
+    pub(crate) fn due_ns(&self) -> u64 {
+        let due_ns = self.sequencer.replica.engine().due_ns().unwrap_or(u64::MAX);
+        due_ns.min(self.roll_at_ns)
+    }
+
     pub(crate) const fn seq(&self) -> u64 {
         self.sequencer.seq
     }
@@ -127,7 +133,8 @@ impl Core {
         Ok(turn)
     }
 
-    /// Goes on with the command in hand, or rolls the day, or takes one record off the ring.
+    /// Goes on with the command in hand, or rolls the day, or lets time pass where something is
+    /// due, or takes one record off the ring.
     fn step(
         &mut self,
         ring: &mut Consumer<Slot>,
@@ -140,6 +147,11 @@ impl Core {
             return self.roll(outbound);
         }
         let sequencer = &mut self.sequencer;
+        let due_ns = sequencer.replica.engine().due_ns();
+        if due_ns.is_some_and(|due_ns| due_ns <= sequencer.now_ns) {
+            let done = sequencer.sequence(kind::TICK, &[], outbound)?;
+            return Ok(if done { Turn::More } else { Turn::Blocked });
+        }
         let taken = ring::pop(ring, &mut self.scratch, |kind, body| {
             match sequencer.sequence(kind, body, outbound) {
                 Ok(true) => Some(Ok(())),

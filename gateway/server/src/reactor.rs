@@ -116,7 +116,10 @@ impl Reactor {
             Turn::More => Duration::ZERO,
             Turn::Idle if self.doors.has_work(now_ns / 1_000_000) => Duration::ZERO,
             Turn::Idle if now_ns < active_ns.saturating_add(spin_ns) => Duration::ZERO,
-            Turn::Idle => Duration::from_millis(HOUSEKEEPING_MS),
+            Turn::Idle => {
+                let due = Duration::from_nanos(self.core.due_ns().saturating_sub(now_ns));
+                due.min(Duration::from_millis(HOUSEKEEPING_MS))
+            }
         }
     }
 

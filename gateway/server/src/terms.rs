@@ -50,8 +50,8 @@ pub(crate) fn enter_terms(body: &body::Enter, echo: &[u8]) -> Result<Terms, Reje
         return Err(Reject::Cross);
     }
     let options = check_options(echo, TagSet::ENTER, time_in_force)?;
-    let Offered { firm, post_only, min_qty } = options;
-    Ok(Terms { action, time_in_force, capacity, post_only, min_qty, firm })
+    let Offered { firm, post_only, expire_s, min_qty } = options;
+    Ok(Terms { action, time_in_force, capacity, post_only, expire_s, min_qty, firm })
 }
 
 /// A replacement's values; what it does not carry is inherited and stands here as a default.
@@ -60,21 +60,19 @@ pub(crate) fn replace_terms(body: &body::Replace, echo: &[u8]) -> Result<Terms, 
     check_display(body.display)?;
     check_sweep(body.intermarket_sweep)?;
     let options = check_options(echo, TagSet::REPLACE, time_in_force)?;
-    let Offered { firm, post_only, min_qty } = options;
+    let Offered { firm, post_only, expire_s, min_qty } = options;
     let (action, capacity) = (Action::Buy, Capacity::Other);
-    Ok(Terms { action, time_in_force, capacity, post_only, min_qty, firm })
+    Ok(Terms { action, time_in_force, capacity, post_only, expire_s, min_qty, firm })
 }
 
 fn time_in_force(byte: u8) -> Result<TimeInForce, Reject> {
     match codes::TimeInForce::from_wire(byte) {
         Some(codes::TimeInForce::Day) => Ok(TimeInForce::Day),
         Some(codes::TimeInForce::ImmediateOrCancel) => Ok(TimeInForce::ImmediateOrCancel),
-        Some(
-            codes::TimeInForce::Extended
-            | codes::TimeInForce::UntilTime
-            | codes::TimeInForce::AfterHours,
-        )
-        | None => Err(Reject::Other),
+        Some(codes::TimeInForce::UntilTime) => Ok(TimeInForce::UntilTime),
+        Some(codes::TimeInForce::Extended | codes::TimeInForce::AfterHours) | None => {
+            Err(Reject::Other)
+        }
     }
 }
 
@@ -83,6 +81,7 @@ pub(crate) const fn time_in_force_byte(time_in_force: TimeInForce) -> u8 {
     match time_in_force {
         TimeInForce::Day => codes::TimeInForce::Day.to_wire(),
         TimeInForce::ImmediateOrCancel => codes::TimeInForce::ImmediateOrCancel.to_wire(),
+        TimeInForce::UntilTime => codes::TimeInForce::UntilTime.to_wire(),
     }
 }
 
@@ -105,6 +104,9 @@ fn check_sweep(byte: u8) -> Result<(), Reject> {
     (byte == codes::NO).then_some(()).ok_or(Reject::IntermarketSweep)
 }
 
+/// Longest time an order may be given: less than a day. Source: OUCH 5.0, `ExpireTime`.
+const EXPIRE_S_MAX: u32 = 86_399;
+
 /// The series of numbers that an appendage names with tag 28; 0 without it.
 pub(crate) fn channel(elements: &[u8]) -> u8 {
     let mut elements = appendage::elements(elements).filter_map(Result::ok);
@@ -117,6 +119,7 @@ pub(crate) fn channel(elements: &[u8]) -> u8 {
 struct Offered {
     firm: Option<[u8; 4]>,
     post_only: bool,
+    expire_s: u32,
     min_qty: u32,
 }
 
@@ -131,18 +134,25 @@ fn check_options(
     allowed: TagSet,
     time_in_force: TimeInForce,
 ) -> Result<Offered, Reject> {
+    let is_timed = time_in_force == TimeInForce::UntilTime;
     if elements.is_empty() {
-        return Ok(Offered::default());
+        // Without tag 15 nobody knows until when.
+        return if is_timed { Err(Reject::Other) } else { Ok(Offered::default()) };
     }
     let options = appendage::parse(elements, allowed).or(Err(Reject::Other))?;
     refuse_unoffered(&options)?;
     let offered = Offered {
         firm: options.firm.filter(|firm| firm != b"    "),
         post_only: options.post_only == Some(b'P'),
+        expire_s: options.expire_time_s.unwrap_or(0),
         min_qty: options.min_qty.unwrap_or(0),
     };
     // It could neither rest nor trade.
     if offered.post_only && time_in_force == TimeInForce::ImmediateOrCancel {
+        return Err(Reject::Other);
+    }
+    let has_time = (1..=EXPIRE_S_MAX).contains(&offered.expire_s);
+    if is_timed != has_time || (!is_timed && options.expire_time_s.is_some()) {
         return Err(Reject::Other);
     }
     if options.min_qty == Some(0) {
@@ -163,7 +173,6 @@ fn refuse_unoffered(options: &Options) -> Result<(), Reject> {
         (options.discretion_peg_offset.is_none(), Reject::Other),
         (none_or(options.post_only, b"PN"), Reject::Other),
         (options.random_reserves.is_none(), Reject::Other),
-        (options.expire_time_s.is_none(), Reject::Other),
         (none_or(options.trade_now, b"YN "), Reject::Other),
         (none_or(options.handle_inst, b" "), Reject::Other),
         (none_or(options.customer_type, b"RN "), Reject::Other),

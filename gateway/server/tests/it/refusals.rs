@@ -28,7 +28,7 @@ fn every_bad_value_of_a_new_order_has_its_code() {
         ("market price", |it| it.price = 2_000_000_000.into(), 0x2C),
         ("other market price", |it| it.price = 0x7FFF_FFFF.into(), 0x2C),
         ("extended hours", |it| it.time_in_force = b'5', 0x0F),
-        ("until a time", |it| it.time_in_force = b'6', 0x0F),
+        ("until no time", |it| it.time_in_force = b'6', 0x0F),
         ("after hours", |it| it.time_in_force = b'E', 0x0F),
         ("no time in force", |it| it.time_in_force = 0, 0x0F),
         ("hidden", |it| it.display = b'N', 0x03),
@@ -128,6 +128,36 @@ fn every_tag_is_accepted_and_echoed_or_refused_with_its_code() {
         let message = alice.message();
         assert_eq!(reject_code(&message, number), *code, "{}", elements.escape_ascii());
     }
+}
+
+#[test]
+fn an_order_until_a_time_needs_one_and_expires_then() {
+    let mut venue = TestVenue::start();
+    let mut alice = venue.orders("ALICE", 0);
+    alice.message();
+    let until = |number: u32, seconds: u32| {
+        let mut order = enter(number, b'B', 5, 1_000_000);
+        order.time_in_force = b'6';
+        with_appendage(order, &[b"\x05\x0f", &seconds.to_be_bytes()[..]].concat())
+    };
+    for (number, seconds) in [(1, 0), (2, 86_400), (3, u32::MAX)] {
+        alice.ouch(&until(number, seconds));
+        assert_eq!(reject_code(&alice.message(), number), 0x0F, "{seconds}");
+    }
+    alice.ouch(&until(4, 86_399));
+    alice.ouch(&until(5, 1));
+    alice.ouch(&until(6, 2));
+    let kinds: Vec<_> = alice.messages(4).iter().map(|it| (it[0], it[9..13].to_vec())).collect();
+    let number = |number: u32| number.to_be_bytes().to_vec();
+    let expected = [(b'A', number(4)), (b'A', number(5)), (b'A', number(6)), (b'C', number(5))];
+    assert_eq!(kinds, expected);
+    // What comes due while nobody runs the venue expires before anything else happens.
+    let first = alice.next;
+    drop(alice);
+    venue.restart().unwrap();
+    let mut alice = venue.orders("ALICE", first);
+    let canceled = alice.message();
+    assert_eq!((canceled[0], canceled[17], &canceled[9..13]), (b'C', b'T', &number(6)[..]));
 }
 
 #[test]
