@@ -47,6 +47,8 @@ pub const LOGIN_FAILURES_TRACKED: usize = 4_096;
 
 /// Connections accepted in one round: the next ones wait in the backlog.
 pub const ACCEPTS_PER_ROUND: usize = 16;
+/// Fewest connections a venue is started for.
+pub const CONNECTIONS_MIN: u32 = 16;
 /// File descriptors kept for the journal, the poll, logs and the like.
 pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// Seconds that the records of a start may wait for room in the journal.

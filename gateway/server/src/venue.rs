@@ -33,7 +33,7 @@ use crate::{
     core_loop::{Core, CoreError},
     doors::{Doors, Parts, Rules, WAKER},
     egress::Egress,
-    limits::DESCRIPTORS_RESERVED,
+    limits::{CONNECTIONS_MIN, DESCRIPTORS_RESERVED},
     notice::{Notice, Notices},
     outbound::Outbound,
     reactor::{Reactor, ReactorError},
@@ -178,6 +178,7 @@ pub struct Venue {
     orders_addr: SocketAddr,
     data_addr: SocketAddr,
     recovered: Recovered,
+    connections_max: u32,
     core_cpu: Option<usize>,
     should_stop: Arc<AtomicBool>,
     waker: Arc<mio::Waker>,
@@ -196,7 +197,7 @@ pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
     let data = bind("data", config.data.listen)?;
     let users = Users::load(&dir.users_file())?;
     check_ports(&users, config.capacity.ports)?;
-    raise_descriptors(config)?;
+    let connections_max = fit_connections(config)?;
     std::fs::create_dir_all(dir.streams()).map_err(io_error("making the folder for streams"))?;
 
     let mut egress = Egress::new(&dir.streams(), config.capacity.ports);
@@ -219,7 +220,7 @@ pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
     let (orders_addr, data_addr) = (address(&listeners[0])?, address(&listeners[1])?);
     let generations = generations(&core, config.capacity.ports);
     let symbols = symbols(&core);
-    let rules = rules(config);
+    let rules = rules(config, connections_max);
     let parts = Parts { listeners, producer, auth, notices, rules, generations, symbols };
     let doors = Doors::open(parts, &poll).map_err(io_error("registering a listener"))?;
 
@@ -252,6 +253,7 @@ pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
         orders_addr,
         data_addr,
         recovered,
+        connections_max,
         core_cpu,
         should_stop,
         waker,
@@ -278,6 +280,13 @@ impl Venue {
     #[must_use]
     pub const fn recovered(&self) -> &Recovered {
         &self.recovered
+    }
+
+    /// Connections it takes: what is configured, or fewer where the system's limit of open files
+    /// does not allow them.
+    #[must_use]
+    pub const fn connections_max(&self) -> u32 {
+        self.connections_max
     }
 
     /// The CPU that the core is pinned to.
@@ -340,23 +349,24 @@ fn check_ports(users: &Users, ports_max: u16) -> Result<(), StartError> {
     }
 }
 
-/// Makes sure that connections cannot use up the descriptors that journal and streams need.
-fn raise_descriptors(config: &Config) -> Result<(), StartError> {
-    let connections = u64::from(config.session.connections_max);
-    let streams = u64::from(config.capacity.ports) + 1;
+/// Makes sure that connections cannot use up the descriptors that journal and streams need:
+/// raises the limit as far as need be, and returns how many connections fit then.
+fn fit_connections(config: &Config) -> Result<u32, StartError> {
+    let wanted = config.session.connections_max;
     // Until an ended day has been read to its end there are two streams for a port.
-    let expected = connections + 2 * streams + DESCRIPTORS_RESERVED;
+    let others = 2 * (u64::from(config.capacity.ports) + 1) + DESCRIPTORS_RESERVED;
     let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| expected <= current) {
-        return Ok(());
-    }
     let found = limit.maximum.unwrap_or(u64::MAX);
-    if found < expected {
-        return Err(StartError::Descriptors { expected, found });
+    let fitting = found.saturating_sub(others).min(u64::from(wanted));
+    if fitting < u64::from(wanted.min(CONNECTIONS_MIN)) {
+        return Err(StartError::Descriptors { expected: others + u64::from(wanted), found });
     }
-    let raised = Rlimit { current: Some(expected), maximum: limit.maximum };
-    let raised = setrlimit(Resource::Nofile, raised);
-    raised.map_err(|error| io_error("raising the limit of open files")(error.into()))
+    if limit.current.is_some_and(|current| current < others + fitting) {
+        let raised = Rlimit { current: Some(others + fitting), maximum: limit.maximum };
+        let raised = setrlimit(Resource::Nofile, raised);
+        raised.map_err(|error| io_error("raising the limit of open files")(error.into()))?;
+    }
+    Ok(u32::try_from(fitting).unwrap_or(wanted))
 }
 
 fn io_error(doing: &'static str) -> impl FnOnce(io::Error) -> StartError {
@@ -534,14 +544,14 @@ fn symbols(core: &Core) -> HashMap<[u8; 8], u32, RandomState> {
     core.replica().engine().instruments().map(|it| (it.symbol, it.id)).collect()
 }
 
-fn rules(config: &Config) -> Rules {
+fn rules(config: &Config, connections_max: u32) -> Rules {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let session = &config.session;
     Rules {
         login_timeout_ms: ms(session.login_timeout),
         heartbeat_ms: ms(session.heartbeat_interval),
         client_timeout_ms: ms(session.client_timeout),
-        connections_max: session.connections_max as usize,
+        connections_max: connections_max as usize,
         per_address_max: session.connections_per_address_max as usize,
         // The length field and the packet type belong to the frame, not to its payload.
         payload_max: usize::from(session.frame_len_max) - 3,

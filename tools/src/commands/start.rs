@@ -56,6 +56,15 @@ impl Start {
         let stop = Stop::on_signals()?;
         start_log();
         let running = venue::start(&config, &dir).map_err(crate::errors::Failure::from)?;
+        let (taken, configured) = (running.connections_max(), config.session.connections_max);
+        if taken < configured {
+            tracing::warn!(
+                code = "connections",
+                taken,
+                configured,
+                "fewer connections than configured: the limit of open files is too low"
+            );
+        }
         self.announce(&config.venue.name, &running, output)?;
         attend(&running, &stop);
         let summary = running.stop().map_err(crate::errors::Failure::from)?;
