@@ -120,6 +120,43 @@ pub struct Refuse {
     pub client_order_id: [u8; 14],
 }
 
+/// The orders a mass cancel is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// Of this instrument id; of all when `None`.
+    pub instrument: Option<u32>,
+    /// Of this kind; of all when `None`.
+    pub action: Option<Action>,
+}
+
+/// The end of many orders at once.
+#[derive(Clone, Copy, Debug)]
+pub struct MassCancel {
+    /// Where it came from.
+    pub source: Source,
+    /// Its number, of the series of the orders.
+    pub user_ref_num: u32,
+    /// All ports of this firm, which must be the port's own; blank for the port alone.
+    pub firm: [u8; 4],
+    /// The symbol as received, given back.
+    pub symbol: [u8; 8],
+    /// Which orders, or why the request is invalid.
+    pub scope: Result<Scope, Reject>,
+}
+
+/// A stop to new orders, or its end.
+#[derive(Clone, Copy, Debug)]
+pub struct EntrySwitch {
+    /// Where it came from.
+    pub source: Source,
+    /// Its number, of the series of the orders.
+    pub user_ref_num: u32,
+    /// All ports of this firm, which must be the port's own; blank for the port alone.
+    pub firm: [u8; 4],
+    /// Whether new orders are let in again, or why the request is invalid.
+    pub is_enabled: Result<bool, Reject>,
+}
+
 /// A broker's connection that logged in.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionUp {
@@ -164,6 +201,10 @@ pub enum Command<'a> {
     Modify(Modify),
     /// Asks for the next `UserRefNum`.
     AccountQuery(Source),
+    /// Ends many orders.
+    MassCancel(MassCancel),
+    /// Stops or allows new orders.
+    EntrySwitch(EntrySwitch),
     /// An order refused at the door.
     Refuse(Refuse),
     /// Time passes: what is due expires. Given before any other command of a later time when

@@ -2,7 +2,7 @@
 
 use crate::{
     command::DayRoll,
-    engine::{Engine, RollStage, Work},
+    engine::{Engine, RollStage, Standing, Work},
     event::{Day, Directory, Event, Head, Sink, Trading},
     reject::CancelReason,
     types::Action,
@@ -66,10 +66,10 @@ impl Engine {
 
     fn close_port(&mut self, number: usize, sink: &mut impl Sink) {
         let port = &mut self.ports[number];
-        let had_begun = port.has_begun;
-        port.is_up = false;
-        port.has_begun = false;
+        let had_begun = port.standing != Standing::Absent;
+        port.standing = Standing::Absent;
         port.user_ref_mark = 0;
+        port.is_disabled = false;
         if had_begun {
             self.system(u16::try_from(number).unwrap_or(0), b'E', sink);
         }

@@ -38,6 +38,10 @@ pub(crate) enum Work {
     },
     /// Orders whose time has come end.
     Expire,
+    /// The orders in `scratch` from `next` on are cancelled.
+    CancelAll {
+        next: usize,
+    },
     /// A day ends and the next begins.
     Roll {
         stage: RollStage,
@@ -55,18 +59,29 @@ pub(crate) enum RollStage {
     OpenFeed,
 }
 
+/// A port's part in the day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It was not told of the start of this day.
+    Absent,
+    /// It was, and its connection is gone.
+    Down,
+    /// Its connection is open.
+    Up,
+}
+
 /// One broker's port.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Port {
     pub(crate) generation: u16,
-    pub(crate) is_up: bool,
-    /// It was told of the start of this day.
-    pub(crate) has_begun: bool,
+    pub(crate) standing: Standing,
     /// Highest number used today.
     pub(crate) user_ref_mark: u32,
     pub(crate) firm: [u8; 4],
     /// Orders of it that rest.
     pub(crate) live_orders: u32,
+    /// It lets no new orders in.
+    pub(crate) is_disabled: bool,
 }
 
 /// The matching engine of one shard.
@@ -109,11 +124,11 @@ impl Engine {
     pub fn new(capacity: Capacity) -> Self {
         let port = Port {
             generation: 0,
-            is_up: false,
-            has_begun: false,
+            standing: Standing::Absent,
             user_ref_mark: 0,
             firm: [b' '; 4],
             live_orders: 0,
+            is_disabled: false,
         };
         Self {
             store: Store {
@@ -158,6 +173,8 @@ impl Engine {
             Command::Replace(replace) => self.replace(replace, sink),
             Command::Cancel(cancel) => self.cancel(cancel, sink),
             Command::Modify(modify) => self.modify(modify, sink),
+            Command::MassCancel(request) => self.mass_cancel(request, sink),
+            Command::EntrySwitch(request) => self.switch_entry(request, sink),
             Command::AccountQuery(source) => self.account_query(*source, sink),
             Command::Refuse(refuse) => {
                 if self.is_current(refuse.source) {
@@ -175,7 +192,7 @@ impl Engine {
             Command::SessionUp(up) => self.session_up(*up, sink),
             Command::SessionDown(source) => {
                 if self.is_current(*source) {
-                    self.ports[usize::from(source.port)].is_up = false;
+                    self.ports[usize::from(source.port)].standing = Standing::Down;
                 }
             }
             Command::Define(instrument) => self.define(*instrument, sink),
@@ -194,11 +211,14 @@ impl Engine {
             Work::Idle => Work::Idle,
             Work::Sweep { slot } => self.sweep(slot, room, sink),
             Work::Expire => self.expire(room, sink),
+            Work::CancelAll { next } => self.cancel_all(next, room, sink),
             Work::Roll { stage, next } => self.roll(stage, next, room, sink),
         };
         match self.work {
             Work::Idle => Progress::Done,
-            Work::Sweep { .. } | Work::Expire | Work::Roll { .. } => Progress::More,
+            Work::Sweep { .. } | Work::Expire | Work::CancelAll { .. } | Work::Roll { .. } => {
+                Progress::More
+            }
         }
     }
 
@@ -247,7 +267,7 @@ impl Engine {
         let Some(port) = self.ports.get(usize::from(source.port)) else {
             return false;
         };
-        port.is_up && port.generation == source.generation
+        port.standing == Standing::Up && port.generation == source.generation
     }
 
     pub(crate) fn number(&self, port: u16, user_ref_num: u32) -> Number {
@@ -287,18 +307,17 @@ impl Engine {
     }
 
     fn session_up(&mut self, up: SessionUp, sink: &mut impl Sink) {
-        if self.day.is_some_and(|day| day.session != up.session) {
+        if self.day.is_none_or(|day| day.session != up.session) {
             return;
         }
-        let day_is_open = self.day.is_some();
         let Some(port) = self.ports.get_mut(usize::from(up.source.port)) else {
             return;
         };
+        let before = port.standing;
         port.generation = up.source.generation;
-        port.is_up = true;
+        port.standing = Standing::Up;
         port.firm = up.firm;
-        if day_is_open && !port.has_begun {
-            port.has_begun = true;
+        if before == Standing::Absent {
             self.system(up.source.port, b'S', sink);
         }
     }
@@ -331,7 +350,8 @@ impl Engine {
     /// Generation of the port's last connection and whether it is open.
     #[must_use]
     pub fn session(&self, port: u16) -> Option<(u16, bool)> {
-        self.ports.get(usize::from(port)).map(|port| (port.generation, port.is_up))
+        let port = self.ports.get(usize::from(port))?;
+        Some((port.generation, port.standing == Standing::Up))
     }
 
     /// The instruments listed, in the order in which they were.

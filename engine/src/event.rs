@@ -58,6 +58,7 @@ impl Event {
             kind::RESTED => View::Rested(transmute_ref!(self)),
             kind::ECHO => View::Echo(transmute_ref!(self)),
             kind::ACCOUNT => View::Account(transmute_ref!(self)),
+            kind::RESPONSE => View::Response(transmute_ref!(self)),
             kind::CANCEL_REJECTED => View::CancelRejected(transmute_ref!(self)),
             kind::SYSTEM => View::System(transmute_ref!(self)),
             kind::DIRECTORY => View::Directory(transmute_ref!(self)),
@@ -92,6 +93,7 @@ mod kind {
     pub(super) const TRADING: u8 = 12;
     pub(super) const DAY: u8 = 13;
     pub(super) const CANCEL_REJECTED: u8 = 14;
+    pub(super) const RESPONSE: u8 = 15;
 }
 
 /// What every event begins with.
@@ -324,6 +326,21 @@ pub struct Notice {
     pub(crate) pad: [u8; 48],
 }
 
+/// A mass cancel or a switch of order entry is accepted; its effects follow.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Response {
+    /// Port and number of the request.
+    pub head: Head,
+    /// The symbol as received; blank for a switch.
+    pub symbol: [u8; 8],
+    /// The firm as received.
+    pub firm: [u8; 4],
+    /// The type byte of the answer: `X`, `G` or `K`.
+    pub answer: u8,
+    pub(crate) pad: [u8; 35],
+}
+
 /// A system event for one port, or for the feed when the port is 0.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -407,6 +424,8 @@ pub enum View<'a> {
     Account(&'a Notice),
     /// A cancel or modify of a live order had values that are not allowed.
     CancelRejected(&'a Notice),
+    /// A request about many orders is accepted.
+    Response(&'a Response),
     /// A system event.
     System(&'a System),
     /// An instrument is listed.
@@ -439,6 +458,7 @@ make! {
     echo, ECHO, Echo;
     account, ACCOUNT, Notice;
     cancel_rejected, CANCEL_REJECTED, Notice;
+    response, RESPONSE, Response;
     system, SYSTEM, System;
     directory, DIRECTORY, Directory;
     trading, TRADING, Trading;

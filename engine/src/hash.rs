@@ -54,11 +54,11 @@ pub fn state_hash(engine: &Engine) -> [u8; 32] {
         put(&day.session);
     }
     for (number, port) in (0_u32..).zip(&engine.ports) {
-        let was_used = port.generation != 0 || port.has_begun || port.user_ref_mark != 0;
+        let was_used = port.generation != 0 || port.user_ref_mark != 0;
         if was_used {
             put(&number.to_le_bytes());
             put(&port.generation.to_le_bytes());
-            put(&[u8::from(port.is_up), u8::from(port.has_begun)]);
+            put(&[port.standing as u8, u8::from(port.is_disabled)]);
             put(&port.user_ref_mark.to_le_bytes());
             put(&port.firm);
             let newest = engine.user_refs.newest(number as usize).unwrap_or(u64::MAX);

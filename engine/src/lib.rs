@@ -17,6 +17,7 @@ pub mod hash;
 pub mod instrument;
 mod ladder;
 pub mod limits;
+mod mass;
 mod matching;
 #[cfg(feature = "naive")]
 pub mod naive;

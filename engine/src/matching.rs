@@ -63,6 +63,9 @@ impl Engine {
     }
 
     fn check_enter(&self, enter: &Enter<'_>) -> Result<(u16, Terms, Price), Reject> {
+        if self.ports[usize::from(enter.source.port)].is_disabled {
+            return Err(Reject::Firm);
+        }
         let book = self.book_of(enter.instrument).ok_or(Reject::Symbol)?;
         let terms = enter.terms?;
         let price = self.books[usize::from(book)].instrument.check_order(enter.qty, enter.px)?;
@@ -385,12 +388,16 @@ impl Engine {
         let Some(old_slot) = self.find(replace.source, replace.orig_user_ref_num) else {
             return;
         };
-        let reject = |engine: &Self, sink: &mut _| {
+        let reject = |engine: &Self, reason: Reject, sink: &mut _| {
             let text = replace.client_order_id;
-            engine.reject(port, replace.user_ref_num, Reject::Other as u16, text, sink);
+            engine.reject(port, replace.user_ref_num, reason as u16, text, sink);
         };
         if number == Number::Wild {
-            return reject(self, sink);
+            return reject(self, Reject::Other, sink);
+        }
+        if self.ports[usize::from(port)].is_disabled {
+            self.consume(port, replace.user_ref_num);
+            return reject(self, Reject::Firm, sink);
         }
         let old = *self.store.arena.unit(old_slot);
         let instrument = self.books[usize::from(old.book)].instrument;
@@ -404,7 +411,7 @@ impl Engine {
         };
         self.consume(port, replace.user_ref_num);
         if !self.can_replace(old_slot, replace.user_ref_num) {
-            return reject(self, sink);
+            return reject(self, Reject::Other, sink);
         }
         let old_order_ref = self.store.arena.order_ref(self.origin, old_slot).raw();
         self.unrest(old_slot);

@@ -4,14 +4,14 @@
 //! no step limit, nothing shared with the engine but the types. It gives references by the same
 //! rule (last freed slot first, then a fresh one), so whole event lists can be compared.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
-    command::{Command, DayRoll, Enter, Replace, Source, Terms},
+    command::{Command, DayRoll, Enter, EntrySwitch, MassCancel, Replace, Source, Terms},
     engine::Resting,
     event::{
         Canceled, Day, Directory, Entered, Event, Fill, Head, Marks, Modified, Notice, Rejected,
-        Rested, Sink, System, Trading,
+        Response, Rested, Sink, System, Trading,
     },
     instrument::Instrument,
     limits::USER_REF_JUMP_MAX,
@@ -75,6 +75,8 @@ enum Fate {
 pub struct Naive {
     books: Vec<Book>,
     ports: BTreeMap<u16, Port>,
+    /// Ports that let no new orders in.
+    disabled: BTreeSet<u16>,
     /// Port and number to instrument, side and price of the live order.
     live: BTreeMap<(u16, u32), (u32, Side, u32)>,
     /// Freed slots, the last one on top.
@@ -111,6 +113,8 @@ impl Naive {
                     self.modify(key, modify.action, modify.qty, sink);
                 }
             }
+            Command::MassCancel(request) => self.mass_cancel(request, sink),
+            Command::EntrySwitch(request) => self.switch_entry(request, sink),
             Command::AccountQuery(source) => {
                 if self.is_current(*source) {
                     let mark = self.ports[&source.port].mark;
@@ -134,15 +138,14 @@ impl Naive {
             }
             Command::Tick => self.expire(sink),
             Command::SessionUp(up) => {
-                if self.day.is_some_and(|day| day.session != up.session) {
+                if self.day.is_none_or(|day| day.session != up.session) {
                     return;
                 }
-                let is_open = self.day.is_some();
                 let port = self.ports.entry(up.source.port).or_default();
                 port.generation = up.source.generation;
                 port.is_up = true;
                 port.firm = up.firm;
-                if is_open && !port.has_begun {
+                if !port.has_begun {
                     port.has_begun = true;
                     self.system(up.source.port, b'S', sink);
                 }
@@ -276,6 +279,9 @@ impl Naive {
     }
 
     fn check(&mut self, enter: &Enter<'_>) -> Result<(Terms, Price), Reject> {
+        if self.disabled.contains(&enter.source.port) {
+            return Err(Reject::Firm);
+        }
         let instrument = self.book(enter.instrument).ok_or(Reject::Symbol)?.instrument;
         let terms = enter.terms?;
         let price = instrument.check_order(enter.qty, enter.px)?;
@@ -518,6 +524,10 @@ impl Naive {
         if USER_REF_JUMP_MAX < number - self.ports[&port].mark {
             return self.reject(port, number, Reject::Other as u16, text, sink);
         }
+        if self.disabled.contains(&port) {
+            self.consume(port, number);
+            return self.reject(port, number, Reject::Firm as u16, text, sink);
+        }
         let Some(book) = self.book(old.instrument) else { return };
         let checked = book.instrument.check_order(replace.qty, replace.px);
         let terms = replace.terms.and_then(|terms| {
@@ -548,6 +558,81 @@ impl Naive {
         self.work(order, fate, sink);
     }
 
+    /// Takes the number of a request about many orders; `false` when it is ignored or refused.
+    fn admit(
+        &mut self,
+        source: Source,
+        number: u32,
+        firm: [u8; 4],
+        fault: Option<Reject>,
+        sink: &mut impl Sink,
+    ) -> bool {
+        let port = self.ports.get(&source.port).copied().unwrap_or_default();
+        if !self.is_current(source) || (number <= port.mark && source.channel == 0) {
+            return false;
+        }
+        let is_wild = source.channel != 0 || USER_REF_JUMP_MAX < number - port.mark;
+        let is_foreign = firm != *b"    " && firm != port.firm;
+        if !is_wild {
+            self.consume(source.port, number);
+        }
+        let reason = match (is_wild, fault, is_foreign) {
+            (true, _, _) => Reject::Other,
+            (false, Some(fault), _) => fault,
+            (false, None, true) => Reject::Firm,
+            (false, None, false) => return true,
+        };
+        self.reject(source.port, number, reason as u16, [b' '; 14], sink);
+        false
+    }
+
+    fn is_meant(&self, source: Source, firm: [u8; 4], port: u16) -> bool {
+        port == source.port || (firm != *b"    " && self.ports[&port].firm == firm)
+    }
+
+    fn mass_cancel(&mut self, request: &MassCancel, sink: &mut impl Sink) {
+        let MassCancel { source, user_ref_num, firm, symbol, scope } = *request;
+        if !self.admit(source, user_ref_num, firm, scope.err(), sink) {
+            return;
+        }
+        let Ok(scope) = scope else { return };
+        let head = self.head(source.port, user_ref_num, Action::Buy);
+        let (answer, pad) = (b'X', [0; 35]);
+        sink.push(Event::response(Response { head, symbol, firm, answer, pad }));
+        let mut orders = self.orders();
+        orders.retain(|order| {
+            self.is_meant(source, firm, order.resting.port)
+                && scope.instrument.is_none_or(|id| id == order.instrument)
+                && scope.action.is_none_or(|action| action == order.resting.action)
+        });
+        orders.sort_by_key(|order| order.resting.entered_seq);
+        for Order { resting, .. } in orders {
+            self.tell_canceled((resting.port, resting.user_ref_num), resting.open, b'U', sink);
+        }
+    }
+
+    fn switch_entry(&mut self, request: &EntrySwitch, sink: &mut impl Sink) {
+        let EntrySwitch { source, user_ref_num, firm, is_enabled } = *request;
+        if !self.admit(source, user_ref_num, firm, is_enabled.err(), sink) {
+            return;
+        }
+        let is_enabled = is_enabled.unwrap_or_default();
+        let meant: Vec<u16> = self.ports.keys().copied().collect();
+        for port in meant {
+            if !self.is_meant(source, firm, port) {
+                continue;
+            }
+            if is_enabled {
+                self.disabled.remove(&port);
+            } else {
+                self.disabled.insert(port);
+            }
+        }
+        let head = self.head(source.port, user_ref_num, Action::Buy);
+        let (symbol, answer) = ([b' '; 8], if is_enabled { b'K' } else { b'G' });
+        sink.push(Event::response(Response { head, symbol, firm, answer, pad: [0; 35] }));
+    }
+
     fn roll(&mut self, roll: DayRoll, sink: &mut impl Sink) {
         if self.day.is_some() {
             let mut orders = self.orders();
@@ -564,6 +649,7 @@ impl Naive {
             for port in self.ports.values_mut() {
                 (port.is_up, port.has_begun, port.mark) = (false, false, 0);
             }
+            self.disabled.clear();
             b"MEC".iter().for_each(|&code| self.system(0, code, sink));
         }
         self.match_count = 0;

@@ -16,7 +16,7 @@ pub enum Reject {
     IntermarketSweep = 0x08,
     /// The side is none.
     Side = 0x09,
-    /// The firm is not that of the port.
+    /// The firm is not that of the port, or lets no new orders in.
     Firm = 0x0C,
     /// The minimum quantity exceeds the quantity, or the order may rest.
     MinQty = 0x0D,

@@ -14,6 +14,9 @@ struct Page {
     /// Port and page number; of a free page the next free one.
     key: u64,
     live_count: u32,
+    /// The port's page filled before this one, and the one after.
+    older: u32,
+    newer: u32,
     slots: [u32; USER_REF_PAGE_LEN as usize],
 }
 
@@ -29,6 +32,8 @@ pub(crate) struct UserRefs {
     buckets: Vec<u32>,
     /// By port: the page being filled.
     newest: Vec<u32>,
+    /// By port: the oldest and the last page it holds.
+    ends: Vec<[u32; 2]>,
     /// By port: pages held, at most `quota`.
     held: Vec<u32>,
     quota: u32,
@@ -48,12 +53,15 @@ impl UserRefs {
         let pages_max = capacity.user_ref_pages;
         let ports = usize::from(capacity.ports) + 1;
         let buckets_len = (pages_max as usize * 2).next_power_of_two();
-        let empty = Page { key: 0, live_count: 0, slots: [NONE; USER_REF_PAGE_LEN as usize] };
+        let (older, newer) = (NONE, NONE);
+        let slots = [NONE; USER_REF_PAGE_LEN as usize];
+        let empty = Page { key: 0, live_count: 0, older, newer, slots };
         let mut table = Self {
             pages: vec![empty; pages_max as usize],
             free: NONE,
             buckets: vec![NONE; buckets_len],
             newest: vec![NONE; ports],
+            ends: vec![[NONE; 2]; ports],
             held: vec![0; ports],
             quota: capacity.port_pages,
         };
@@ -74,6 +82,7 @@ impl UserRefs {
         self.buckets.fill(NONE);
         self.newest.fill(NONE);
         self.held.fill(0);
+        self.ends.fill([NONE; 2]);
         for page in &mut self.pages {
             page.live_count = 0;
             page.slots.fill(NONE);
@@ -145,6 +154,10 @@ impl UserRefs {
         let page = &mut self.pages[index as usize];
         self.free = u32::try_from(page.key).unwrap_or(NONE);
         page.key = key;
+        let [_, last] = self.ends[usize::from(port)];
+        (page.older, page.newer) = (last, NONE);
+        self.join(usize::from(port), last, index);
+        self.join(usize::from(port), index, NONE);
         let mut at = self.home(key);
         while self.buckets[at] != NONE {
             at = self.after(at);
@@ -180,6 +193,29 @@ impl UserRefs {
         }
     }
 
+    /// Makes two pages of a port neighbours; [`NONE`] stands for the end of its list.
+    fn join(&mut self, port: usize, older: u32, newer: u32) {
+        match self.pages.get_mut(older as usize) {
+            Some(page) => page.newer = newer,
+            None => self.ends[port][0] = newer,
+        }
+        match self.pages.get_mut(newer as usize) {
+            Some(page) => page.older = older,
+            None => self.ends[port][1] = older,
+        }
+    }
+
+    /// The slots of a port's live orders, by rising number.
+    pub(crate) fn live(&self, port: u16) -> impl Iterator<Item = u32> + '_ {
+        let [mut at, _] = self.ends[usize::from(port)];
+        let pages = core::iter::from_fn(move || {
+            let page = self.pages.get(at as usize)?;
+            at = page.newer;
+            Some(page)
+        });
+        pages.flat_map(|page| page.slots.iter().copied().filter(|&slot| slot != NONE))
+    }
+
     /// The first number of the page that `port` is filling, if it is filling one.
     pub(crate) fn newest(&self, port: usize) -> Option<u64> {
         let page = self.pages.get(self.newest[port] as usize)?;
@@ -188,7 +224,9 @@ impl UserRefs {
 
     /// Takes a page out of the hash table, closing the gap, and frees it.
     fn free_page(&mut self, index: u32) {
-        self.held[port_of(self.pages[index as usize].key)] -= 1;
+        let Page { key, older, newer, .. } = self.pages[index as usize];
+        self.held[port_of(key)] -= 1;
+        self.join(port_of(key), older, newer);
         let Some(mut gap) = self.bucket_of(self.pages[index as usize].key) else {
             return;
         };
@@ -251,6 +289,10 @@ mod tests {
             } else if let Some(&(port, number)) = model.keys().nth(random as usize % 40) {
                 refs.clear(port, number);
                 model.remove(&(port, number));
+            }
+            for port in 1..=3 {
+                let live = model.range((port, 0)..(port + 1, 0)).map(|(_, &slot)| slot);
+                assert!(refs.live(port).eq(live), "port {port}");
             }
             for (&(port, number), &slot) in &model {
                 assert_eq!(refs.get(port, number), Some(slot));

@@ -124,7 +124,35 @@ body! {
         pub reserved: [u8; 3],
     }
 
-    /// A question for the next number.
+    /// The end of many orders; appendage elements follow.
+    pub struct MassCancel, 24 {
+        /// The broker's port.
+        pub port: U16,
+        /// Generation of its connection.
+        pub generation: U16,
+        /// The client's number of the request.
+        pub user_ref_num: U32,
+        /// Instrument id; 0 for a blank or unknown symbol.
+        pub instrument: U32,
+        /// Firm as received.
+        pub firm: [u8; 4],
+        /// Symbol as received.
+        pub symbol: [u8; 8],
+    }
+
+    /// A stop to order entry, or its end, as the kind says; appendage elements follow.
+    pub struct EntrySwitch, 12 {
+        /// The broker's port.
+        pub port: U16,
+        /// Generation of its connection.
+        pub generation: U16,
+        /// The client's number of the request.
+        pub user_ref_num: U32,
+        /// Firm as received.
+        pub firm: [u8; 4],
+    }
+
+    /// A question for the next number; appendage elements follow.
     pub struct AccountQuery, 4 {
         /// The broker's port.
         pub port: U16,

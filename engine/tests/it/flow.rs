@@ -1,7 +1,10 @@
 //! A seeded stream of commands that visits every rule, valid and invalid alike.
 
 use uncross_engine::{
-    command::{Cancel, Command, DayRoll, Enter, Modify, Refuse, Replace, SessionUp, Source, Terms},
+    command::{
+        Cancel, Command, DayRoll, Enter, EntrySwitch, MassCancel, Modify, Refuse, Replace, Scope,
+        SessionUp, Source, Terms,
+    },
     instrument::Instrument,
     reject::Reject,
     types::{Action, Capacity, TimeInForce},
@@ -147,6 +150,22 @@ impl Flow {
         })
     }
 
+    fn firm(&mut self) -> [u8; 4] {
+        *[b"    ", b"FIRM", b"FIRM", b"ELSE"][self.random.below(4) as usize]
+    }
+
+    fn scope(&mut self) -> Result<Scope, Reject> {
+        if self.random.one_in(10) {
+            return Err(Reject::Symbol);
+        }
+        let instrument = 1 + self.random.below(2 * INSTRUMENTS);
+        let action = Action::from_code(u8::try_from(self.random.below(4)).unwrap());
+        Ok(Scope {
+            instrument: (instrument <= INSTRUMENTS).then_some(instrument),
+            action: self.random.one_in(3).then_some(action),
+        })
+    }
+
     /// A new number, now and then a used or an absurd one.
     fn next_number(&mut self, port: u16) -> u32 {
         let mark = &mut self.marks[usize::from(port)];
@@ -189,7 +208,20 @@ impl Flow {
                 reason: 0x29,
                 client_order_id: *b"REFUSED       ",
             }),
-            30..35 => Command::Tick,
+            30..33 => Command::Tick,
+            33 => Command::MassCancel(MassCancel {
+                source,
+                user_ref_num: self.next_number(port),
+                firm: self.firm(),
+                symbol: *b"        ",
+                scope: self.scope(),
+            }),
+            34 => Command::EntrySwitch(EntrySwitch {
+                source,
+                user_ref_num: self.next_number(port),
+                firm: self.firm(),
+                is_enabled: Ok(!self.random.one_in(4)),
+            }),
             35..235 => Command::Cancel(Cancel {
                 source,
                 user_ref_num: self.past_number(port),

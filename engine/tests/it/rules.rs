@@ -2,7 +2,10 @@
 
 use uncross_engine::{
     Engine,
-    command::{Cancel, Command, DayRoll, Enter, Modify, Refuse, Replace, SessionUp, Source, Terms},
+    command::{
+        Cancel, Command, DayRoll, Enter, EntrySwitch, MassCancel, Modify, Refuse, Replace, Scope,
+        SessionUp, Source, Terms,
+    },
     event::{Event, View},
     limits,
     types::{Action, Capacity, Price, Side, TimeInForce},
@@ -147,6 +150,7 @@ fn short(event: &Event) -> String {
         View::Echo(it) => format!("+{}", it.len),
         View::Account(it) => format!("Q{}", it.head.user_ref_num),
         View::CancelRejected(it) => format!("I{}", it.head.user_ref_num),
+        View::Response(it) => format!("{}{}", it.answer as char, it.head.user_ref_num),
         View::System(it) => format!("S{} {}", it.head.port, it.code as char),
         View::Directory(it) => format!("L{}", it.locate),
         View::Trading(it) => format!("H{}", it.state as char),
@@ -440,6 +444,59 @@ fn a_refusal_of_the_door_consumes_its_number_like_an_order() {
     assert_eq!(stage.say(&refuse(3)), ["J3 0x29"]);
     assert_eq!(stage.say(&refuse(3)), [""; 0]);
     assert_eq!(stage.enter(1, 3, BUY, 1, 1_000), [""; 0]);
+}
+
+/// A mass cancel by port 1 with this number.
+fn mass_cancel(number: u32, firm: [u8; 4], scope: Scope) -> Command<'static> {
+    let source = Source { port: 1, generation: 1, channel: 0 };
+    let (user_ref_num, symbol, scope) = (number, [b' '; 8], Ok(scope));
+    Command::MassCancel(MassCancel { source, user_ref_num, firm, symbol, scope })
+}
+
+#[test]
+fn a_mass_cancel_ends_what_it_names_in_entry_order() {
+    const ALL: Scope = Scope { instrument: None, action: None };
+    let stage = || {
+        let mut stage = Stage::new();
+        stage.tell(&Command::Define(instrument(2)));
+        stage.enter(1, 1, BUY, 5, 905);
+        stage.enter(2, 1, BUY, 5, 900);
+        stage.enter(1, 2, SELL, 5, 1_000);
+        let mut other = order(1, 3, SELL, 5, 1_000);
+        other.instrument = 2;
+        stage.say(&Command::Enter(other));
+        stage
+    };
+    let port = stage().say(&mass_cancel(9, *b"    ", ALL));
+    assert_eq!(port, ["X9", "C1 5 U left 0", "C2 5 U left 0", "C3 5 U left 0"]);
+    let firm = stage().say(&mass_cancel(9, *b"FIRM", ALL));
+    assert_eq!(firm, ["X9", "C1 5 U left 0", "C1 5 U left 0", "C2 5 U left 0", "C3 5 U left 0"]);
+    let side = Scope { instrument: None, action: Some(SELL) };
+    let side = stage().say(&mass_cancel(9, *b"    ", side));
+    assert_eq!(side, ["X9", "C2 5 U left 0", "C3 5 U left 0"]);
+    let symbol = Scope { instrument: Some(2), action: None };
+    assert_eq!(stage().say(&mass_cancel(9, *b"    ", symbol)), ["X9", "C3 5 U left 0"]);
+    let mut stage = stage();
+    assert_eq!(stage.say(&mass_cancel(9, *b"ELSE", ALL)), ["J9 0x0c"]);
+    assert_eq!(stage.say(&mass_cancel(9, *b"    ", ALL)), [""; 0], "the number is used");
+}
+
+#[test]
+fn disabled_entry_refuses_orders_and_replaces_and_lets_cancels_pass() {
+    let mut stage = Stage::new();
+    let source = Source { port: 1, generation: 1, channel: 0 };
+    let switch = |user_ref_num, is_enabled| {
+        let (firm, is_enabled) = (*b"FIRM", Ok(is_enabled));
+        Command::EntrySwitch(EntrySwitch { source, user_ref_num, firm, is_enabled })
+    };
+    stage.enter(2, 1, BUY, 5, 900);
+    assert_eq!(stage.say(&switch(1, false)), ["G1"]);
+    assert_eq!(stage.enter(1, 2, BUY, 5, 900), ["J2 0x0c"]);
+    assert_eq!(stage.enter(2, 2, BUY, 5, 900), ["J2 0x0c"], "the whole firm is disabled");
+    assert_eq!(stage.replace(2, 1, 3, 4, 900), ["J3 0x0c"]);
+    assert_eq!(stage.cancel(2, 1, 3), ["C1 2 U left 3"], "the old order stands");
+    assert_eq!(stage.say(&switch(3, true)), ["K3"]);
+    assert_eq!(stage.replace(2, 1, 4, 4, 900), ["U1>4 4@900 rests"]);
 }
 
 #[test]

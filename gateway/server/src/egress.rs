@@ -11,14 +11,14 @@ use std::{
 
 use uncross_engine::{
     event::{
-        Canceled, Directory, Echo, Entered, Event, Fill, Head, Modified, Rejected, Rested, System,
-        Trading, View,
+        Canceled, Directory, Echo, Entered, Event, Fill, Head, Modified, Rejected, Response,
+        Rested, System, Trading, View,
     },
     limits::{ECHO_LEN_MAX, INSTRUMENTS_MAX},
     types::Side,
 };
 use uncross_wire::{
-    TypeByte,
+    Layout, TypeByte,
     itch::{
         self,
         order::{AddOrder, OrderCancel, OrderDelete, OrderExecuted, OrderReplace},
@@ -192,6 +192,7 @@ impl Egress {
                 let message = outbound::CancelReject { kind, timestamp_ns, user_ref_num };
                 self.report(notice.head.port, &message, &[])
             }
+            View::Response(response) => self.response(response),
             View::System(system) => self.system(system),
             View::Directory(directory) => self.directory(directory),
             View::Trading(trading) => self.trading(trading),
@@ -439,6 +440,47 @@ impl Egress {
         } else {
             let (kind, cancelled_shares) = (TypeByte::new(), qty.into());
             self.publish(&OrderCancel { kind, header, order_reference, cancelled_shares })
+        }
+    }
+
+    fn response(&mut self, response: &Response) -> io::Result<()> {
+        let Response { head, symbol, firm, answer, .. } = *response;
+        let (timestamp_ns, user_ref_num) = (self.stamp(&head).into(), head.user_ref_num.into());
+        let appendage_len_bytes = 0.into();
+        match answer {
+            outbound::MassCancelResponse::KIND => {
+                let message = outbound::MassCancelResponse {
+                    kind: TypeByte::new(),
+                    timestamp_ns,
+                    user_ref_num,
+                    firm,
+                    symbol,
+                    appendage_len_bytes,
+                };
+                self.report(head.port, &message, &[])
+            }
+            outbound::EnableResponse::KIND => {
+                let kind = TypeByte::new();
+                let message = outbound::EnableResponse {
+                    kind,
+                    timestamp_ns,
+                    user_ref_num,
+                    firm,
+                    appendage_len_bytes,
+                };
+                self.report(head.port, &message, &[])
+            }
+            _ => {
+                let kind = TypeByte::new();
+                let message = outbound::DisableResponse {
+                    kind,
+                    timestamp_ns,
+                    user_ref_num,
+                    firm,
+                    appendage_len_bytes,
+                };
+                self.report(head.port, &message, &[])
+            }
         }
     }
 

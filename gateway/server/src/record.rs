@@ -4,7 +4,10 @@
 //! stores it, and [`decode`] makes the command from it, in the running core as in any replay.
 
 use uncross_engine::{
-    command::{Cancel, Command, DayRoll, Enter, Modify, Refuse, Replace, SessionUp, Source},
+    command::{
+        Cancel, Command, DayRoll, Enter, EntrySwitch, MassCancel, Modify, Refuse, Replace,
+        SessionUp, Source,
+    },
     instrument::Instrument,
     limits::{self, ECHO_LEN_MAX},
     reject::Reject,
@@ -12,8 +15,8 @@ use uncross_engine::{
 use uncross_journal::{
     body,
     format::kind::{
-        ACCOUNT_QUERY, CANCEL, CONFIGURATION, DAY_ROLL, ENTER, MODIFY, REFUSE, REPLACE,
-        SESSION_DOWN, SESSION_UP, TICK,
+        ACCOUNT_QUERY, CANCEL, CONFIGURATION, DAY_ROLL, DISABLE_ENTRY, ENABLE_ENTRY, ENTER,
+        MASS_CANCEL, MODIFY, REFUSE, REPLACE, SESSION_DOWN, SESSION_UP, TICK,
     },
 };
 use uncross_wire::ouch::{
@@ -24,7 +27,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::{
     limits::{BODY_LEN_MAX, HEADER_LEN, RECORD_LEN_MAX},
-    terms::{action, channel, enter_terms, is_plain, replace_terms},
+    terms::{action, channel, enter_terms, is_plain, replace_terms, scope},
 };
 
 /// A record before it has a sequence number, a time and a checksum.
@@ -65,7 +68,7 @@ impl Draft {
 
     /// A broker's message; `instrument` is the id its symbol stands for.
     ///
-    /// What the venue does not offer becomes a refusal. Appendages longer than a record holds are
+    /// Appendages longer than a record holds are
     /// unreadable anyway (every known tag once takes less) and are cut.
     pub(crate) fn set_inbound(
         &mut self,
@@ -115,24 +118,28 @@ impl Draft {
             Inbound::AccountQuery(..) => {
                 self.set(ACCOUNT_QUERY, &body::AccountQuery { port, generation }, rest);
             }
-            Inbound::MassCancel(request, _) => self.refuse(source, request.user_ref_num.get()),
-            Inbound::DisableEntry(request, _) => self.refuse(source, request.user_ref_num.get()),
-            Inbound::EnableEntry(request, _) => self.refuse(source, request.user_ref_num.get()),
+            Inbound::MassCancel(request, _) => {
+                let body = body::MassCancel {
+                    port,
+                    generation,
+                    user_ref_num: request.user_ref_num.get().into(),
+                    instrument: instrument(request.symbol).into(),
+                    firm: request.firm,
+                    symbol: request.symbol,
+                };
+                self.set(MASS_CANCEL, &body, rest);
+            }
+            Inbound::DisableEntry(request, _) => {
+                let (user_ref_num, firm) = (request.user_ref_num.get().into(), request.firm);
+                let body = body::EntrySwitch { port, generation, user_ref_num, firm };
+                self.set(DISABLE_ENTRY, &body, rest);
+            }
+            Inbound::EnableEntry(request, _) => {
+                let (user_ref_num, firm) = (request.user_ref_num.get().into(), request.firm);
+                let body = body::EntrySwitch { port, generation, user_ref_num, firm };
+                self.set(ENABLE_ENTRY, &body, rest);
+            }
         }
-    }
-
-    fn refuse(&mut self, source: Source, user_ref_num: u32) {
-        let body = body::Refuse {
-            port: source.port.into(),
-            generation: source.generation.into(),
-            user_ref_num: user_ref_num.into(),
-            user_ref_index: 0,
-            reserved: 0,
-            reason: (Reject::Other as u16).into(),
-            client_order_id: [b' '; 14],
-            tail: [0; 2],
-        };
-        self.set(REFUSE, &body, &[]);
     }
 
     /// A connection that logged in.
@@ -330,20 +337,7 @@ pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
                 qty: body.qty.get(),
             })
         }
-        ACCOUNT_QUERY => {
-            let (body, rest) = split::<body::AccountQuery>(kind, bytes)?;
-            Command::AccountQuery(source!(body, rest))
-        }
-        REFUSE => {
-            let (body, _) = split::<body::Refuse>(kind, bytes)?;
-            Command::Refuse(Refuse {
-                source: source!(body),
-                user_ref_num: body.user_ref_num.get(),
-                reason: body.reason.get(),
-                client_order_id: body.client_order_id,
-            })
-        }
-        _ => return decode_venue(kind, bytes),
+        _ => return decode_request(kind, bytes),
     })
 }
 
@@ -369,6 +363,46 @@ pub fn decode_capacity(kind: u8, bytes: &[u8]) -> Result<limits::Capacity, Recor
         user_ref_pages: body.user_ref_pages.get(),
         instruments: body.instruments.get(),
         ports: body.ports.get(),
+    })
+}
+
+/// The broker's requests that are no orders.
+fn decode_request(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
+    Ok(match kind {
+        ACCOUNT_QUERY => {
+            let (body, rest) = split::<body::AccountQuery>(kind, bytes)?;
+            Command::AccountQuery(source!(body, rest))
+        }
+        MASS_CANCEL => {
+            let (body, rest) = split::<body::MassCancel>(kind, bytes)?;
+            Command::MassCancel(MassCancel {
+                source: source!(body, rest),
+                user_ref_num: body.user_ref_num.get(),
+                firm: body.firm,
+                symbol: body.symbol,
+                scope: scope(body, rest),
+            })
+        }
+        DISABLE_ENTRY | ENABLE_ENTRY => {
+            let (body, rest) = split::<body::EntrySwitch>(kind, bytes)?;
+            let is_plain = is_plain(rest, TagSet::ENTRY_SWITCH);
+            Command::EntrySwitch(EntrySwitch {
+                source: source!(body, rest),
+                user_ref_num: body.user_ref_num.get(),
+                firm: body.firm,
+                is_enabled: is_plain.then_some(kind == ENABLE_ENTRY).ok_or(Reject::Other),
+            })
+        }
+        REFUSE => {
+            let (body, _) = split::<body::Refuse>(kind, bytes)?;
+            Command::Refuse(Refuse {
+                source: source!(body),
+                user_ref_num: body.user_ref_num.get(),
+                reason: body.reason.get(),
+                client_order_id: body.client_order_id,
+            })
+        }
+        _ => return decode_venue(kind, bytes),
     })
 }
 

@@ -4,7 +4,7 @@
 //! whenever the record is applied.
 
 use uncross_engine::{
-    command::Terms,
+    command::{Scope, Terms},
     reject::Reject,
     types::{Action, Capacity, TimeInForce},
 };
@@ -121,6 +121,21 @@ struct Offered {
     post_only: bool,
     expire_s: u32,
     min_qty: u32,
+}
+
+/// What a mass cancel is about: a symbol or all, and with tag 27 one kind of order.
+pub(crate) fn scope(body: &body::MassCancel, elements: &[u8]) -> Result<Scope, Reject> {
+    let instrument = match body.instrument.get() {
+        0 if body.symbol.trim_ascii().is_empty() => None,
+        0 => return Err(Reject::Symbol),
+        id => Some(id),
+    };
+    let options = appendage::parse(elements, TagSet::MASS_CANCEL).or(Err(Reject::Other))?;
+    if options.group_id.is_some() {
+        return Err(Reject::Other);
+    }
+    let action = options.side.map(|side| action(side).ok_or(Reject::Side)).transpose()?;
+    Ok(Scope { instrument, action })
 }
 
 /// Whether the appendage of a Cancel or Modify can be read and is about this channel.

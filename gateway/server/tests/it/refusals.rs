@@ -314,16 +314,37 @@ fn a_replace_with_bad_values_cancels_the_order_and_consumes_no_number() {
 }
 
 #[test]
-fn mass_cancels_and_entry_switches_are_refused_and_consume_their_number() {
+fn requests_about_many_orders_are_answered_and_bad_ones_refused() {
     let venue = TestVenue::start();
+    let mut feed = venue.data(0);
     let mut alice = venue.orders("ALICE", 0);
     alice.message();
-    alice.ouch(b"C\0\0\0\x01FIRMDEMO    \0\0");
-    alice.ouch(b"D\0\0\0\x02FIRM\0\0");
-    alice.ouch(b"E\0\0\0\x03FIRM\0\0");
-    for number in 1..=3 {
-        assert_eq!(reject_code(&alice.message(), number), 0x0F);
+    alice.ouch(enter(1, b'B', 5, 1_000_000).as_bytes());
+    alice.ouch(enter(2, b'S', 5, 1_100_000).as_bytes());
+    alice.messages(2);
+    let refused: [(&[u8], u16); 7] = [
+        (b"C\0\0\0\x03ELSEDEMO    \0\0", 0x0C),
+        (b"C\0\0\0\x04FIRMNOTHERE \0\0", 0x17),
+        (b"C\0\0\0\x05FIRMDEMO    \0\x04\x03\x18\0\x01", 0x0F),
+        (b"C\0\0\0\x06FIRMDEMO    \0\x03\x02\x1bX", 0x09),
+        (b"C\0\0\0\x07FIRMDEMO    \0\x03\x02\x63x", 0x0F),
+        (b"D\0\0\0\x08ELSE\0\0", 0x0C),
+        (b"E\0\0\0\x09FIRM\0\x03\x02\x1bB", 0x0F),
+    ];
+    for (number, (message, code)) in (3..).zip(refused) {
+        alice.ouch(message);
+        assert_eq!(reject_code(&alice.message(), number), code, "{}", message.escape_ascii());
     }
+    alice.ouch(b"D\0\0\0\x0aFIRM\0\0");
+    alice.ouch(enter(11, b'B', 5, 1_000_000).as_bytes());
+    alice.ouch(b"E\0\0\0\x0c    \0\0");
+    alice.ouch(b"C\0\0\0\x0dFIRMDEMO    \0\x03\x02\x1bS");
+    alice.ouch(b"C\0\0\0\x0e            \0\0");
+    let messages = alice.sync();
+    assert_eq!(messages.iter().map(|it| it[0]).collect::<Vec<_>>(), b"GJKXCXCQ");
+    assert_eq!(messages[3][9..27], *b"\0\0\0\x0dFIRMDEMO    \0\0");
+    let seen: Vec<u8> = feed.messages(4).iter().map(|it| it[0]).collect();
+    assert_eq!(seen, b"AADD");
 }
 
 #[test]

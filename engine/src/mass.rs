@@ -1,0 +1,111 @@
+//! Requests about many orders at once: mass cancel, and the switch of order entry.
+
+use crate::{
+    command::{EntrySwitch, MassCancel, Source},
+    engine::{Engine, Number, Work},
+    event::{Event, Head, Response, Sink},
+    reject::{CancelReason, Reject},
+    types::Action,
+};
+
+/// A firm or symbol that says nothing.
+const fn is_blank(text: &[u8]) -> bool {
+    text.trim_ascii().is_empty()
+}
+
+impl Engine {
+    pub(crate) fn mass_cancel(&mut self, request: &MassCancel, sink: &mut impl Sink) {
+        let MassCancel { source, user_ref_num, firm, symbol, scope } = *request;
+        let Some(scope) = self.admit(source, user_ref_num, firm, scope, sink) else { return };
+        self.respond(source.port, user_ref_num, (firm, symbol), b'X', sink);
+        let mut slots = core::mem::take(&mut self.scratch);
+        slots.clear();
+        for other in 1..=self.capacity.ports {
+            if self.is_meant(source.port, firm, other) {
+                slots.extend(self.user_refs.live(other));
+            }
+        }
+        slots.retain(|&slot| {
+            let unit = self.store.arena.unit(slot);
+            let id = self.books[usize::from(unit.book)].instrument.id;
+            scope.instrument.is_none_or(|instrument| instrument == id)
+                && scope.action.is_none_or(|action| action == unit.action())
+        });
+        slots.sort_unstable_by_key(|&slot| self.store.arena.entered_seq(slot));
+        self.scratch = slots;
+        self.work = Work::CancelAll { next: 0 };
+    }
+
+    pub(crate) fn switch_entry(&mut self, request: &EntrySwitch, sink: &mut impl Sink) {
+        let EntrySwitch { source, user_ref_num, firm, is_enabled } = *request;
+        let Some(is_enabled) = self.admit(source, user_ref_num, firm, is_enabled, sink) else {
+            return;
+        };
+        for other in 1..=self.capacity.ports {
+            if self.is_meant(source.port, firm, other) {
+                self.ports[usize::from(other)].is_disabled = !is_enabled;
+            }
+        }
+        let answer = if is_enabled { b'K' } else { b'G' };
+        self.respond(source.port, user_ref_num, (firm, [b' '; 8]), answer, sink);
+    }
+
+    /// Ends the orders noted in `scratch`, from `next` on.
+    pub(crate) fn cancel_all(&mut self, next: usize, room: usize, sink: &mut impl Sink) -> Work {
+        let end = self.scratch.len().min(next + room);
+        for at in next..end {
+            self.cancel_resting(self.scratch[at], CancelReason::User, sink);
+        }
+        if end < self.scratch.len() { Work::CancelAll { next: end } } else { Work::Idle }
+    }
+
+    /// Takes a request's number, and gives what it asks for unless that is refused.
+    fn admit<T>(
+        &mut self,
+        source: Source,
+        user_ref_num: u32,
+        firm: [u8; 4],
+        asked: Result<T, Reject>,
+        sink: &mut impl Sink,
+    ) -> Option<T> {
+        if !self.is_current(source) {
+            return None;
+        }
+        let Source { port, channel, .. } = source;
+        let number = self.number(port, user_ref_num);
+        if number == Number::Old && channel == 0 {
+            return None;
+        }
+        let reason = if number == Number::Wild || channel != 0 {
+            Reject::Other
+        } else {
+            self.consume(port, user_ref_num);
+            match asked {
+                Ok(_) if !is_blank(&firm) && firm != self.ports[usize::from(port)].firm => {
+                    Reject::Firm
+                }
+                Ok(asked) => return Some(asked),
+                Err(reason) => reason,
+            }
+        };
+        self.reject(port, user_ref_num, reason as u16, [b' '; 14], sink);
+        None
+    }
+
+    /// Whether a request from `port` naming `firm` is about the port `other`.
+    fn is_meant(&self, port: u16, firm: [u8; 4], other: u16) -> bool {
+        other == port || (!is_blank(&firm) && self.ports[usize::from(other)].firm == firm)
+    }
+
+    fn respond(
+        &self,
+        port: u16,
+        user_ref_num: u32,
+        (firm, symbol): ([u8; 4], [u8; 8]),
+        answer: u8,
+        sink: &mut impl Sink,
+    ) {
+        let head = Head::new(port, user_ref_num, Action::Buy, self.now_ns);
+        sink.push(Event::response(Response { head, symbol, firm, answer, pad: [0; 35] }));
+    }
+}
