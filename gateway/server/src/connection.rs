@@ -11,9 +11,9 @@ use uncross_wire::soup::{self, Frame, FrameError};
 
 use crate::{
     auth::Identity,
-    egress::{Egress, StreamId},
     limits::{INBOX_LEN, WRITE_PER_TURN},
     notice::Closed,
+    streams::{StreamId, Streams},
 };
 
 /// Which listener a connection came through.
@@ -214,8 +214,8 @@ impl Connection {
     }
 
     /// Whether nothing of its stream is half sent.
-    pub(crate) fn is_level_with(&self, egress: &Egress) -> bool {
-        self.stream.is_none_or(|(id, position)| position == egress.stream(id).len())
+    pub(crate) fn is_level_with(&self, streams: &Streams) -> bool {
+        self.stream.is_none_or(|(id, position)| position == streams.stream(id).len())
     }
 
     pub(crate) const fn follow(&mut self, id: StreamId, position: usize) {
@@ -228,23 +228,23 @@ impl Connection {
     }
 
     /// Bytes of its stream that it has not taken; 0 while it is still catching up.
-    pub(crate) fn lag(&self, egress: &Egress) -> usize {
+    pub(crate) fn lag(&self, streams: &Streams) -> usize {
         match self.stream {
-            Some((id, position)) if self.is_level => egress.stream(id).len() - position,
+            Some((id, position)) if self.is_level => streams.stream(id).len() - position,
             Some(_) | None => 0,
         }
     }
 
     /// Whether its stream is over and all of it was sent.
-    pub(crate) fn is_at_end(&self, egress: &Egress) -> bool {
+    pub(crate) fn is_at_end(&self, streams: &Streams) -> bool {
         self.stream.is_some_and(|(id, position)| {
-            let stream = egress.stream(id);
+            let stream = streams.stream(id);
             stream.is_ended() && position == stream.len()
         })
     }
 
     /// Sends what waits: first packets of its own, then its stream.
-    pub(crate) fn write(&mut self, egress: &Egress, now_ms: u64) -> Written {
+    pub(crate) fn write(&mut self, streams: &Streams, now_ms: u64) -> Written {
         while !self.outbox.is_empty() {
             match self.socket.write(&self.outbox) {
                 Ok(count) => {
@@ -257,7 +257,7 @@ impl Connection {
         let Some((id, mut position)) = self.stream else {
             return Written::All;
         };
-        let stream = egress.stream(id);
+        let stream = streams.stream(id);
         let mut left = WRITE_PER_TURN;
         while position < stream.len() {
             if left == 0 {

@@ -20,12 +20,11 @@ use uncross_wire::{ouch::inbound::Inbound, soup};
 use crate::{
     auth::{Auth, Request},
     connection::{Connection, Door, State, Written},
-    egress::{Egress, FEED},
     limits::{ACCEPTS_PER_ROUND, HOUSEKEEPING_MS},
     notice::{Closed, Notice, Notices},
-    reactor::Queue,
     record::Draft,
     ring::{self, Slot},
+    streams::{FEED, Streams},
 };
 
 /// Token of the listener for orders; that for market data is the next.
@@ -73,9 +72,10 @@ pub(crate) struct Doors {
     waiting: Vec<usize>,
     /// Connections that end as soon as the ring takes their session-down.
     closing: Vec<usize>,
-    in_queue: Queue,
+    /// Connections waiting for their turn, each at most once.
+    in_queue: VecDeque<usize>,
     /// By door: reports leave before market data.
-    out_queues: [Queue; 2],
+    out_queues: [VecDeque<usize>; 2],
     /// By door: somebody may be waiting to be accepted.
     is_knocked: [bool; 2],
     /// Before then accepting is known to fail.
@@ -129,8 +129,8 @@ impl Doors {
             feed_turn: 0,
             waiting: Vec::new(),
             closing: Vec::new(),
-            in_queue: Queue::new(),
-            out_queues: [Queue::new(), Queue::new()],
+            in_queue: VecDeque::new(),
+            out_queues: [VecDeque::new(), VecDeque::new()],
             is_knocked: [false; 2],
             accept_again_ms: 0,
             logged_in: 0,
@@ -258,8 +258,8 @@ impl Doors {
     }
 
     /// Serves every connection that has input once. `true` when there was any.
-    pub(crate) fn read(&mut self, egress: &mut Egress, now_ms: u64) -> bool {
-        self.finish_closings(egress, now_ms);
+    pub(crate) fn read(&mut self, streams: &mut Streams, now_ms: u64) -> bool {
+        self.finish_closings(streams, now_ms);
         let round = self.in_queue.len();
         let frames_max = if 1 < round { self.rules.frames_per_turn } else { FRAMES_ALONE_MAX };
         for _ in 0..round {
@@ -386,11 +386,11 @@ impl Doors {
     }
 
     /// Ends the connections that are closing, as far as the ring has room.
-    fn finish_closings(&mut self, egress: &mut Egress, now_ms: u64) {
+    fn finish_closings(&mut self, streams: &mut Streams, now_ms: u64) {
         let mut position = 0;
         while position < self.closing.len() {
             let id = self.closing[position];
-            if self.serve(id, FRAMES_ALONE_MAX, now_ms) || !self.finish_closing(id, egress, now_ms)
+            if self.serve(id, FRAMES_ALONE_MAX, now_ms) || !self.finish_closing(id, streams, now_ms)
             {
                 position += 1;
             } else {
@@ -398,12 +398,12 @@ impl Doors {
             }
         }
         if !self.waiting.is_empty() {
-            self.admit_waiting(egress, now_ms);
+            self.admit_waiting(streams, now_ms);
         }
     }
 
     /// Ends one connection; `false` when the ring is full.
-    fn finish_closing(&mut self, id: usize, egress: &mut Egress, now_ms: u64) -> bool {
+    fn finish_closing(&mut self, id: usize, streams: &mut Streams, now_ms: u64) -> bool {
         let Some(connection) = self.connections.get_mut(id).and_then(Option::as_deref_mut) else {
             return true;
         };
@@ -415,18 +415,18 @@ impl Doors {
             }
             self.holders[usize::from(source.port)] = None;
         }
-        if connection.is_level_with(egress) {
+        if connection.is_level_with(streams) {
             match &reason {
                 Closed::SessionEnded => connection.say(soup::END_OF_SESSION, &[]),
                 Closed::Protocol(why) => connection.say(soup::DEBUG, why.as_bytes()),
                 _ => {}
             }
         }
-        let is_broken = connection.write(egress, now_ms) == Written::Gone;
+        let is_broken = connection.write(streams, now_ms) == Written::Gone;
         let peer = connection.peer;
         if let Some(stream) = connection.stream_id() {
             connection.unfollow();
-            egress.unfollow(stream);
+            streams.unfollow(stream);
             self.logged_in -= 1;
         }
         connection.state = State::Lingering;
@@ -458,9 +458,9 @@ impl Doors {
     }
 
     /// Sends what the streams brought, each connection a turn's worth.
-    pub(crate) fn send(&mut self, egress: &mut Egress, now_ms: u64) {
+    pub(crate) fn send(&mut self, streams: &mut Streams, now_ms: u64) {
         let mut has_feed_grown = false;
-        while let Some(entry) = egress.take_grown() {
+        while let Some(entry) = streams.take_grown() {
             if entry == FEED {
                 has_feed_grown = true;
             } else if let Some(id) = self.holders[usize::from(entry)] {
@@ -478,16 +478,16 @@ impl Doors {
         for door in [Door::Orders, Door::Data] {
             for _ in 0..self.out_queues[door as usize].len() {
                 let Some(id) = self.out_queues[door as usize].pop_front() else { break };
-                self.send_to(id, egress, now_ms);
+                self.send_to(id, streams, now_ms);
             }
         }
     }
 
-    fn send_to(&mut self, id: usize, egress: &Egress, now_ms: u64) {
+    fn send_to(&mut self, id: usize, streams: &Streams, now_ms: u64) {
         let Some(connection) = self.get(id) else { return };
         connection.output.is_queued = false;
-        match connection.write(egress, now_ms) {
-            Written::All if connection.is_at_end(egress) => {
+        match connection.write(streams, now_ms) {
+            Written::All if connection.is_at_end(streams) => {
                 self.close(id, Closed::SessionEnded);
             }
             Written::All | Written::Blocked => {}
@@ -497,7 +497,7 @@ impl Doors {
     }
 
     /// Heartbeats and deadlines.
-    pub(crate) fn keep_house(&mut self, egress: &Egress, now_ms: u64) {
+    pub(crate) fn keep_house(&mut self, streams: &Streams, now_ms: u64) {
         let rules = self.rules;
         for id in 0..self.connections.len() {
             let Some(connection) = self.get(id) else { continue };
@@ -520,14 +520,14 @@ impl Doors {
                         now_ms.saturating_sub(connection.heard_ms)
                     };
                     let stuck = connection.stuck_ms.map_or(0, |since| now_ms - since);
-                    let is_slow = rules.lag_max < connection.lag(egress)
+                    let is_slow = rules.lag_max < connection.lag(streams)
                         || connection.client_timeout_ms < stuck;
                     if connection.client_timeout_ms < silent_ms {
                         self.close(id, Closed::Silent);
                     } else if is_slow {
                         self.close(id, Closed::Slow);
                     } else if connection.said_ms + rules.heartbeat_ms <= now_ms
-                        && connection.is_level_with(egress)
+                        && connection.is_level_with(streams)
                     {
                         connection.say(soup::SERVER_HEARTBEAT, &[]);
                         self.queue_out(id);

@@ -3,11 +3,7 @@
 //! Everything here is a function of the events, so that a replay makes the same bytes under the
 //! same numbers.
 
-use std::{
-    collections::VecDeque,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
 
 use uncross_engine::{
     event::{
@@ -32,13 +28,9 @@ use uncross_wire::{
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::{
-    stream::Stream,
+    streams::{FEED, Streams},
     terms::{capacity_byte, side_byte, time_in_force_byte},
 };
-
-/// A stream: one of a port's, or the feed's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StreamId(usize);
 
 /// What messages say of an instrument.
 #[derive(Clone, Copy, Debug)]
@@ -47,26 +39,10 @@ struct Name {
     locate: u16,
 }
 
-/// A stream and how many connections follow it.
-#[derive(Debug)]
-struct Slot {
-    stream: Stream,
-    followers: u32,
-}
-
-/// All streams, and what is needed to write them.
+/// What is needed to write messages, and the streams they go to.
 #[derive(Debug)]
 pub(crate) struct Egress {
-    dir: PathBuf,
-    streams: Vec<Slot>,
-    /// Empty slots of `streams`.
-    free: Vec<usize>,
-    /// By port: its stream of the day. Entry 0 is the feed's.
-    current: Vec<Option<StreamId>>,
-    /// Entries of `current` that grew since they were last looked at, first grown first.
-    grown: VecDeque<u16>,
-    is_grown: Vec<bool>,
-    session: [u8; 10],
+    pub(crate) streams: Streams,
     midnight_ns: u64,
     /// By instrument id.
     names: Vec<Name>,
@@ -75,84 +51,14 @@ pub(crate) struct Egress {
     echo: Vec<u8>,
 }
 
-/// Entry of `current` that stands for the feed.
-pub(crate) const FEED: u16 = 0;
-
 impl Egress {
     pub(crate) fn new(dir: &Path, ports_max: u16) -> Self {
-        let entries = usize::from(ports_max) + 1;
         Self {
-            dir: dir.to_owned(),
-            streams: Vec::new(),
-            free: Vec::new(),
-            current: vec![None; entries],
-            grown: VecDeque::with_capacity(entries),
-            is_grown: vec![false; entries],
-            session: [b' '; 10],
+            streams: Streams::new(dir, ports_max),
             midnight_ns: 0,
             names: vec![Name { symbol: [b' '; 8], locate: 0 }; usize::from(INSTRUMENTS_MAX) + 1],
             pending: None,
             echo: Vec::with_capacity(ECHO_LEN_MAX),
-        }
-    }
-
-    /// Name of the day's session.
-    pub(crate) const fn session(&self) -> [u8; 10] {
-        self.session
-    }
-
-    /// The stream of a port, or of the feed.
-    pub(crate) fn current(&mut self, entry: u16) -> StreamId {
-        if let Some(id) = self.current[usize::from(entry)] {
-            return id;
-        }
-        let slot = Slot { stream: Stream::new(), followers: 0 };
-        let id = if let Some(id) = self.free.pop() {
-            self.streams[id] = slot;
-            StreamId(id)
-        } else {
-            self.streams.push(slot);
-            StreamId(self.streams.len() - 1)
-        };
-        self.current[usize::from(entry)] = Some(id);
-        id
-    }
-
-    pub(crate) fn stream(&self, id: StreamId) -> &Stream {
-        &self.streams[id.0].stream
-    }
-
-    /// A connection follows the stream: it is kept until the connection no longer does.
-    pub(crate) fn follow(&mut self, id: StreamId) {
-        self.streams[id.0].followers += 1;
-    }
-
-    /// A connection follows the stream no more.
-    pub(crate) fn unfollow(&mut self, id: StreamId) {
-        self.streams[id.0].followers -= 1;
-        self.drop_if_done(id);
-    }
-
-    /// Drops a stream that has ended and that nobody reads.
-    fn drop_if_done(&mut self, id: StreamId) {
-        let slot = &mut self.streams[id.0];
-        if slot.stream.is_ended() && slot.followers == 0 {
-            slot.stream = Stream::new();
-            self.free.push(id.0);
-        }
-    }
-
-    /// An entry whose stream grew or ended, each once.
-    pub(crate) fn take_grown(&mut self) -> Option<u16> {
-        let entry = self.grown.pop_front()?;
-        self.is_grown[usize::from(entry)] = false;
-        Some(entry)
-    }
-
-    fn note_grown(&mut self, entry: u16) {
-        if !self.is_grown[usize::from(entry)] {
-            self.is_grown[usize::from(entry)] = true;
-            self.grown.push_back(entry);
         }
     }
 
@@ -197,21 +103,9 @@ impl Egress {
             View::Directory(directory) => self.directory(directory),
             View::Trading(trading) => self.trading(trading),
             View::Day(day) => {
-                self.session = day.session;
                 self.midnight_ns = day.midnight_ns;
-                self.end_streams();
+                self.streams.begin(day.session);
                 Ok(())
-            }
-        }
-    }
-
-    /// Ends every stream; each is replaced when it is next wanted.
-    fn end_streams(&mut self) {
-        for entry in 0..self.current.len() {
-            if let Some(id) = self.current[entry].take() {
-                self.streams[id.0].stream.end();
-                self.drop_if_done(id);
-                self.note_grown(u16::try_from(entry).unwrap_or(FEED));
             }
         }
     }
@@ -236,10 +130,7 @@ impl Egress {
         message: &(impl IntoBytes + Immutable),
         appendage: &[u8],
     ) -> io::Result<()> {
-        let id = self.current(port);
-        self.streams[id.0].stream.append(&self.dir, message.as_bytes(), appendage)?;
-        self.note_grown(port);
-        Ok(())
+        self.streams.append(port, message.as_bytes(), appendage)
     }
 
     fn publish(&mut self, message: &(impl IntoBytes + Immutable)) -> io::Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! Follow an order through the files: `doors` reads its frame, `record` makes a record of it,
 //! `ring` carries it, `core_loop` numbers and journals it, `replica` applies it, `outbound` holds
-//! the events, `egress` writes them to streams, `doors` sends those. `reactor` is the loop around
+//! the events, `egress` writes them to `streams`, `doors` sends those. `reactor` is the loop around
 //! all of it, [`venue`] starts and ends it.
 
 pub mod affinity;
@@ -23,6 +23,7 @@ pub mod replay;
 pub mod replica;
 mod ring;
 mod stream;
+mod streams;
 mod terms;
 pub mod users;
 pub mod venue;

@@ -4,7 +4,6 @@
 //! the ring, one turn of the core, events into streams, streams into sockets, deadlines.
 
 use std::{
-    collections::VecDeque,
     io,
     sync::{
         Arc,
@@ -90,7 +89,7 @@ impl Reactor {
             while let Some(event) = self.outbound.pop() {
                 self.egress.write(&event)?;
             }
-            self.doors.send(&mut self.egress, millis);
+            self.doors.send(&mut self.egress.streams, millis);
             if was_active || turn != Turn::Idle {
                 active_ns = self.clock.now_ns();
             }
@@ -102,7 +101,7 @@ impl Reactor {
                 housekeeping_ms = millis;
                 self.clock.slew();
                 self.core.check()?;
-                self.doors.keep_house(&self.egress, millis);
+                self.doors.keep_house(&self.egress.streams, millis);
             }
         }
     }
@@ -134,11 +133,8 @@ impl Reactor {
             }
         }
         self.doors.accept(&self.poll, now_ms);
-        self.doors.finish_logins(&mut self.egress, now_ms);
-        let read = self.doors.read(&mut self.egress, now_ms);
+        self.doors.finish_logins(&mut self.egress.streams, now_ms);
+        let read = self.doors.read(&mut self.egress.streams, now_ms);
         read || !events.is_empty()
     }
 }
-
-/// Positions waiting for their turn, each at most once.
-pub(crate) type Queue = VecDeque<usize>;

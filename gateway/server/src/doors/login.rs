@@ -14,10 +14,10 @@ use super::Doors;
 use crate::{
     auth::{Answer, Request},
     connection::{Door, Login, State, Wish},
-    egress::{Egress, FEED},
     limits::{LOGINS_CHECKED_MAX, LOGINS_PER_ADDRESS_MAX},
     notice::{Closed, Notice},
     ring,
+    streams::{FEED, Streams},
 };
 
 impl Doors {
@@ -71,7 +71,7 @@ impl Doors {
     }
 
     /// Takes the answers of the password check.
-    pub(crate) fn finish_logins(&mut self, egress: &mut Egress, now_ms: u64) {
+    pub(crate) fn finish_logins(&mut self, streams: &mut Streams, now_ms: u64) {
         while let Some(Answer { connection: id, peer, identity }) = self.auth.answer() {
             self.checking_count -= 1;
             if let Some(under_way) = self.checking.get_mut(&peer.ip()) {
@@ -98,12 +98,12 @@ impl Doors {
             self.ask();
         }
         if !self.waiting.is_empty() {
-            self.admit_waiting(egress, now_ms);
+            self.admit_waiting(streams, now_ms);
         }
     }
 
     /// Admits every waiting connection that can be.
-    pub(super) fn admit_waiting(&mut self, egress: &mut Egress, now_ms: u64) {
+    pub(super) fn admit_waiting(&mut self, streams: &mut Streams, now_ms: u64) {
         let mut position = 0;
         while position < self.waiting.len() {
             let id = self.waiting[position];
@@ -113,7 +113,7 @@ impl Doors {
                 self.waiting.swap_remove(position);
                 continue;
             };
-            if self.admit(id, door, &login, egress, now_ms) {
+            if self.admit(id, door, &login, streams, now_ms) {
                 self.waiting.swap_remove(position);
             } else {
                 position += 1;
@@ -128,7 +128,7 @@ impl Doors {
         id: usize,
         door: Door,
         login: &Login,
-        egress: &mut Egress,
+        streams: &mut Streams,
         now_ms: u64,
     ) -> bool {
         let Login { identity, wish: Wish { sequence, session } } = login;
@@ -136,9 +136,9 @@ impl Doors {
             Door::Orders => identity.port,
             Door::Data => FEED,
         };
-        let current = egress.session();
-        let stream_id = egress.current(entry);
-        let stream = egress.stream(stream_id);
+        let current = streams.session();
+        let stream_id = streams.current(entry);
+        let stream = streams.stream(stream_id);
         let number = if *sequence == 0 { stream.next() } else { *sequence };
         let is_current = session.is_empty() || session.as_slice() == text::trim(&current);
         let Some(position) = stream.position(number).filter(|_| is_current) else {
@@ -176,7 +176,7 @@ impl Doors {
             connection.say(soup::LOGIN_ACCEPTED, accepted.as_bytes());
         }
         connection.follow(stream_id, position);
-        egress.follow(stream_id);
+        streams.follow(stream_id);
         self.logged_in += 1;
         let Some(connection) = self.get(id) else { return true };
         connection.state = state;
