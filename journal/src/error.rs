@@ -279,6 +279,12 @@ pub enum ReadError {
         /// Newest version this build reads.
         newest: u32,
     },
+    /// A file is named like a segment of the journal and is none of its chain.
+    #[error("{} is no part of the journal, though its name says so", path.display())]
+    Stray {
+        /// The file.
+        path: PathBuf,
+    },
     /// Segments exist, the sidecar file with the durable watermark does not: nobody can tell a
     /// torn tail from a lost one.
     #[error("{} is missing beside existing segments", path.display())]

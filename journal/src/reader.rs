@@ -87,6 +87,42 @@ impl Reader {
         Ok(Self { dir: dir.to_owned(), start, mark })
     }
 
+    /// Opens a journal that must be there from its first record on, not an archived part of one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::open`]; the first segment or the sidecar is missing.
+    pub fn open_whole(dir: &Path) -> Result<Self, ReadError> {
+        let reader = Self::open(dir)?;
+        let listing = folder::list(dir)?;
+        let has_segments = !listing.named.is_empty() || 0 < reader.mark.segment_number;
+        if has_segments && reader.start != Tip::START {
+            let (dir, number, first_seq) = (dir.to_owned(), 1, 1);
+            return Err(ReadError::SegmentMissing { dir, number, first_seq });
+        }
+        let path = folder::sidecar_path(dir);
+        if has_segments && !path.exists() {
+            return Err(ReadError::WatermarkMissing { path });
+        }
+        Ok(reader)
+    }
+
+    /// Finds a file that is named like a segment below `last_seq` but was not among those
+    /// `walked`, or has the number of one.
+    pub(crate) fn check_names(&self, walked: &[u64], last_seq: u64) -> Result<(), ReadError> {
+        let mut before = None;
+        for named in folder::list(&self.dir)?.named {
+            let is_known = walked.binary_search(&named.first_seq).is_ok();
+            // What begins later was entered by a running writer meanwhile.
+            let is_stray = !is_known && named.first_seq <= last_seq;
+            if is_stray || before == Some(named.first_seq) {
+                return Err(ReadError::Stray { path: named.path });
+            }
+            before = Some(named.first_seq);
+        }
+        Ok(())
+    }
+
     /// First sequence number of the first segment.
     #[must_use]
     pub fn first_seq(&self) -> u64 {

@@ -64,7 +64,7 @@ impl Reader {
     ///
     /// The first damage, with file, offset, expectation and finding.
     pub fn verify(dir: &Path, progress: impl FnMut(Progress)) -> Result<Report, ReadError> {
-        let reader = Self::open(dir)?;
+        let reader = Self::open_whole(dir)?;
         let mut verifier = Verifier {
             report: Report {
                 segments: 0,
@@ -81,9 +81,11 @@ impl Reader {
                 identity: None,
             },
             summing: None,
+            walked: Vec::new(),
             progress,
         };
         let end = reader.walk(&mut verifier).map_err(read_error)?;
+        reader.check_names(&verifier.walked, end.last_seq)?;
         let mut report = verifier.report;
         report.segments = end.segments;
         report.last_seq = end.last_seq;
@@ -96,6 +98,8 @@ impl Reader {
 struct Verifier<P> {
     report: Report,
     summing: Option<Summing>,
+    /// First sequence numbers of the segments, rising.
+    walked: Vec<u64>,
     progress: P,
 }
 
@@ -108,6 +112,7 @@ impl<P: FnMut(Progress)> Visitor for Verifier<P> {
             first_seq: segment.header.first_seq.get(),
             bytes: self.report.bytes,
         });
+        self.walked.push(segment.header.first_seq.get());
         self.report.identity = Some(Identity::of(&segment.header));
         self.summing = Some(Summing::new(segment));
         Ok(())

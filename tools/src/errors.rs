@@ -153,10 +153,18 @@ codes! {
         "the process may not have enough files and sockets open"
         "connections, streams and the journal each need one, and the system sets a limit"
         "raise the limit (ulimit -n, LimitNOFILE=) or lower session.connections_max";
+    PORT_OWNER "UX-C020" Configuration
+        "a user's port belongs to another user"
+        "users.toml was restored from an old copy or edited: reports and orders would change hands"
+        "restore the newest users.toml; its next_port must be above every port ever given out";
     NO_JOURNAL "UX-J001" Configuration
         "there is no journal"
         "the folder is no venue, or the venue was never started"
         "check the path; uncross start begins a journal";
+    JOURNAL_GONE "UX-J007" Integrity
+        "the venue's journal is gone"
+        "its folder was emptied, or its disk is not mounted"
+        "mount or restore it; to begin anew for good, remove journal.begun";
     FOLDER_BUSY "UX-J002" Busy
         "the venue's folder is in use"
         "two processes never write one journal"

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use uncross_server::{
     journal::{OpenError, ReadError, ReplayError, TornTail},
     notice::{Closed, Notice},
@@ -27,10 +27,10 @@ const SIGNAL_POLL: Duration = Duration::from_millis(100);
 pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Listens for the signals of Ctrl-C and of service managers.
+    /// Listens for the signals of Ctrl-C, of service managers and of a terminal that closes.
     pub(crate) fn on_signals() -> Result<Self, Failure> {
         let flag = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
             // A second signal ends the program at once, should the orderly end hang.
             let hard =
                 signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag));
@@ -110,11 +110,13 @@ impl From<StartError> for Failure {
         match error {
             StartError::Listen { door, address, error } => listen_failure(door, address, &error),
             StartError::Journal(error) => error.into(),
+            StartError::JournalGone { .. } => Self::new(&errors::JOURNAL_GONE, message),
             StartError::Replay(error) => error.into(),
             StartError::Users(error) => error.into(),
             StartError::Capacity { .. } => Self::new(&errors::CAPACITY_CHANGED, message),
             StartError::Instrument { .. } => Self::new(&errors::INSTRUMENT_CHANGED, message),
             StartError::Listing { .. } => Self::new(&errors::CONFIG_INSTRUMENT, message),
+            StartError::PortOwner { .. } => Self::new(&errors::PORT_OWNER, message),
             StartError::Ports { .. } => Self::new(&errors::PORTS_SHORT, message),
             StartError::Descriptors { .. } => Self::new(&errors::DESCRIPTORS, message),
             StartError::ClockBehind { .. } => Self::new(&errors::CLOCK_BEHIND, message),

@@ -466,6 +466,12 @@ impl VenueDir {
         self.root.join("journal")
     }
 
+    /// The file that says that a journal was begun, `journal.begun`.
+    #[must_use]
+    pub fn begun_file(&self) -> PathBuf {
+        self.root.join("journal.begun")
+    }
+
     /// The folder of what is derived from the journal for serving, `streams`.
     #[must_use]
     pub fn streams(&self) -> PathBuf {

@@ -341,6 +341,12 @@ pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
     })
 }
 
+/// Port and user of a login; `None` for any other record.
+pub(crate) fn port_owner(kind: u8, bytes: &[u8]) -> Option<(u16, [u8; 6])> {
+    let (body, _) = (kind == SESSION_UP).then(|| split::<body::SessionUp>(kind, bytes).ok())??;
+    Some((body.port.get(), body.user))
+}
+
 /// The capacity that a record states, when it is a journal's first.
 ///
 /// # Errors

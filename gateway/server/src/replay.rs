@@ -28,7 +28,7 @@ pub struct Replayed {
 ///
 /// The journal is damaged, or its records do not lead to the output that was recorded.
 pub fn replay(dir: &Path, sink: &mut impl Sink) -> Result<Replayed, ReplayError<ApplyError>> {
-    let reader = Reader::open(dir)?;
+    let reader = Reader::open_whole(dir)?;
     let mut replica: Option<Replica> = None;
     let end = reader.for_each(|record| {
         let Some(replica) = &mut replica else {

@@ -152,15 +152,11 @@ impl Users {
         }
         users.list.sort_by_key(User::port);
         let free = users.list.last().map_or(1, |last| last.port + 1);
-        match next_port {
-            None => users.next_port = free,
-            Some(next_port) if free <= next_port && next_port <= PORTS_MAX + 1 => {
-                users.next_port = next_port;
-            }
-            Some(found) => {
-                return Err(UsersError::NextPort { path: path.to_owned(), free, found });
-            }
+        if next_port < free || PORTS_MAX + 1 < next_port {
+            let (path, found) = (path.to_owned(), next_port);
+            return Err(UsersError::NextPort { path, free, found });
         }
+        users.next_port = next_port;
         Ok(users)
     }
 
@@ -271,7 +267,7 @@ impl Users {
             firm: user.firm_text().to_owned(),
             hash: user.hash.clone(),
         });
-        let stored = Stored { next_port: Some(self.next_port), user: user.collect() };
+        let stored = Stored { next_port: self.next_port, user: user.collect() };
         let text = toml::to_string(&stored).map_err(io::Error::other)?;
         let folder = folder_of(&self.path);
         // A temporary file is made with mode 0600.
@@ -297,7 +293,7 @@ pub fn random_password() -> Result<String, UsersError> {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
-    next_port: Option<u16>,
+    next_port: u16,
     #[serde(default)]
     user: Vec<StoredUser>,
 }

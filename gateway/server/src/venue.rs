@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     io,
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -37,7 +38,7 @@ use crate::{
     notice::{Notice, Notices},
     outbound::Outbound,
     reactor::{Reactor, ReactorError},
-    record::Draft,
+    record::{self, Draft},
     replica::{ApplyError, Replica},
     ring,
     users::{Users, error::UsersError},
@@ -45,6 +46,11 @@ use crate::{
 
 /// Furthest that the wall clock may stand behind the last record at start.
 const CLOCK_BEHIND_NS_MAX: u64 = 1_000_000_000;
+/// What stands in the file beside a journal that was begun.
+const BEGUN_TEXT: &str = "\
+This venue has a journal. Without this file a lost journal would be taken for a new venue, and numbers
+would be given a second time.
+";
 /// Epoch of a venue that has never lost anything.
 const FIRST_EPOCH: u32 = 0;
 
@@ -64,6 +70,12 @@ pub enum StartError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] OpenError),
+    /// The venue had a journal, and it is empty now.
+    #[error("{} says that a journal was begun, but there is no record of it", path.display())]
+    JournalGone {
+        /// The file that says so.
+        path: PathBuf,
+    },
     /// A record cannot be applied.
     #[error(transparent)]
     Replay(#[from] ReplayError<ApplyError>),
@@ -105,6 +117,16 @@ pub enum StartError {
         port: u16,
         /// `capacity.ports`.
         ports_max: u16,
+    },
+    /// A user has a port that was another's, whose reports and orders it would get.
+    #[error("user {user} has port {port}, which the journal knows as that of {owner}")]
+    PortOwner {
+        /// The user.
+        user: String,
+        /// Its port.
+        port: u16,
+        /// Who last logged in there.
+        owner: String,
     },
     /// The process may not have as many files and sockets open as are configured.
     #[error(
@@ -201,10 +223,11 @@ pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
     std::fs::create_dir_all(dir.streams()).map_err(io_error("making the folder for streams"))?;
 
     let mut egress = Egress::new(&dir.streams(), config.capacity.ports);
-    let (replica, journal, recovered) = recover(config, dir, &mut egress)?;
+    let (replica, journal, recovered) = recover(config, &users, dir, &mut egress)?;
     let clock = Clock::new();
     let mut outbound = Outbound::new(config.queues.outbound_events as usize);
     let core = open_day(config, replica, journal, &clock, &mut outbound, &mut egress)?;
+    std::fs::write(dir.begun_file(), BEGUN_TEXT).map_err(io_error("noting the journal"))?;
 
     let poll = Poll::new().map_err(io_error("making the poll"))?;
     let waker = mio::Waker::new(poll.registry(), Token(WAKER));
@@ -349,6 +372,19 @@ fn check_ports(users: &Users, ports_max: u16) -> Result<(), StartError> {
     }
 }
 
+/// Makes sure that no port has changed hands: its session and orders belong to its user.
+fn check_owners(users: &Users, owners: &HashMap<u16, [u8; 6]>) -> Result<(), StartError> {
+    for user in users.list() {
+        let Some(owner) = owners.get(&user.port()) else { continue };
+        if *owner != user.name_padded() {
+            let (user, port) = (user.name().to_owned(), user.port());
+            let owner = String::from_utf8_lossy(owner).trim_end().to_owned();
+            return Err(StartError::PortOwner { user, port, owner });
+        }
+    }
+    Ok(())
+}
+
 /// Makes sure that connections cannot use up the descriptors that journal and streams need:
 /// raises the limit as far as need be, and returns how many connections fit then.
 fn fit_connections(config: &Config) -> Result<u32, StartError> {
@@ -404,6 +440,7 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 /// Replays the journal into a replica and into the streams.
 fn recover(
     config: &Config,
+    users: &Users,
     dir: &VenueDir,
     egress: &mut Egress,
 ) -> Result<(Replica, Writer, Recovered), StartError> {
@@ -420,7 +457,13 @@ fn recover(
     let mut recovery: Recovery = uncross_journal::open(&dir.journal(), &settings, &identity)?;
     let mut replica = None;
     let mut events = Vec::new();
+    let begun = dir.begun_file();
+    if recovery.last_seq() == 0 && begun.exists() {
+        return Err(StartError::JournalGone { path: begun });
+    }
+    let mut owners = HashMap::new();
     recovery.replay(|record| {
+        owners.extend(record::port_owner(record.kind, record.body));
         let Some(replica) = &mut replica else {
             replica = Some(Replica::found(&record)?);
             return Ok(());
@@ -436,6 +479,7 @@ fn recover(
             }
         }
     })?;
+    check_owners(users, &owners)?;
     let recovered = Recovered { records: recovery.last_seq(), torn: recovery.torn().cloned() };
     let replica = match replica {
         Some(replica) if replica.capacity() != config.capacity => {

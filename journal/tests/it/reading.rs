@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use uncross_journal::{Reader, kind};
+use uncross_journal::{ReadError, Reader, kind};
 
 use crate::support::{
     Kept, PATIENCE, append, append_one, files, hash_after, settings, verify, writer,
@@ -119,8 +119,29 @@ fn an_archived_part_is_read_from_its_first_segment() {
     let reader = Reader::open(dir.path()).unwrap();
     assert!(1 < reader.first_seq());
     assert_eq!(read(&reader), 1500);
-    let report = verify(dir.path());
-    assert_eq!(report.records, 1500 + 1 - reader.first_seq());
+    let error = Reader::verify(dir.path(), |_| {}).unwrap_err();
+    assert!(matches!(error, ReadError::SegmentMissing { number: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_journal_without_its_mark_or_with_a_stray_file_is_not_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = writer(dir.path(), &settings());
+    append(&mut writer, 1, 1500);
+    writer.close().unwrap();
+    verify(dir.path());
+    let sealed = files(dir.path(), "seg").remove(0);
+    for name in ["00000000000000000007.seg", "00000000000000000001.open"] {
+        let stray = dir.path().join(name);
+        fs::copy(&sealed, &stray).unwrap();
+        let error = Reader::verify(dir.path(), |_| {}).unwrap_err();
+        let is_named = matches!(&error, ReadError::Stray { path } if path.exists());
+        assert!(is_named, "{name}: {error}");
+        fs::remove_file(&stray).unwrap();
+    }
+    fs::remove_file(dir.path().join("durable")).unwrap();
+    let error = Reader::verify(dir.path(), |_| {}).unwrap_err();
+    assert!(matches!(error, ReadError::WatermarkMissing { .. }), "{error}");
 }
 
 #[test]

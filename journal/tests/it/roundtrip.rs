@@ -264,6 +264,7 @@ fn a_later_segment_behind_an_invalid_record_is_damage_to_a_reader_too() {
     std::fs::remove_file(&sealed).unwrap();
     std::fs::write(sealed.with_extension("open"), bytes).unwrap();
     std::fs::remove_file(copy.path().join("durable")).unwrap();
-    let error = Reader::verify(copy.path(), |_| {}).unwrap_err();
-    assert!(error.to_string().contains("segment 2 exists"), "{error}");
+    let reader = Reader::open(copy.path()).unwrap();
+    let error = reader.for_each(|_| Ok::<(), Infallible>(())).unwrap_err();
+    assert!(error.to_string().contains("segment 2 exists"), "{error:?}");
 }

@@ -1,8 +1,9 @@
 //! `uncross init`: the folder of a new venue.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io::{self, Write},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -78,7 +79,9 @@ impl Init {
 
 /// Makes the folder, or makes sure that it is empty.
 pub(super) fn make_folder(dir: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(dir).map_err(|error| unwritable(dir, &error))?;
+    // Nobody else is to read who trades what.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| unwritable(dir, &error))?;
     let mut entries = fs::read_dir(dir).map_err(|error| unwritable(dir, &error))?;
     if entries.next().is_some() {
         let message = format!("{} is not empty", dir.display());

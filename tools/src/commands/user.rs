@@ -115,14 +115,17 @@ impl Add {
             let message = format!("the next port is {port}, and capacity.ports is {ports_max}");
             return Err(Failure::new(&errors::PORTS_FULL, message).into());
         }
-        users.save().map_err(Failure::from)?;
-        drop(lock);
         let Some(user) = users.find(&self.name) else {
             return Err(Failure::new(&errors::SYSTEM, "the user was not kept").into());
         };
         let user = Row { name: user.name(), port, firm: user.firm_text() };
         let added = Added { user, password: made.as_deref() };
-        added.tell(output)
+        // A password that could not be shown must not become one.
+        added.tell(output)?;
+        output.flush()?;
+        users.save().map_err(Failure::from)?;
+        drop(lock);
+        Ok(())
     }
 
     /// The password from a file or standard input, if one of them was named.

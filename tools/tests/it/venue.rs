@@ -110,6 +110,25 @@ fn a_torn_tail_is_cut_off_kept_and_told() {
 }
 
 #[test]
+fn a_journal_that_is_gone_is_not_taken_for_a_new_venue() {
+    let place = Place::with_venue();
+    Server::start(&place, "--set core.pin=false").stop();
+    std::fs::remove_dir_all(place.path("venue/journal")).unwrap();
+    let run = place.run("start venue --orders 127.0.0.1:0 --data 127.0.0.1:0");
+    run.expect_failure(6, "UX-J007");
+    std::fs::remove_file(place.path("venue/journal.begun")).unwrap();
+    Server::start(&place, "--set core.pin=false").stop();
+}
+
+#[test]
+fn a_venue_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::with_venue();
+    let mode = std::fs::metadata(place.path("venue")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
 fn what_a_journal_was_begun_with_cannot_be_changed() {
     let place = Place::with_venue();
     Server::start(&place, "--set core.pin=false").stop();

@@ -241,6 +241,22 @@ fn a_user_beyond_the_capacity_is_found_at_start() {
 }
 
 #[test]
+fn a_port_that_changed_hands_is_found_at_start() {
+    let mut venue = TestVenue::start();
+    venue.orders("ALICE", 1).sync();
+    venue.stop();
+    let path = venue.dir().users_file();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("\"ALICE\"", "\"MALLET\"")).unwrap();
+    let error = venue.restart().unwrap_err();
+    let is_due = matches!(
+        &error,
+        StartError::PortOwner { user, port: 1, owner } if user == "MALLET" && owner == "ALICE"
+    );
+    assert!(is_due, "{error}");
+}
+
+#[test]
 fn too_many_connections_are_turned_away() {
     let venue = TestVenue::with(&[("session.connections_per_address_max", "2")]);
     let one = venue.orders("ALICE", 1);
