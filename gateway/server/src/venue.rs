@@ -48,8 +48,8 @@ use crate::{
 const CLOCK_BEHIND_NS_MAX: u64 = 1_000_000_000;
 /// What stands in the file beside a journal that was begun.
 const BEGUN_TEXT: &str = "\
-This venue has a journal. Without this file a lost journal would be taken for a new venue, and numbers
-would be given a second time.
+This venue has a journal. Without this file a lost journal would be taken for a new venue, and
+numbers would be given a second time.
 ";
 /// Epoch of a venue that has never lost anything.
 const FIRST_EPOCH: u32 = 0;
