@@ -277,6 +277,14 @@ codes! {
         "executions of the file were not reproduced"
         "the file is incomplete, orders of others came between, or it had orders out of turn"
         "look at the executions that are listed, with the lines they stand in";
+    LOBSTER_EMPTY "UX-I003" Failure
+        "the file has nothing to play"
+        "it is empty, or all its events are of types that concern no visible order"
+        "fetch the file again";
+    IMPORT_REJECTED "UX-I004" Integrity
+        "orders of the file were rejected"
+        "a price or size does not fit the instrument, or the venue is full"
+        "play into an instrument with a finer tick and lot, or a venue with more room";
 }
 
 impl Code {

@@ -10,7 +10,9 @@ use clap::Args;
 use uncross_client::{Books, FeedReader, Symbol};
 use uncross_server::config::units::parse_duration;
 
-use super::session::{Door, Login, Units, address, catch_up, configuration, unknown_symbol};
+use super::session::{
+    Door, Login, Units, address, catch_up, configuration, parse_address, unknown_symbol,
+};
 use crate::{
     errors::Failure,
     output::{Outcome, Output},
@@ -48,6 +50,7 @@ pub(crate) struct ShowBook {
     symbol: Symbol,
     /// Price levels of each side
     #[arg(long, value_name = "LEVELS", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     depth: u16,
     /// Also show the orders in the queue of each level, the next to trade first
     #[arg(long)]
@@ -65,14 +68,15 @@ pub(crate) struct ShowBook {
     #[arg(long, value_name = "DIR")]
     venue: Option<PathBuf>,
     /// Connect here instead; 127.0.0.1:9002 when there is no --venue either
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     data: Option<String>,
 }
 
 impl ShowBook {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         let config = configuration(self.venue.as_deref())?;
-        let units = Units::find(config.as_ref(), Some(self.symbol))?;
+        let units = config.as_ref().map(|config| Units::find(config, self.symbol)).transpose()?;
+        let units = units.unwrap_or_default();
         let address = address(self.data.as_deref(), config.as_ref(), Door::Data)?;
         let stop = self.watch.then(Stop::on_signals).transpose()?;
         let (feed, books) = catch_up(&self.login.options(&address)?)?;

@@ -19,7 +19,7 @@ use uncross_server::{
     },
     replay::{Discard, replay},
     users::{Users, random_password},
-    venue::{self, Summary, Venue},
+    venue::{self, StartError, Summary, Venue},
 };
 
 use super::{
@@ -72,6 +72,7 @@ pub(crate) struct Demo {
     rate: u64,
     /// Port for orders, the next one for market data; 0 picks free ones
     #[arg(long, default_value_t = 9001)]
+    #[arg(value_parser = clap::value_parser!(u16).range(0..=65_534))]
     port: u16,
     /// Keep the venue in this folder instead of a temporary one
     #[arg(long, value_name = "DIR")]
@@ -145,7 +146,7 @@ impl Demo {
         let dir = VenueDir::new(folder.path());
         let accounts = make_venue(&dir)?;
         let config = load(Some(&dir.config_file()), &self.overrides())?;
-        let running = venue::start(&config, &dir).map_err(Failure::from)?;
+        let running = venue::start(&config, &dir).map_err(start_failure)?;
         if !output.is_json() {
             self.announce(&folder, &running, &accounts, output)?;
         }
@@ -181,7 +182,7 @@ impl Demo {
 
     fn overrides(&self) -> Vec<(String, String)> {
         let local = |port: u16| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port).to_string();
-        let data_port = if self.port == 0 { 0 } else { self.port.wrapping_add(1) };
+        let data_port = if self.port == 0 { 0 } else { self.port + 1 };
         vec![
             ("orders.listen".to_owned(), local(self.port)),
             ("data.listen".to_owned(), local(data_port)),
@@ -287,6 +288,13 @@ impl Demo {
         }
         Ok(())
     }
+}
+
+/// The addresses of the demonstration come from one flag, which alone can help.
+fn start_failure(error: StartError) -> Failure {
+    let failure = Failure::from(error);
+    let is_of_port = [errors::PORT_IN_USE.id, errors::LISTEN.id].contains(&failure.code.id);
+    if is_of_port { failure.fix("use --port N, or --port 0 for any") } else { failure }
 }
 
 /// The live summary: one line that is written over on a terminal, one a second elsewhere.

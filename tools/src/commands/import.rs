@@ -16,7 +16,7 @@ use uncross_server::{
 
 use super::{
     init::{make_folder, write_new},
-    session::{catch_up, password_in, unknown_symbol},
+    session::{catch_up, parse_address, password_in, unknown_symbol},
     venue::{load, unreadable, unwritable},
 };
 use crate::{
@@ -43,7 +43,7 @@ The file becomes order entry, all through one session: type 1 a limit order, 2 a
 keeps priority, 3 a cancel, 4 an immediate-or-cancel order that is expected to trade with the order
 named, and with no other; 5, 6 and 7 are dropped. Orders that are named without having been entered
 rested before: they are entered just before the first larger id. Exits with 6 if an execution is not
-reproduced. Prices have 4 decimals and quantities none.
+reproduced or an order is rejected. Prices have 4 decimals and quantities none.
 
 Examples:
   uncross import lobster AAPL_sample.csv --venue ./aapl
@@ -81,10 +81,11 @@ pub(crate) struct Lobster {
 #[derive(Args, Debug)]
 struct Running {
     /// Play into the venue that runs here, which should list the instrument and be idle
-    #[arg(long, value_name = "ADDR", requires_all = ["data", "user", "password_file"])]
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
+    #[arg(requires_all = ["data", "user", "password_file"])]
     orders: Option<String>,
     /// Where its market data is
-    #[arg(long, value_name = "ADDR", requires = "orders")]
+    #[arg(long, value_name = "ADDR", value_parser = parse_address, requires = "orders")]
     data: Option<String>,
     /// Log in there as this user
     #[arg(long, value_name = "USER", requires = "orders")]
@@ -106,6 +107,10 @@ impl Lobster {
     fn run(&self, output: &mut Output) -> Outcome {
         let symbol = self.symbol()?;
         let messages = self.read()?;
+        if messages.events.is_empty() {
+            let message = format!("{}: no event of a visible order", self.file.display());
+            return Err(Failure::new(&errors::LOBSTER_EMPTY, message).into());
+        }
         let plan = Plan::new(&messages.events).map_err(|fault| self.fault(&fault))?;
         let mut report = match &self.venue {
             Some(folder) => {
@@ -122,8 +127,12 @@ impl Lobster {
         report.tell(output)?;
         output.flush()?;
         let (expected, reproduced) = (report.executions, report.reproduced);
-        if expected == reproduced {
+        if expected == reproduced && report.rejected == 0 {
             return Ok(());
+        }
+        if expected == reproduced {
+            let message = format!("{} orders were rejected", report.rejected);
+            return Err(Failure::new(&errors::IMPORT_REJECTED, message).into());
         }
         let message = format!("{reproduced} of {expected} executions were reproduced");
         Err(Failure::new(&errors::NOT_REPRODUCED, message).into())

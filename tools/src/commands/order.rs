@@ -8,11 +8,14 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use uncross_client::{
-    ClOrdId, Error, Firm, NewOrder, Options, OrderSession, Replacement, Side, Symbol, TimeInForce,
-    wire::ouch::codes,
+    ClOrdId, ConnectOptions, Error, Firm, NewOrder, Options, OrderSession, Replacement, Side,
+    Symbol, TimeInForce, wire::ouch::codes,
 };
+use uncross_server::config::Config;
 
-use super::session::{Door, Login, PATIENCE, Units, address, configuration};
+use super::session::{
+    Decimals, Door, Login, PATIENCE, Units, address, configuration, parse_address, symbol_of,
+};
 use crate::{
     errors::{self, Failure},
     output::{Outcome, Output},
@@ -23,8 +26,9 @@ mod answer;
 use answer::{Answer, Request};
 
 const ORDER_EXAMPLES: &str = "\
-Without --venue a price has at most 4 decimals and a quantity none, as is usual; the wire does not
-say. A login takes over a session that the user has elsewhere.
+The wire does not say how many decimals prices and quantities have: they are those of venue.toml, or
+without --venue of --price-decimals and --qty-decimals.
+A login takes over a session that the user has elsewhere.
 
 Examples:
   uncross order buy DEMO 100 @ 10.05 --venue ./venue --user ACME --password-file password.txt
@@ -32,18 +36,23 @@ Examples:
   cat password.txt | uncross order short COIN 0.5 @ 9 --venue ./venue --user ACME --password-stdin";
 
 const CANCEL_EXAMPLES: &str = "\
+With --venue the instrument of the order is looked up in the reports of the day, and its decimals in
+venue.toml. Without, --to needs --price-decimals and --qty-decimals; an order is ended without them,
+but then quantities are told raw, as on the wire.
 A login takes over a session that the user has elsewhere.
 
 Examples:
-  uncross cancel 1 --symbol DEMO --venue ./venue --user ACME --password-file password.txt
+  uncross cancel 1 --venue ./venue --user ACME --password-file password.txt
   uncross cancel 1 --to 40 --symbol DEMO --venue ./venue --user ACME --password-file password.txt";
 
 const REPLACE_EXAMPLES: &str = "\
 The new order has a number of its own and stands last in its queue. QTY counts what the order has
-executed so far. A login takes over a session that the user has elsewhere.
+executed so far. With --venue the instrument of the order is looked up in the reports of the day,
+and its decimals in venue.toml; without, --price-decimals and --qty-decimals say them.
+A login takes over a session that the user has elsewhere.
 
 Examples:
-  uncross replace 1 9 @ 11 --symbol DEMO --venue ./venue --user ACME --password-file password.txt";
+  uncross replace 1 9 @ 11 --venue ./venue --user ACME --password-file password.txt";
 
 /// Enter an order and tell what came of it at once
 #[derive(Args, Debug)]
@@ -80,7 +89,7 @@ pub(crate) struct Cancel {
     /// Quantity to keep, what the order has executed so far included
     #[arg(long, value_name = "QTY", default_value = "0")]
     to: String,
-    /// Instrument of the order, if those of the venue differ in decimals
+    /// Refuse unless this is the instrument of the order
     #[arg(long, value_name = "SYMBOL")]
     symbol: Option<Symbol>,
     #[command(flatten)]
@@ -100,7 +109,7 @@ pub(crate) struct Replace {
     /// Name of your own for the new order, at most 14 characters
     #[arg(long, value_name = "TEXT")]
     id: Option<ClOrdId>,
-    /// Instrument of the order, if those of the venue differ in decimals
+    /// Refuse unless this is the instrument of the order
     #[arg(long, value_name = "SYMBOL")]
     symbol: Option<Symbol>,
     #[command(flatten)]
@@ -140,14 +149,19 @@ struct Place {
     #[arg(long, value_name = "DIR")]
     venue: Option<PathBuf>,
     /// Connect here instead; 127.0.0.1:9001 when there is no --venue either
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     orders: Option<String>,
+    #[command(flatten)]
+    decimals: Decimals,
 }
 
 /// What came of it, for people and machines.
 #[derive(Serialize)]
 struct Told<'a> {
     request: &'static str,
+    /// Says so when quantities and prices are told as on the wire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    units: Option<&'static str>,
     user_ref_num: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     replaced_user_ref_num: Option<u32>,
@@ -230,18 +244,59 @@ impl Terms {
 }
 
 impl Place {
-    fn units(&self, symbol: Option<Symbol>) -> Result<Units, Failure> {
-        Units::find(configuration(self.venue.as_deref())?.as_ref(), symbol)
+    fn config(&self) -> Result<Option<Config>, Failure> {
+        configuration(self.venue.as_deref())
     }
 
-    /// Logs in for live messages and learns the next order number.
-    fn connect(&self) -> Result<OrderSession, Failure> {
-        let config = configuration(self.venue.as_deref())?;
-        let address = address(self.orders.as_deref(), config.as_ref(), Door::Orders)?;
-        let mut session = OrderSession::connect(&self.login.options(&address)?)?;
-        session.sync(PATIENCE, |_of_before| {})?;
-        Ok(session)
+    /// What the logins need; reads the password, so it can be asked for once.
+    fn options(&self, config: Option<&Config>) -> Result<ConnectOptions, Failure> {
+        let address = address(self.orders.as_deref(), config, Door::Orders)?;
+        self.login.options(&address)
     }
+
+    /// The decimals that were given in place of a folder.
+    fn given_units(&self) -> Result<Units, Failure> {
+        self.decimals.units().ok_or_else(|| {
+            let message = "without --venue the decimals are not known";
+            Failure::new(&errors::USAGE, message)
+                .cause("the wire does not say how many decimals prices and quantities have")
+                .fix("add --price-decimals and --qty-decimals, or --venue")
+        })
+    }
+
+    /// Checks the order that is to be changed against `symbol`, and finds its units: in the
+    /// folder by its instrument, else as given; `None` when neither says.
+    fn units_of(
+        &self,
+        order: u32,
+        symbol: Option<Symbol>,
+        config: Option<&Config>,
+        options: &ConnectOptions,
+    ) -> Result<Option<Units>, Failure> {
+        if config.is_none() && symbol.is_none() {
+            return Ok(self.decimals.units());
+        }
+        let Some(found) = symbol_of(options, order)? else {
+            let message = format!("order {order} is unknown: nothing was sent");
+            return Err(Failure::new(&errors::IGNORED, message));
+        };
+        if let Some(symbol) = symbol.filter(|symbol| *symbol != found) {
+            let message = format!("order {order} is of {found}, not of {symbol}");
+            let failure = Failure::new(&errors::USAGE, message);
+            return Err(failure.fix("check the number of the order, or leave --symbol out"));
+        }
+        match config {
+            Some(config) => Units::find(config, found).map(Some),
+            None => Ok(self.decimals.units()),
+        }
+    }
+}
+
+/// Logs in for live messages and learns the next order number.
+fn connect(options: &ConnectOptions) -> Result<OrderSession, Failure> {
+    let mut session = OrderSession::connect(options)?;
+    session.sync(PATIENCE, |_of_before| {})?;
+    Ok(session)
 }
 
 /// Sends a request with an Account Query right behind it, and reads what came of it.
@@ -261,7 +316,11 @@ fn ask(
 
 impl Order {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
-        let units = self.place.units(Some(self.symbol))?;
+        let config = self.place.config()?;
+        let units = match &config {
+            Some(config) => Units::find(config, self.symbol)?,
+            None => self.place.given_units()?,
+        };
         let (quantity, price) = self.terms.read(units)?;
         let order = NewOrder {
             time_in_force: self.terms.time_in_force(),
@@ -269,7 +328,7 @@ impl Order {
             options: Options { firm: self.firm.map(Firm::to_wire), ..Options::default() },
             ..NewOrder::limit(self.side.side(), self.symbol, quantity, price)
         };
-        let mut session = self.place.connect()?;
+        let mut session = connect(&self.place.options(config.as_ref())?)?;
         let asked = ask(&mut session, |session| {
             session.enter(&order).map(|number| Request::Enter { number })
         })?;
@@ -280,16 +339,22 @@ impl Order {
             price: units.price(price),
         };
         leave(session);
-        tell(&asked, Some(terms), units, output)
+        tell(&asked, Some(terms), Some(units), output)
     }
 }
 
 impl Cancel {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
-        let units = self.place.units(self.symbol)?;
-        let keep = units.read_qty(&self.to)?;
-        let mut session = self.place.connect()?;
-        let number = self.number;
+        let (number, config) = (self.number, self.place.config()?);
+        // Nothing is nothing in any unit.
+        let is_end = Units::RAW.read_qty(&self.to).is_ok_and(|keep| keep == 0);
+        if config.is_none() && !is_end {
+            self.place.given_units()?.read_qty(&self.to)?;
+        }
+        let options = self.place.options(config.as_ref())?;
+        let units = self.place.units_of(number, self.symbol, config.as_ref(), &options)?;
+        let keep = if is_end { 0 } else { units.unwrap_or(Units::RAW).read_qty(&self.to)? };
+        let mut session = connect(&options)?;
         let (request, mut answer, round_trip) = ask(&mut session, |session| {
             session.cancel(number, keep).map(|()| Request::Cancel { number })
         })?;
@@ -303,15 +368,20 @@ impl Cancel {
 
 impl Replace {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
-        let units = self.place.units(self.symbol)?;
+        let (old, config) = (self.number, self.place.config()?);
+        if config.is_none() {
+            self.terms.read(self.place.given_units()?)?;
+        }
+        let options = self.place.options(config.as_ref())?;
+        let units = self.place.units_of(old, self.symbol, config.as_ref(), &options)?;
+        let units = units.map_or_else(|| self.place.given_units(), Ok)?;
         let (quantity, price) = self.terms.read(units)?;
-        let old = self.number;
         let replacement = Replacement {
             time_in_force: self.terms.time_in_force(),
             cl_ord_id: self.id.unwrap_or_default(),
             ..Replacement::new(old, quantity, price)
         };
-        let mut session = self.place.connect()?;
+        let mut session = connect(&options)?;
         let asked = ask(&mut session, |session| {
             session.replace(&replacement).map(|number| Request::Replace { old, number })
         })?;
@@ -322,7 +392,7 @@ impl Replace {
             price: units.price(price),
         };
         leave(session);
-        tell(&asked, Some(terms), units, output)
+        tell(&asked, Some(terms), Some(units), output)
     }
 }
 
@@ -334,9 +404,10 @@ fn leave(session: OrderSession) {
 fn tell(
     (request, answer, round_trip): &(Request, Answer, Duration),
     terms: Option<ToldTerms<'_>>,
-    units: Units,
+    known: Option<Units>,
     output: &mut Output,
 ) -> Outcome {
+    let units = known.unwrap_or(Units::RAW);
     let (name, number, replaced) = match *request {
         Request::Enter { number } => ("order", number, None),
         Request::Cancel { number } => ("cancel", number, None),
@@ -354,6 +425,7 @@ fn tell(
     });
     let told = Told {
         request: name,
+        units: known.is_none().then_some("raw"),
         user_ref_num: number,
         replaced_user_ref_num: replaced,
         terms,
@@ -377,6 +449,9 @@ impl Told<'_> {
             output.line(format_args!("  order       {words}{quantity} @ {price}"))?;
         }
         output.line(format_args!("  number      {}", self.user_ref_num))?;
+        if let Some(units) = self.units {
+            output.line(format_args!("  units       {units}, as on the wire"))?;
+        }
         if let Some(old) = self.replaced_user_ref_num {
             output.line(format_args!("  instead of  {old}"))?;
         }

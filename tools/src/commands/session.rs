@@ -11,8 +11,9 @@ use std::{
 
 use clap::Args;
 use uncross_client::{
-    BookError, Books, ConnectOptions, Error, FeedReader, Symbol,
+    BookError, Books, ConnectOptions, Error, FeedReader, OrderSession, Symbol,
     wire::{
+        ouch::outbound::Outbound,
         soup::LoginRejectReason,
         text::{format_price, parse_price},
     },
@@ -22,6 +23,8 @@ use uncross_server::config::Config;
 use super::venue::{open, unreadable};
 use crate::errors::{self, Failure};
 
+/// Most decimals of a price or quantity, as venue.toml allows them.
+const DECIMALS_MAX: i64 = 9;
 /// Bytes read in search of a password; a longer text cannot be one.
 const PASSWORD_TEXT_LEN_MAX: u64 = 1_024;
 /// Longest wait for an answer that the venue owes.
@@ -65,13 +68,13 @@ impl Login {
     }
 }
 
-/// The password in a file, without the end of its line.
+/// The password in a file, without the spaces and line ends around it.
 pub(super) fn password_in(path: &Path) -> Result<String, Failure> {
     let file = File::open(path).map_err(|error| unreadable(&errors::FILE_READ, path, &error))?;
     read_password(path, file)
 }
 
-/// The password on standard input, without the end of its line.
+/// The password on standard input, without the spaces and line ends around it.
 pub(super) fn password_on_stdin() -> Result<String, Failure> {
     read_password(Path::new("standard input"), io::stdin().lock())
 }
@@ -80,7 +83,7 @@ fn read_password(name: &Path, source: impl Read) -> Result<String, Failure> {
     let mut text = String::new();
     let read = source.take(PASSWORD_TEXT_LEN_MAX).read_to_string(&mut text);
     read.map_err(|error| unreadable(&errors::FILE_READ, name, &error))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    Ok(text.trim().to_owned())
 }
 
 /// One of the two ports of a venue.
@@ -95,6 +98,28 @@ pub(super) enum Door {
 /// The configuration of the venue in `folder`, if one was named.
 pub(super) fn configuration(folder: Option<&Path>) -> Result<Option<Config>, Failure> {
     folder.map(|folder| open(folder, &[]).map(|(_dir, config)| config)).transpose()
+}
+
+/// Reads an address as it is written on the command line.
+///
+/// # Errors
+///
+/// It is not a host, in brackets if it has colons, and a port other than 0.
+pub(super) fn parse_address(text: &str) -> Result<String, String> {
+    let is_host = |host: &str| {
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let is_plain = !host.contains([':', '[', ']']);
+        let is_filled = !host.is_empty() && !host.contains(char::is_whitespace);
+        is_filled && (is_plain || bare.is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok()))
+    };
+    let is_port = |port: &str| {
+        port.bytes().all(|byte| byte.is_ascii_digit())
+            && port.parse::<u16>().is_ok_and(|it| it != 0)
+    };
+    match text.rsplit_once(':') {
+        Some((host, port)) if is_host(host) && is_port(port) => Ok(text.to_owned()),
+        Some(_) | None => Err("expected host:port, for example 127.0.0.1:9001".to_owned()),
+    }
 }
 
 /// Where to connect: `given`, else as configured, else as by default.
@@ -133,6 +158,27 @@ pub(super) struct Units {
     qty_decimals: u8,
 }
 
+/// Decimals for a venue whose folder is not at hand.
+#[derive(Args, Debug)]
+pub(super) struct Decimals {
+    /// Without --venue, decimals of the instrument's prices
+    #[arg(long, value_name = "COUNT", requires = "qty_decimals", conflicts_with = "venue")]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=DECIMALS_MAX))]
+    price_decimals: Option<u8>,
+    /// Without --venue, decimals of the instrument's quantities
+    #[arg(long, value_name = "COUNT", requires = "price_decimals", conflicts_with = "venue")]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=DECIMALS_MAX))]
+    qty_decimals: Option<u8>,
+}
+
+impl Decimals {
+    /// The units that were given, if any.
+    pub(super) fn units(&self) -> Option<Units> {
+        let (price_decimals, qty_decimals) = self.price_decimals.zip(self.qty_decimals)?;
+        Some(Units { price_decimals, qty_decimals })
+    }
+}
+
 impl Default for Units {
     /// As OUCH and ITCH have it.
     fn default() -> Self {
@@ -141,28 +187,19 @@ impl Default for Units {
 }
 
 impl Units {
-    /// Those of `symbol`; without a symbol those that all instruments share.
-    pub(super) fn find(config: Option<&Config>, symbol: Option<Symbol>) -> Result<Self, Failure> {
-        let Some(config) = config else {
-            return Ok(Self::default());
-        };
-        let mut found = config
-            .instruments
-            .iter()
-            .filter(|listed| symbol.is_none_or(|symbol| symbol.to_wire() == listed.symbol))
-            .map(|listed| Self {
-                price_decimals: listed.price_decimals,
-                qty_decimals: listed.qty_decimals,
-            });
-        match (found.next(), symbol) {
-            (Some(first), _) if found.all(|other| other == first) => Ok(first),
-            (None, Some(symbol)) => Err(unknown_symbol(symbol)),
-            (Some(_) | None, _) => {
-                let message = "the venue's instruments differ in decimals: name the order's symbol";
-                let failure = Failure::new(&errors::DECIMAL, message);
-                Err(failure.fix("add --symbol with the instrument of the order"))
-            }
-        }
+    /// As on the wire: whole numbers of the smallest unit.
+    pub(super) const RAW: Self = Self { price_decimals: 0, qty_decimals: 0 };
+
+    /// Those of `symbol`, as configured.
+    pub(super) fn find(config: &Config, symbol: Symbol) -> Result<Self, Failure> {
+        let found = config.instruments.iter().find(|listed| listed.symbol == symbol.to_wire());
+        found.map_or_else(
+            || Err(unknown_symbol(symbol)),
+            |listed| {
+                let (price_decimals, qty_decimals) = (listed.price_decimals, listed.qty_decimals);
+                Ok(Self { price_decimals, qty_decimals })
+            },
+        )
     }
 
     /// Reads a price, in price units.
@@ -222,6 +259,37 @@ pub(super) fn catch_up(options: &ConnectOptions) -> Result<(FeedReader, Books), 
         books.apply(&message.message)?;
     }
     Ok((feed, books))
+}
+
+/// Learns the instrument of the order `number` from the reports of the user's day.
+///
+/// It is exact for whatever was accepted before the call: a login for live messages tells the
+/// number of the next report, and all before it are read. `None` when no order has the number.
+pub(super) fn symbol_of(options: &ConnectOptions, number: u32) -> Result<Option<Symbol>, Failure> {
+    let live = OrderSession::connect(&options.clone().from_number(0))?;
+    let (name, next) = (live.session().to_owned(), live.next_number());
+    drop(live.logout());
+    let mut session = OrderSession::connect(&options.clone().resuming(name, 1))?;
+    let mut found = None;
+    while found.is_none() && session.next_number() < next {
+        let due = session.next_number();
+        let Some(report) = session.next_report(PATIENCE)? else {
+            let message = format!("report {due} of the day did not come");
+            return Err(Failure::new(&errors::NO_ANSWER, message));
+        };
+        found = match report.message {
+            Outbound::Accepted(accepted, _) if accepted.user_ref_num.get() == number => {
+                Some(Symbol::from_wire(accepted.symbol))
+            }
+            Outbound::Replaced(replaced, _) if replaced.new_user_ref_num.get() == number => {
+                Some(Symbol::from_wire(replaced.symbol))
+            }
+            // No other report gives an order its number.
+            _ => None,
+        };
+    }
+    drop(session.logout());
+    Ok(found)
 }
 
 impl From<Error> for Failure {
@@ -284,6 +352,34 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_a_host_and_a_port() {
+        for text in ["127.0.0.1:9001", "venue.example:1", "[::1]:7002"] {
+            assert_eq!(parse_address(text).as_deref(), Ok(text));
+        }
+        for text in [
+            "",
+            "nonsense",
+            ":1",
+            "host:",
+            "host:0",
+            "host:+1",
+            "host:65536",
+            "a b:1",
+            "::1:9001",
+            "[x]:1",
+            "http://host:1",
+        ] {
+            assert!(parse_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_read_without_what_surrounds_them() {
+        let password = read_password(Path::new("file"), &b" se cret \r\n"[..]).unwrap();
+        assert_eq!(password, "se cret");
+    }
+
+    #[test]
     fn default_addresses_are_those_of_the_default_configuration() {
         let config = loaded(&[]);
         for (door, default) in [(Door::Orders, ORDERS_DEFAULT), (Door::Data, DATA_DEFAULT)] {
@@ -294,15 +390,13 @@ mod tests {
     #[test]
     fn units_are_those_of_the_instrument() {
         let config = loaded(&[]);
-        let coin = Units::find(Some(&config), Some(symbol("COIN"))).unwrap();
+        let coin = Units::find(&config, symbol("COIN")).unwrap();
         assert_eq!(
             (coin.read_price("10.05").unwrap(), coin.read_qty("1.5").unwrap()),
             (1005, 1500)
         );
         assert_eq!((coin.price(1005).as_str(), coin.qty(1500).as_str()), ("10.05", "1.500"));
-        assert!(Units::find(Some(&config), Some(symbol("NOPE"))).is_err());
-        assert!(Units::find(Some(&config), None).is_err(), "they differ");
-        assert_eq!(Units::find(None, None).unwrap(), Units::default());
+        assert!(Units::find(&config, symbol("NOPE")).is_err());
     }
 
     #[test]

@@ -112,14 +112,14 @@ fn the_final_book_is_that_of_the_last_row() {
 #[test]
 fn a_disturbed_file_is_found_out() {
     let (place, mut sample) = (Place::empty(), sample());
-    // An order that is executed was never that large.
+    // An order that is executed stands a tick away from where it stood.
     let maker = sample.rows.iter().position(|row| {
         let executed =
             sample.rows.iter().any(|it| it.kind == 4 && it.id == row.id && 1 < it.shares);
         row.kind == 1 && executed
     });
     let maker = maker.unwrap();
-    sample.rows[maker].shares = 1;
+    sample.rows[maker].price -= 100 * sample.rows[maker].side;
     let id = u64::try_from(sample.rows[maker].id).unwrap();
     place.write("AAPL_message.csv", &sample.messages());
     let run = place.run("import lobster AAPL_message.csv --venue aapl --json");
@@ -186,6 +186,11 @@ fn faults_of_the_file_and_of_the_folder_are_told() {
     let message = place.run("import lobster A_bad.csv --venue a").expect_failure(1, "UX-I001");
     assert_eq!(message, "A_bad.csv: line 2, column 9: expected a size from 1, found \"x\"");
     assert!(!place.path("a").exists(), "nothing is made for a bad file");
+    place.write("A_empty.csv", "");
+    place.run("import lobster A_empty.csv --venue a").expect_failure(1, "UX-I003");
+    place.write("A_fine.csv", "1.0,1,1,10,1000001,1\n");
+    let run = place.run("import lobster A_fine.csv --venue fine");
+    assert!(run.code == 6 && run.stderr.starts_with("error[UX-I004]: 1 orders"), "{run:?}");
     place.write("A_twice.csv", "1.0,1,7,10,1000000,1\n1.1,1,7,10,1000000,1\n");
     let message = place.run("import lobster A_twice.csv --venue a").expect_failure(1, "UX-I001");
     let expected =

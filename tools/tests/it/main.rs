@@ -19,5 +19,6 @@ mod orders;
 mod program;
 mod running;
 mod server;
+mod tour;
 mod user;
 mod venue;

@@ -67,17 +67,17 @@ fn an_immediate_order_is_dead_or_loses_its_remainder() {
 fn orders_are_reduced_canceled_and_replaced() {
     let running = Running::start();
     running.run_as("ACME", "order buy DEMO 100 @ 10.00").expect_success();
-    let json = ask(&running, "ACME", "cancel 1 --to 40 --symbol DEMO");
+    let json = ask(&running, "ACME", "cancel 1 --to 40");
     assert_eq!(words(&json, &["request", "state", "executed"]), ["cancel", "reduced", "0"]);
     let expected = r#"{"quantity":"60","reason":"user request"}"#;
     assert_eq!(json.value("canceled").to_string(), expected);
 
-    let json = ask(&running, "ACME", "replace 1 50 @ 10.01 --symbol DEMO");
+    let json = ask(&running, "ACME", "replace 1 50 @ 10.01");
     assert_eq!(json.number("user_ref_num"), 2);
     assert_eq!(json.number("replaced_user_ref_num"), 1);
     assert_eq!(words(&json, &["state", "price", "open"]), ["live", "10.0100", "50"]);
     running.run_as("BETA", "order sell DEMO 20 @ 10.05").expect_success();
-    let json = ask(&running, "ACME", "replace 2 60 10.05 --ioc --symbol DEMO");
+    let json = ask(&running, "ACME", "replace 2 60 10.05 --ioc");
     assert_eq!(words(&json, &["state", "executed", "open"]), ["canceled", "20", "0"]);
 
     running.run_as("BETA", "order exempt DEMO 5 @ 11").expect_success();
@@ -89,18 +89,39 @@ fn orders_are_reduced_canceled_and_replaced() {
 }
 
 #[test]
+fn without_the_folder_decimals_are_asked_for_or_told_raw() {
+    let running = Running::start();
+    running.run_as("ACME", "order buy COIN 0.5 @ 10").expect_success();
+    let login = format!("--orders {} --user ACME --password-file password.txt", running.orders);
+    let run = |arguments: &str| running.place.run(&format!("{arguments} {login}"));
+    for arguments in ["order buy COIN 1 @ 10", "replace 1 1 @ 10", "cancel 1 --to 1"] {
+        run(arguments).expect_failure(2, "UX-U001");
+    }
+    let decimals = "--price-decimals 2 --qty-decimals 3";
+    let json = run(&format!("replace 1 0.4 @ 11 {decimals} --json")).expect_json(SCHEMA);
+    assert_eq!(words(&json, &["price", "open"]), ["11.00", "0.400"]);
+    let json = run("cancel 2 --json").expect_json(SCHEMA);
+    assert_eq!(json.text("units"), "raw");
+    assert_eq!(json.value("canceled")["quantity"].as_str(), Some("400"));
+}
+
+#[test]
 fn requests_that_do_nothing_are_failures() {
     let running = Running::start();
     running.run_as("ACME", "order buy DEMO 100 @ 10.00").expect_success();
     for (user, arguments) in [
-        ("ACME", "cancel 7 --symbol DEMO"),
+        ("ACME", "cancel 7"),
         ("BETA", "cancel 1 --symbol DEMO"),
         ("ACME", "cancel 1 --to 100 --symbol DEMO"),
         ("ACME", "replace 7 50 @ 10 --symbol DEMO"),
     ] {
         let message = running.run_as(user, arguments).expect_failure(1, "UX-O002");
-        assert!(message.contains("was ignored"), "{message}");
+        assert!(
+            message.contains("was ignored") || message.ends_with("unknown: nothing was sent"),
+            "{message}"
+        );
     }
+    running.run_as("ACME", "cancel 1 --symbol COIN").expect_failure(2, "UX-U001");
     let run = running.run_as("ACME", "replace 1 50 @ 10.001 --symbol DEMO");
     let message = run.expect_failure(1, "UX-O003");
     assert_eq!(message, "order 1 is canceled and nothing stands in its place");
@@ -122,7 +143,11 @@ fn rejections_name_their_reason() {
     running.run_as("ACME", "order buy NOPE 1 @ 10").expect_failure(1, "UX-O005");
     // Without the folder only the venue knows its instruments.
     let login = format!("--orders {} --user ACME --password-stdin", running.orders);
-    let run = running.place.run_with(&format!("order buy NOPE 1 @ 10 {login}"), &[], "secret\n");
+    let run = running.place.run_with(
+        &format!("order buy NOPE 1 @ 10 --price-decimals 4 --qty-decimals 0 {login}"),
+        &[],
+        "secret\n",
+    );
     let message = run.expect_failure(1, "UX-O001");
     assert_eq!(message, "order 6 was rejected: bad symbol (0x17)");
 }
@@ -141,7 +166,10 @@ fn senseless_requests_are_refused_before_any_connection() {
         ("order buy DEMO 1 @ 10.12345", "UX-U005"),
         ("order buy DEMO 1 @ ten", "UX-U005"),
         ("order buy DEMO 1 @ 10 --password-stdin", "UX-U001"),
-        ("replace 1 1 @ 10", "UX-U005"),
+        ("order buy DEMO 1 @ 10 --orders nonsense", "UX-U001"),
+        ("book DEMO --data nonsense", "UX-U001"),
+        ("book DEMO --depth 0", "UX-U001"),
+        ("order buy DEMO 1 @ 10 --price-decimals 4 --qty-decimals 0", "UX-U001"),
         ("cancel one --symbol DEMO", "UX-U001"),
         ("book DEMO --for 1s", "UX-U001"),
     ] {
@@ -161,7 +189,8 @@ fn senseless_requests_are_refused_before_any_connection() {
 fn connections_that_fail_have_their_codes() {
     let running = Running::start();
     running.place.write("wrong.txt", "guess");
-    let order = "order buy DEMO 1 @ 10 --user ACME --password-file";
+    let order =
+        "order buy DEMO 1 @ 10 --price-decimals 4 --qty-decimals 0 --user ACME --password-file";
     let run = running.place.run(&format!("{order} wrong.txt --orders {}", running.orders));
     run.expect_failure(5, "UX-A003");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -15,6 +15,7 @@ pub(crate) struct Server {
     child: Child,
     stdout: BufReader<ChildStdout>,
     pub(crate) orders: String,
+    pub(crate) data: String,
     /// Records replayed at start.
     pub(crate) records: u64,
 }
@@ -35,8 +36,9 @@ impl Server {
         let json = Json::parse(&line);
         assert_eq!(json.text("schema"), "uncross.start/1");
         let orders = json.text("orders").to_owned();
+        let data = json.text("data").to_owned();
         let records = json.number("records");
-        Self { child, stdout, orders, records }
+        Self { child, stdout, orders, data, records }
     }
 
     /// Ends it as `kill -9` does.

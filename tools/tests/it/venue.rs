@@ -18,6 +18,17 @@ fn a_demo_ends_by_itself_and_its_journal_leads_to_the_same_state() {
 }
 
 #[test]
+fn a_demo_whose_port_is_taken_names_its_own_flag() {
+    let place = Place::empty();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let run = place.run(&format!("demo --for 1s --port {port}"));
+    assert!(run.stderr.ends_with("fix: use --port N, or --port 0 for any\n"), "{run:?}");
+    run.expect_failure(3, "UX-C014");
+    place.run("demo --for 1s --port 65535").expect_failure(2, "UX-U001");
+}
+
+#[test]
 fn a_demo_keeps_nothing_where_something_is() {
     let place = Place::with_venue();
     place.run("demo --for 1s --port 0 --keep venue").expect_failure(1, "UX-F001");

@@ -13,6 +13,8 @@ use uncross_client::{Side, wire::text::parse_price};
 
 /// Longest line; six numbers of 20 digits fit with room to spare.
 const LINE_LEN_MAX: u64 = 256;
+/// Some programs begin every text with it.
+const BYTE_ORDER_MARK: char = '\u{FEFF}';
 /// Digits after the point of a time that are read; files have nine.
 const TIME_DECIMALS: u8 = 12;
 
@@ -41,6 +43,8 @@ pub(super) struct Event {
     pub(super) id_column: usize,
     /// At least 1.
     pub(super) shares: u32,
+    /// Where the size stands in its line, from 1.
+    pub(super) shares_column: usize,
     /// Dollars x 10,000.
     pub(super) price: u32,
     /// Side of the order.
@@ -93,7 +97,15 @@ pub(super) fn read(mut source: impl BufRead) -> Result<Messages, ReadError> {
         if len == 0 {
             break;
         }
-        match parse(line, text.trim_end_matches(['\r', '\n'])).map_err(ReadError::Fault)? {
+        let mut content = text.trim_end_matches(['\r', '\n']);
+        if line == 1 {
+            content = content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(content);
+        }
+        // An empty line is taken for the end of the file only where it is the end.
+        if content.is_empty() && source.fill_buf().map_err(ReadError::Io)?.is_empty() {
+            break;
+        }
+        match parse(line, content).map_err(ReadError::Fault)? {
             Some(event) => messages.events.push(event),
             None => messages.dropped += 1,
         }
@@ -120,7 +132,7 @@ impl Field<'_> {
         expected: &str,
     ) -> Result<T, Fault> {
         match self.text.parse() {
-            Ok(value) if T::from(1) <= value => Ok(value),
+            Ok(value) if T::from(1) <= value && !self.text.starts_with('+') => Ok(value),
             Ok(_) | Err(_) => Err(self.fault(expected)),
         }
     }
@@ -165,6 +177,7 @@ fn parse(line: u32, text: &str) -> Result<Option<Event>, Fault> {
         id: id.number("an order id from 1")?,
         id_column: id.column,
         shares: shares.number("a size from 1")?,
+        shares_column: shares.column,
         price: price.number("a price from 1, in dollars x 10,000")?,
         side,
     }))
@@ -196,6 +209,7 @@ mod tests {
             id: 16_113_575,
             id_column: 19,
             shares: 18,
+            shares_column: 28,
             price: 5_853_300,
             side: Side::Buy,
         };
@@ -213,10 +227,11 @@ mod tests {
                 "six fields: time,type,order id,size,price,direction",
                 "3 in \"1,2,3\"",
             ),
-            ("34200,1,7,18,5853300,1\n\n", 2, 1, "six fields", "1 in \"\""),
+            ("34200,1,7,18,5853300,1\n\n\n", 2, 1, "six fields", "1 in \"\""),
             ("noon,1,7,18,5853300,1", 1, 1, "seconds after midnight", "\"noon\""),
             ("34200,8,7,18,5853300,1", 1, 7, "a type from 1 to 7", "\"8\""),
             ("34200,1,0,18,5853300,1", 1, 9, "an order id from 1", "\"0\""),
+            ("34200,1,+7,18,5853300,1", 1, 9, "an order id from 1", "\"+7\""),
             ("34200,1,7,-18,5853300,1", 1, 11, "a size from 1", "\"-18\""),
             ("34200,4,7,18,5853300.5,1", 1, 14, "a price from 1", "\"5853300.5\""),
             ("34200,4,7,18,5853300,0", 1, 22, "a direction, 1 or -1", "\"0\""),
@@ -228,6 +243,13 @@ mod tests {
         }
         let shown = fault("noon,1,7,18,5853300,1").to_string();
         assert_eq!(shown, "line 1, column 1: expected seconds after midnight, found \"noon\"");
+    }
+
+    #[test]
+    fn mark_at_the_start_and_empty_line_at_the_end_are_nothing() {
+        let line = "34200,1,7,18,5853300,1\n";
+        let plain = read(line.as_bytes()).unwrap();
+        assert_eq!(read(format!("\u{FEFF}{line}\r\n").as_bytes()).unwrap(), plain);
     }
 
     #[test]

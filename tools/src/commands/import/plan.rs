@@ -60,6 +60,8 @@ struct Known {
     place: Place,
     /// What was entered less what was taken off since; executions do not count.
     total: u32,
+    /// What is left of it.
+    open: u32,
 }
 
 /// An order that rested before the file begins.
@@ -74,7 +76,8 @@ struct Before {
 }
 
 impl Plan {
-    /// Plans all events; the fault is an id that is entered twice.
+    /// Plans all events; a fault is an id that is entered twice, or an order of which
+    /// more is removed than it has left.
     pub(super) fn new(events: &[Event]) -> Result<Self, Fault> {
         let mut before = rested_before(events)?;
         let mut plan = Self::default();
@@ -89,26 +92,35 @@ impl Plan {
                 known.insert(id, plan.rest(id, side, shares, price));
                 plan.rested_before += 1;
             }
-            plan.follow(event, &mut known);
+            plan.follow(event, &mut known)?;
         }
         Ok(plan)
     }
 
     fn rest(&mut self, id: u64, side: Side, shares: u32, price: u32) -> Known {
         self.steps.push(Step::Rest { side, shares, price });
-        Known { place: self.name(Some(id)), total: shares }
+        Known { place: self.name(Some(id)), total: shares, open: shares }
     }
 
-    fn follow(&mut self, event: &Event, known: &mut HashMap<u64, Known>) {
+    fn follow(&mut self, event: &Event, known: &mut HashMap<u64, Known>) -> Result<(), Fault> {
         let Event { line, kind, id, shares, price, side, .. } = *event;
         if kind == Kind::Enter {
             known.insert(id, self.rest(id, side, shares, price));
-            return;
+            return Ok(());
         }
         let Some(order) = known.get_mut(&id) else {
             debug_assert!(false, "an id that is not entered rested before");
-            return;
+            return Ok(());
         };
+        let Some(open) = order.open.checked_sub(shares) else {
+            return Err(Fault {
+                line,
+                column: event.shares_column,
+                expected: format!("at most the {} that order {id} has left", order.open),
+                found: shares.to_string(),
+            });
+        };
+        order.open = if kind == Kind::Delete { 0 } else { open };
         match kind {
             Kind::Enter => {}
             Kind::Reduce | Kind::Delete => {
@@ -125,6 +137,7 @@ impl Plan {
                 self.executions.push(Execution { line, maker, taker, shares, price });
             }
         }
+        Ok(())
     }
 
     /// Gives the next order its place.
@@ -167,7 +180,16 @@ mod tests {
     use super::*;
 
     fn event(line: u32, kind: Kind, id: u64, shares: u32) -> Event {
-        Event { line, kind, id, id_column: 9, shares, price: 100, side: Side::Buy }
+        Event {
+            line,
+            kind,
+            id,
+            id_column: 9,
+            shares,
+            shares_column: 11,
+            price: 100,
+            side: Side::Buy,
+        }
     }
 
     fn rest(shares: u32) -> Step {
@@ -222,6 +244,17 @@ mod tests {
             Step::Take { side: Side::Sell, shares: 6, price: 100 },
         ];
         assert_eq!((plan.steps.as_slice(), plan.rested_before), (&steps[..], 3));
+    }
+
+    #[test]
+    fn no_more_is_removed_than_is_left() {
+        for kind in [Kind::Reduce, Kind::Delete, Kind::Execute] {
+            let events = [event(1, Kind::Enter, 7, 10), event(2, Kind::Execute, 7, 4)];
+            let fault = Plan::new(&[events[0], events[1], event(3, kind, 7, 7)]).unwrap_err();
+            let expected = "line 3, column 11: expected at most the 6 that order 7 has left, \
+                            found 7";
+            assert_eq!(fault.to_string(), expected);
+        }
     }
 
     #[test]

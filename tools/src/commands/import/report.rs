@@ -34,7 +34,7 @@ pub(super) struct Report {
     orders: u64,
     rested_before: u32,
     cancels: u32,
-    rejected: u32,
+    pub(super) rejected: u32,
     /// Executions that the file tells of.
     pub(super) executions: usize,
     pub(super) reproduced: usize,
