@@ -275,7 +275,8 @@ fn a_watched_book_is_a_line_per_change() {
     let third = lines.next().unwrap();
     assert!(third.contains("  bid 60 @ 10.0000  ask none  last 40 @ 10.0000  "), "{third}");
     let pid = child.id().to_string();
-    let killed = std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    let kill = format!("kill -INT {pid}");
+    let killed = std::process::Command::new("sh").args(["-c", &kill]).status().unwrap();
     assert!(killed.success());
     assert_eq!(lines.next(), None);
     let output = child.wait_with_output().unwrap();

@@ -49,8 +49,8 @@ impl Server {
 
     /// Asks it to end and waits until it has.
     pub(crate) fn stop(mut self) {
-        let pid = self.child.id().to_string();
-        let status = std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        let kill = format!("kill -TERM {}", self.child.id());
+        let status = std::process::Command::new("sh").args(["-c", &kill]).status().unwrap();
         assert!(status.success());
         assert!(self.child.wait().unwrap().success());
         let mut rest = String::new();
