@@ -55,7 +55,7 @@ const _: () = assert!((Price::RAW_MAX as u128) * (QTY_MAX as u128) <= u64::MAX a
 /// How much one engine holds. All of it is allocated at start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Live orders, `1..=ORDERS_MAX`. 40 bytes each.
+    /// Live orders, `1..=ORDERS_MAX`. 72 bytes each.
     pub orders: u32,
     /// Price levels with at least one order, over all instruments, `1..=LEVELS_MAX`. 32 bytes each.
     pub levels: u32,
