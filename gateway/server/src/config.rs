@@ -148,6 +148,10 @@ pub struct Journal {
 pub enum Level {
     /// As soon as its record is in the mapped file.
     Async,
+    /// When its record is on the device, synced along with others.
+    Group,
+    /// When its record is on the device, synced by itself before the next command is begun.
+    Sync,
 }
 
 /// What waits before and behind the engine.
@@ -341,23 +345,30 @@ impl Journal {
 }
 
 impl Level {
+    /// All of them, the strongest last.
+    pub const ALL: [Self; 3] = [Self::Async, Self::Group, Self::Sync];
+
     /// The name in the file.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Async => "async",
+            Self::Group => "group",
+            Self::Sync => "sync",
         }
     }
 
     fn read(reader: Reader<'_>) -> Result<Self, ConfigError> {
         const KEY: &str = "journal.level";
-        let expected = "\"async\"";
+        let expected = "\"async\", \"group\" or \"sync\"";
         match reader.text(KEY, expected)? {
             "async" => Ok(Self::Async),
-            found @ ("group" | "sync" | "replicated") => Err(ConfigError::NotBuilt {
+            "group" => Ok(Self::Group),
+            "sync" => Ok(Self::Sync),
+            found @ "replicated" => Err(ConfigError::NotBuilt {
                 place: reader.place(KEY),
                 found: found.to_owned(),
-                exist: &["async"],
+                exist: &["async", "group", "sync"],
             }),
             found => Err(reader.impossible(KEY, expected, format!("{found:?}"))),
         }

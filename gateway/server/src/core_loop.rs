@@ -130,6 +130,7 @@ impl Core {
             }
         }
         self.checkpoint_if_due(outbound)?;
+        self.sequencer.journal.ring();
         Ok(turn)
     }
 
@@ -215,6 +216,7 @@ impl Core {
         loop {
             let done = self.sequencer.finish(outbound)
                 && self.sequencer.sequence(draft.kind(), draft.body(), outbound)?;
+            self.sequencer.journal.ring();
             drain(outbound);
             if done {
                 break;

@@ -22,7 +22,8 @@ use uncross_engine::{
     Progress, command::Source, engine::DefineError, instrument::Instrument, limits::Capacity,
 };
 use uncross_journal::{
-    CloseError, Identity, OpenError, Recovery, ReplayError, Settings, TornTail, Writer,
+    CloseError, Identity, Level, OpenError, Probe, Recovery, ReplayError, Settings, TornTail,
+    Writer,
 };
 
 use crate::{
@@ -30,7 +31,7 @@ use crate::{
     auth::Auth,
     calendar::Calendar,
     clock::{Clock, wall_ns},
-    config::{Config, VenueDir},
+    config::{self, Config, VenueDir},
     core_loop::{Core, CoreError},
     doors::{Doors, Parts, Rules, WAKER},
     egress::Egress,
@@ -209,12 +210,30 @@ pub struct Venue {
     thread: JoinHandle<(Core, Result<(), ReactorError>)>,
 }
 
+/// How a venue is started, beside its configuration; the default is right outside of tests.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Told of every operation of the journal on the disk, and may make it fail.
+    pub probe: Option<Arc<dyn Probe>>,
+    /// Which boot of the machine this is; `None` asks the kernel. Tests play reboots with it.
+    pub boot_id: Option<[u8; 16]>,
+}
+
 /// Starts the venue in `dir`: recovers its journal, then opens the doors.
 ///
 /// # Errors
 ///
 /// What is wrong, found before anyone could connect.
 pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
+    start_with(config, dir, &Options::default())
+}
+
+/// As [`start`], with `options`.
+///
+/// # Errors
+///
+/// As [`start`].
+pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<Venue, StartError> {
     let orders = bind("orders", config.orders.listen)?;
     let data = bind("data", config.data.listen)?;
     let users = Users::load(&dir.users_file())?;
@@ -223,7 +242,7 @@ pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
     std::fs::create_dir_all(dir.streams()).map_err(io_error("making the folder for streams"))?;
 
     let mut egress = Egress::new(&dir.streams(), config.capacity.ports);
-    let (replica, journal, recovered) = recover(config, &users, dir, &mut egress)?;
+    let (replica, journal, recovered) = recover(config, options, &users, dir, &mut egress)?;
     let clock = Clock::new();
     let mut outbound = Outbound::new(config.queues.outbound_events as usize);
     let core = open_day(config, replica, journal, &clock, &mut outbound, &mut egress)?;
@@ -438,17 +457,29 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 }
 
 /// Replays the journal into a replica and into the streams.
+fn journal_settings(config: &Config, options: &Options) -> Settings {
+    Settings {
+        segment_len_bytes: config.journal.segment,
+        level: match config.journal.level {
+            config::Level::Async => Level::Async,
+            config::Level::Group => Level::Group,
+            config::Level::Sync => Level::Sync,
+        },
+        flush_interval: config.journal.flush_interval,
+        boot_id: options.boot_id,
+        on_durable: None,
+        probe: options.probe.clone(),
+    }
+}
+
 fn recover(
     config: &Config,
+    options: &Options,
     users: &Users,
     dir: &VenueDir,
     egress: &mut Egress,
 ) -> Result<(Replica, Writer, Recovered), StartError> {
-    let settings = Settings {
-        segment_len_bytes: config.journal.segment,
-        flush_interval: config.journal.flush_interval,
-        ..Settings::default()
-    };
+    let settings = journal_settings(config, options);
     let identity = Identity {
         behaviour_version: uncross_engine::BEHAVIOUR_VERSION,
         config_hash: config.fingerprint(),

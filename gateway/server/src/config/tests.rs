@@ -59,7 +59,7 @@ fn default_file_gives_the_documented_values() {
     let core = Core { layout: Layout::Auto, pin: true, spin: Duration::from_micros(50) };
     assert_eq!(config.core, core);
     let flush_interval = Duration::from_millis(5);
-    assert_eq!(config.journal, Journal { level: Level::Async, flush_interval, segment: 64 << 20 });
+    assert_eq!(config.journal, Journal { level: Level::Group, flush_interval, segment: 64 << 20 });
     assert_eq!(config.capacity, Capacity::default());
     assert_eq!(config.queues, Queues { ring_slots: 16_384, outbound_events: 65_536 });
 }
@@ -312,7 +312,7 @@ fn impossible_values_are_refused_with_the_possible_ones() {
         ("core.pin", "yes", "true or false"),
         ("core.layout", "spread", "\"auto\" or \"fused\""),
         ("core.spin", "2s", "a duration in \"0s\"..=\"1s\""),
-        ("journal.level", "safe", "\"async\""),
+        ("journal.level", "safe", "\"async\", \"group\" or \"sync\""),
         ("journal.flush_interval", "2s", "a duration in \"1ms\"..=\"1s\""),
         ("journal.segment", "2GiB", "a size in \"64KiB\"..=\"1GiB\""),
         ("journal.segment", "65KiB", "a multiple of \"64KiB\""),
@@ -342,9 +342,7 @@ fn impossible_values_are_refused_with_the_possible_ones() {
 fn what_is_not_built_is_refused_with_what_exists() {
     for (key, value, exist) in [
         ("core.layout", "split", "auto, fused"),
-        ("journal.level", "group", "async"),
-        ("journal.level", "sync", "async"),
-        ("journal.level", "replicated", "async"),
+        ("journal.level", "replicated", "async, group, sync"),
     ] {
         let error = with_override(key, value).unwrap_err();
         assert!(matches!(error, ConfigError::NotBuilt { .. }), "{error}");
@@ -352,6 +350,14 @@ fn what_is_not_built_is_refused_with_what_exists() {
             "override: {key}: \"{value}\" is not built into this version; these are: {exist}"
         );
         assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn every_level_is_known_by_its_name() {
+    for level in Level::ALL {
+        let config = with_override("journal.level", level.name()).unwrap();
+        assert_eq!(config.journal.level, level);
     }
 }
 
