@@ -9,5 +9,6 @@
 
 mod days;
 mod harness;
+mod layouts;
 mod refusals;
 mod sessions;
