@@ -8,6 +8,9 @@
 )]
 
 mod days;
+mod durability;
+mod fairness;
+mod gate;
 mod harness;
 mod layouts;
 mod refusals;
