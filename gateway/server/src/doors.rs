@@ -22,8 +22,9 @@ use crate::{
     connection::{Connection, Door, State, Written},
     limits::{ACCEPTS_PER_ROUND, HOUSEKEEPING_MS},
     notice::{Closed, Notice, Notices},
-    record::Draft,
+    record::{self, Draft},
     ring::{self, Slot},
+    room::RoomReader,
     streams::{FEED, Streams},
 };
 
@@ -74,6 +75,8 @@ pub(crate) struct Doors {
     closing: Vec<usize>,
     /// Connections waiting for their turn, each at most once.
     in_queue: VecDeque<usize>,
+    /// Connections whose next frame is an order for which the journal has no room.
+    held: Vec<usize>,
     /// By door: reports leave before market data.
     out_queues: [VecDeque<usize>; 2],
     /// By door: somebody may be waiting to be accepted.
@@ -88,6 +91,7 @@ pub(crate) struct Doors {
     checking_count: usize,
     symbols: HashMap<[u8; 8], u32, RandomState>,
     producer: Producer<Slot>,
+    room: RoomReader,
     draft: Box<Draft>,
     auth: Auth,
     notices: Notices,
@@ -99,6 +103,7 @@ pub(crate) struct Doors {
 pub(crate) struct Parts {
     pub(crate) listeners: [TcpListener; 2],
     pub(crate) producer: Producer<Slot>,
+    pub(crate) room: RoomReader,
     pub(crate) auth: Auth,
     pub(crate) notices: Notices,
     pub(crate) rules: Rules,
@@ -130,6 +135,7 @@ impl Doors {
             waiting: Vec::new(),
             closing: Vec::new(),
             in_queue: VecDeque::new(),
+            held: Vec::new(),
             out_queues: [VecDeque::new(), VecDeque::new()],
             is_knocked: [false; 2],
             accept_again_ms: 0,
@@ -139,6 +145,7 @@ impl Doors {
             checking_count: 0,
             symbols: parts.symbols,
             producer: parts.producer,
+            room: parts.room,
             draft: Box::new(Draft::new()),
             auth: parts.auth,
             notices: parts.notices,
@@ -260,6 +267,7 @@ impl Doors {
     /// Serves every connection that has input once. `true` when there was any.
     pub(crate) fn read(&mut self, streams: &mut Streams, now_ms: u64) -> bool {
         self.finish_closings(streams, now_ms);
+        self.release_held();
         let round = self.in_queue.len();
         let frames_max = if 1 < round { self.rules.frames_per_turn } else { FRAMES_ALONE_MAX };
         for _ in 0..round {
@@ -275,25 +283,36 @@ impl Doors {
                 }
                 continue;
             }
-            if self.serve(id, frames_max, now_ms)
-                || self.get(id).is_some_and(|it| it.input.is_ready)
-            {
-                self.queue_in(id);
+            match self.serve(id, frames_max, now_ms) {
+                Served::Frame | Served::RingFull => self.queue_in(id),
+                Served::Nothing if self.get(id).is_some_and(|it| it.input.is_ready) => {
+                    self.queue_in(id);
+                }
+                Served::Nothing => {}
+                Served::NoRoom => self.held.push(id),
             }
         }
         0 < round
     }
 
-    /// Handles up to `frames_max` frames. `true` when more may be complete.
-    fn serve(&mut self, id: usize, frames_max: usize, now_ms: u64) -> bool {
+    /// Handles up to `frames_max` frames; [`Served::Frame`] when more may be complete.
+    fn serve(&mut self, id: usize, frames_max: usize, now_ms: u64) -> Served {
         for _ in 0..frames_max {
             match self.serve_frame(id, now_ms) {
                 Served::Frame => {}
-                Served::Nothing => return false,
-                Served::RingFull => return true,
+                other => return other,
             }
         }
-        true
+        Served::Frame
+    }
+
+    /// Lets the sessions go on that an order without room in the journal held up.
+    fn release_held(&mut self) {
+        if !self.held.is_empty() && self.room.admits(&self.producer) {
+            for id in std::mem::take(&mut self.held) {
+                self.queue_in(id);
+            }
+        }
     }
 
     fn serve_frame(&mut self, id: usize, now_ms: u64) -> Served {
@@ -327,6 +346,11 @@ impl Doors {
                         let symbols = &self.symbols;
                         let id_of = |symbol| symbols.get(&symbol).copied().unwrap_or(0);
                         self.draft.set_inbound(*source, &message, id_of);
+                        if record::needs_room(self.draft.kind())
+                            && !self.room.admits(&self.producer)
+                        {
+                            return Served::NoRoom;
+                        }
                         if !ring::push(&mut self.producer, &self.draft) {
                             return Served::RingFull;
                         }
@@ -390,7 +414,8 @@ impl Doors {
         let mut position = 0;
         while position < self.closing.len() {
             let id = self.closing[position];
-            if self.serve(id, FRAMES_ALONE_MAX, now_ms) || !self.finish_closing(id, streams, now_ms)
+            if self.serve(id, FRAMES_ALONE_MAX, now_ms) != Served::Nothing
+                || !self.finish_closing(id, streams, now_ms)
             {
                 position += 1;
             } else {
@@ -544,6 +569,8 @@ enum Served {
     Frame,
     Nothing,
     RingFull,
+    /// An order, and the journal has no room even to refuse it.
+    NoRoom,
 }
 
 const fn down_byte(reason: &Closed) -> u8 {

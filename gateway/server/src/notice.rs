@@ -9,6 +9,7 @@ use std::{
 };
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use uncross_journal::DiskError;
 
 use crate::{core_loop::CoreError, limits::NOTICES_MAX};
 
@@ -70,6 +71,16 @@ pub enum Notice {
     JournalRoom {
         /// Whether commands wait for it.
         is_waiting: bool,
+    },
+    /// The journal cannot prepare its next segment, or can again. What is prepared still lasts.
+    JournalSpace {
+        /// What the system said; `None` when there is space again.
+        error: Option<DiskError>,
+    },
+    /// New orders are refused for want of room in the journal, or accepted again.
+    OrdersRefused {
+        /// Whether they are refused now.
+        is_refusing: bool,
     },
     /// The venue cannot go on.
     Failed(CoreError),

@@ -24,6 +24,7 @@ use crate::{
     notice::Notice,
     outbound::Outbound,
     ring::Slot,
+    room::SpaceWatch,
 };
 
 /// Why the loop ended other than by being asked to.
@@ -68,6 +69,7 @@ impl Reactor {
         let mut events = Events::with_capacity(1_024);
         let mut active_ns = 0;
         let mut housekeeping_ms = 0;
+        let mut space = SpaceWatch::default();
         let mut turn = Turn::Idle;
         loop {
             let timeout = self.timeout(turn, active_ns);
@@ -97,6 +99,7 @@ impl Reactor {
                 let is_waiting = turn == Turn::Blocked;
                 self.doors.notices().put(Notice::JournalRoom { is_waiting });
             }
+            space.note(&self.core, self.doors.notices());
             if housekeeping_ms + HOUSEKEEPING_MS <= millis {
                 housekeeping_ms = millis;
                 self.clock.slew();

@@ -42,6 +42,7 @@ use crate::{
     record::{self, Draft},
     replica::{ApplyError, Replica},
     ring,
+    room::{self, RoomTeller},
     users::{Users, error::UsersError},
 };
 
@@ -245,14 +246,15 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let (replica, journal, recovered) = recover(config, options, &users, dir, &mut egress)?;
     let clock = Clock::new();
     let mut outbound = Outbound::new(config.queues.outbound_events as usize);
-    let core = open_day(config, replica, journal, &clock, &mut outbound, &mut egress)?;
+    let (producer, consumer) = ring::ring(config.queues.ring_slots as usize);
+    let (teller, room) = room::room(producer.buffer().capacity());
+    let core = open_day(config, (replica, journal, teller), &clock, &mut outbound, &mut egress)?;
     std::fs::write(dir.begun_file(), BEGUN_TEXT).map_err(io_error("noting the journal"))?;
 
     let poll = Poll::new().map_err(io_error("making the poll"))?;
     let waker = mio::Waker::new(poll.registry(), Token(WAKER));
     let waker = Arc::new(waker.map_err(io_error("making the waker"))?);
     let auth = Auth::start(users, Arc::clone(&waker)).map_err(io_error("starting a thread"))?;
-    let (producer, consumer) = ring::ring(config.queues.ring_slots as usize);
     let (notices, receiver) = Notices::new();
     let dropped = notices.dropped();
     let listeners = [
@@ -263,7 +265,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let generations = generations(&core, config.capacity.ports);
     let symbols = symbols(&core);
     let rules = rules(config, connections_max);
-    let parts = Parts { listeners, producer, auth, notices, rules, generations, symbols };
+    let parts = Parts { listeners, producer, room, auth, notices, rules, generations, symbols };
     let doors = Doors::open(parts, &poll).map_err(io_error("registering a listener"))?;
 
     let cpus = Cpus::read();
@@ -467,8 +469,8 @@ fn journal_settings(config: &Config, options: &Options) -> Settings {
         },
         flush_interval: config.journal.flush_interval,
         boot_id: options.boot_id,
-        on_durable: None,
         probe: options.probe.clone(),
+        ..Settings::default()
     }
 }
 
@@ -535,8 +537,7 @@ fn build_id() -> [u8; 32] {
 /// the day.
 fn open_day(
     config: &Config,
-    replica: Replica,
-    journal: Writer,
+    (replica, journal, room): (Replica, Writer, RoomTeller),
     clock: &Clock,
     outbound: &mut Outbound,
     egress: &mut Egress,
@@ -549,7 +550,7 @@ fn open_day(
     let calendar =
         Calendar { utc_offset_s: config.venue.utc_offset_s, roll_at_s: config.venue.day_roll_s };
     let drafts = first_words(config, &replica, journal.last_seq() == 0, calendar, now_ns)?;
-    let mut core = Core::new(replica, journal, calendar, FIRST_EPOCH);
+    let mut core = Core::new(replica, journal, calendar, FIRST_EPOCH, room);
     core.advance(now_ns);
     let mut failure = None;
     for draft in &drafts {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use uncross_server::{
     config::{Config, VenueDir},
     users::Users,
-    venue::{self, StartError, Summary, Venue},
+    venue::{self, Options, StartError, StopError, Summary, Venue},
 };
 use uncross_wire::{
     FromBytes, IntoBytes, TypeByte,
@@ -28,6 +28,7 @@ pub(crate) const USERS: [&str; 3] = ["ALICE", "BOB", "CAROL"];
 pub(crate) struct TestVenue {
     pub(crate) dir: TempDir,
     pub(crate) config: Config,
+    pub(crate) options: Options,
     venue: Option<Venue>,
 }
 
@@ -38,6 +39,11 @@ impl TestVenue {
 
     /// A venue whose configuration differs from the default.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
+        Self::with_options(settings, Options::default())
+    }
+
+    /// The same, with a disk or a boot of the test's own.
+    pub(crate) fn with_options(settings: &[(&str, &str)], options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut users = Users::new(dir.path().join("users.toml"));
         for user in USERS {
@@ -56,7 +62,7 @@ impl TestVenue {
         .to_vec();
         overrides.extend(settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())));
         let config = Config::load(None, std::iter::empty(), &overrides).unwrap();
-        let mut venue = Self { dir, config, venue: None };
+        let mut venue = Self { dir, config, options, venue: None };
         venue.restart().unwrap();
         venue
     }
@@ -73,11 +79,16 @@ impl TestVenue {
         self.venue.take().unwrap().stop().unwrap()
     }
 
+    /// Stops a venue that has failed.
+    pub(crate) fn stop_failed(&mut self) -> StopError {
+        self.venue.take().unwrap().stop().unwrap_err()
+    }
+
     pub(crate) fn restart(&mut self) -> Result<(), StartError> {
         if self.venue.is_some() {
             self.stop();
         }
-        self.venue = Some(venue::start(&self.config, &self.dir())?);
+        self.venue = Some(venue::start_with(&self.config, &self.dir(), &self.options)?);
         Ok(())
     }
 

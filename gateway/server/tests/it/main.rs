@@ -8,6 +8,7 @@
 )]
 
 mod days;
+mod disk_full;
 mod harness;
 mod refusals;
 mod sessions;
