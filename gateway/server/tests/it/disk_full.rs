@@ -93,13 +93,12 @@ fn enter_until_accepted(raw: &mut Raw, first: u32) -> u32 {
     unreachable!("numbers do not end")
 }
 
-/// Waits for a notice that `is_it` knows.
-fn await_notice(venue: &TestVenue, is_it: impl Fn(&Notice) -> bool) {
-    loop {
+/// Waits until each of the notices has come that one of `wanted` knows, in any order.
+fn await_notices(venue: &TestVenue, wanted: &[fn(&Notice) -> bool]) {
+    let mut missing = wanted.to_vec();
+    while !missing.is_empty() {
         let notice = venue.venue().notices().recv_timeout(PATIENCE).expect("a notice in time");
-        if is_it(&notice) {
-            return;
-        }
+        missing.retain(|is_it| !is_it(&notice));
     }
 }
 
@@ -124,8 +123,13 @@ fn orders_are_refused_on_a_full_disk_and_cancels_pass() {
         alice.sync();
         disk.fill(true);
         let refused = enter_until_refused(&mut alice, 1);
-        await_notice(&venue, |it| matches!(it, Notice::JournalSpace { error: Some(_) }));
-        await_notice(&venue, |it| matches!(it, Notice::OrdersRefused { is_refusing: true }));
+        await_notices(
+            &venue,
+            &[
+                |it| matches!(it, Notice::JournalSpace { error: Some(_) }),
+                |it| matches!(it, Notice::OrdersRefused { is_refusing: true }),
+            ],
+        );
 
         // A replace is refused as well, its order stands, and its number is used.
         let replace = inbound::Replace {
@@ -160,7 +164,13 @@ fn orders_are_refused_on_a_full_disk_and_cancels_pass() {
 
         disk.fill(false);
         let accepted = enter_until_accepted(&mut alice, refused + 2);
-        await_notice(&venue, |it| matches!(it, Notice::OrdersRefused { is_refusing: false }));
+        await_notices(
+            &venue,
+            &[
+                |it| matches!(it, Notice::JournalSpace { error: None }),
+                |it| matches!(it, Notice::OrdersRefused { is_refusing: false }),
+            ],
+        );
         let count = usize::try_from(alice.next - 1).unwrap();
         assert!(usize::try_from(accepted).unwrap() < count);
         let told = venue.orders("ALICE", 1).messages(count);
