@@ -102,6 +102,22 @@ fn await_notices(venue: &TestVenue, wanted: &[fn(&Notice) -> bool]) {
     }
 }
 
+/// Fills the disk, then enters orders from number `first` on until the journal has no room for
+/// them; returns the number of the last one, which was refused.
+fn exhaust(disk: &Disk, venue: &TestVenue, raw: &mut Raw, first: u32) -> u32 {
+    disk.fill(true);
+    let refused = enter_until_refused(raw, first);
+    await_notices(
+        venue,
+        &[
+            |it| matches!(it, Notice::JournalSpace { error: Some(_) }),
+            |it| matches!(it, Notice::OrdersRefused { is_refusing: true }),
+        ],
+    );
+    // A segment may have been underway when the disk filled up. From here on none is.
+    enter_until_refused(raw, refused + 1)
+}
+
 /// Stops the venue and compares it with a replay and with what a client was told.
 fn compare(venue: &mut TestVenue, user: &str, told: &[Vec<u8>]) {
     let summary = venue.stop();
@@ -121,15 +137,7 @@ fn orders_are_refused_on_a_full_disk_and_cancels_pass() {
         let (disk, mut venue) = Disk::venue(operation);
         let mut alice = venue.orders("ALICE", 1);
         alice.sync();
-        disk.fill(true);
-        let refused = enter_until_refused(&mut alice, 1);
-        await_notices(
-            &venue,
-            &[
-                |it| matches!(it, Notice::JournalSpace { error: Some(_) }),
-                |it| matches!(it, Notice::OrdersRefused { is_refusing: true }),
-            ],
-        );
+        let refused = exhaust(&disk, &venue, &mut alice, 1);
 
         // A replace is refused as well, its order stands, and its number is used.
         let replace = inbound::Replace {
@@ -188,8 +196,7 @@ fn orders_wait_outside_when_not_even_refusals_have_room() {
     let mut bob_told = bob.sync();
     let mut alice = venue.orders("ALICE", 1);
     alice.sync();
-    disk.fill(true);
-    let refused = enter_until_refused(&mut alice, 1);
+    let refused = exhaust(&disk, &venue, &mut alice, 1);
     // More than the rest of the reserve holds, at once.
     for number in refused + 1..=refused + WAITING {
         alice.ouch(enter(number, b'B', 10, 1_000_000).as_bytes());
