@@ -169,6 +169,9 @@ impl Flusher {
         } else if let Some(mark) = waiting.filter(|mark| mark.offset <= target) {
             self.publish(mark)?;
         }
+        if self.sidecar.is_unproven() && self.shared.epoch_seq() <= self.mark.seq {
+            self.sidecar.answer_loss(&self.shared.disk)?;
+        }
         self.sidecar.settle(&self.shared.disk)
     }
 
@@ -216,8 +219,10 @@ impl Flusher {
         if mark == self.mark {
             return Ok(());
         }
+        if !self.shared.watermark.publish(mark.seq) {
+            return Ok(());
+        }
         self.mark = mark;
-        self.shared.watermark.publish(mark.seq);
         self.sidecar.advance(&self.shared.disk, mark)
     }
 }

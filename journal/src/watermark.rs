@@ -130,13 +130,19 @@ impl Watermark {
         true
     }
 
-    /// A sync that covers `seq` succeeded.
-    pub(crate) fn publish(&self, seq: u64) {
+    /// A sync that covers `seq` succeeded. `false`, and nothing published, when another thread has
+    /// poisoned the journal meanwhile.
+    pub(crate) fn publish(&self, seq: u64) -> bool {
         debug_assert!(self.durable_seq() <= seq, "the watermark would fall");
+        let reports = self.lock();
+        if reports.poison.is_some() {
+            return false;
+        }
         // Release: pairs with the Acquire in `durable_seq`; what was synced happened before.
         self.durable_seq.store(seq, Ordering::Release);
-        self.announce(self.lock());
+        self.announce(reports);
         self.tell();
+        true
     }
 
     /// Keeps the first error for the operator and stops everything.

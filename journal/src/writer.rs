@@ -259,9 +259,12 @@ impl Writer {
         }
     }
 
-    /// Sets the epoch for the headers of segments to come; the caller journals it as a record.
+    /// Opens an epoch, of which the record appended last tells: it is set in the headers of segments
+    /// to come, and when that record is durable, a loss that recovery could not rule out
+    /// ([`Completeness::Unproven`](crate::Completeness::Unproven)) counts as answered.
     pub fn set_epoch(&mut self, epoch: u32) {
         self.template.epoch = U32::new(epoch);
+        self.helpers.shared().open_epoch(self.chain.last_seq);
     }
 
     /// Syncs everything, lets the helpers finish and says so in the sidecar.
