@@ -89,9 +89,11 @@ pub(crate) struct SpaceWatch {
 }
 
 impl SpaceWatch {
+    /// `true` when something has changed.
     #[inline]
-    pub(crate) fn note(&mut self, core: &Core, notices: &Notices) {
+    pub(crate) fn note(&mut self, core: &Core, notices: &Notices) -> bool {
         let (is_short, is_refusing) = (core.is_short_of_space(), !core.takes_orders());
+        let has_changed = (self.is_short, self.is_refusing) != (is_short, is_refusing);
         if self.is_short != is_short {
             self.is_short = is_short;
             let error = core.space_error().filter(|_| is_short);
@@ -101,6 +103,7 @@ impl SpaceWatch {
             self.is_refusing = is_refusing;
             notices.put(Notice::OrdersRefused { is_refusing });
         }
+        has_changed
     }
 }
 

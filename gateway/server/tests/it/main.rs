@@ -10,5 +10,6 @@
 mod days;
 mod disk_full;
 mod harness;
+mod layouts;
 mod refusals;
 mod sessions;
