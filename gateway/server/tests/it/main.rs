@@ -11,5 +11,7 @@ mod days;
 mod disk_full;
 mod harness;
 mod layouts;
+mod poison;
+mod reboot;
 mod refusals;
 mod sessions;
