@@ -9,8 +9,8 @@
 //! - `pad`: before a sync can begin, the page is filled up with a record that nobody reads;
 //! - `half`: as `pad`, but only when the page is at least half full.
 //!
-//! The floor is one positioned write and `fdatasync` of 64 KiB of a written file in the same folder,
-//! measured before each run. `journal` is bytes of the journal per byte of the records,
+//! The floor is one positioned write and `fdatasync` of 64 KiB of a written file in the same
+//! folder, measured before each run. `journal` is bytes of the journal per byte of the records,
 //! `device` is bytes of synced pages per byte of the records.
 //!
 //! Usage: `cargo run --release -p uncross-journal --example sync_policy [SECONDS [FOLDER]]`; by

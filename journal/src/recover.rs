@@ -48,8 +48,8 @@ pub enum Completeness {
     /// all of it.
     Proven,
     /// The machine went down beneath a run at level `async`, or a sync failed there: what was not
-    /// durable may be missing. Numbers given since must not be given again: open a new epoch, append
-    /// its record and call [`Writer::set_epoch`]; until that is durable every start says so.
+    /// durable may be missing. Numbers given since must not be given again: open a new epoch,
+    /// append its record and call [`Writer::set_epoch`]; until that is durable every start says so.
     ///
     /// [`Writer::set_epoch`]: crate::Writer::set_epoch
     Unproven,

@@ -189,8 +189,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Has what was appended synced now, at the levels [`Level::Group`] and [`Level::Sync`]: call it
-    /// at the end of each batch of records and checkpoints.
+    /// Has what was appended synced now, at the levels [`Level::Group`] and [`Level::Sync`]: call
+    /// it at the end of each batch of records and checkpoints.
     ///
     /// A fence and a load while the flusher works, which looks again before it rests; one system
     /// call when it rests. Nothing at [`Level::Async`], where the flusher comes by itself.
@@ -259,8 +259,8 @@ impl Writer {
         }
     }
 
-    /// Opens an epoch, of which the record appended last tells: it is set in the headers of segments
-    /// to come, and when that record is durable, a loss that recovery could not rule out
+    /// Opens an epoch, of which the record appended last tells: it is set in the headers of
+    /// segments to come, and when that record is durable, a loss that recovery could not rule out
     /// ([`Completeness::Unproven`](crate::Completeness::Unproven)) counts as answered.
     pub fn set_epoch(&mut self, epoch: u32) {
         self.template.epoch = U32::new(epoch);

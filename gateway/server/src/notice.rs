@@ -82,8 +82,8 @@ pub enum Notice {
         /// Whether they are refused now.
         is_refusing: bool,
     },
-    /// The wall clock was set, or runs too differently: time is stretched or shrunk by 500 ppm until
-    /// it agrees. Told once until it does.
+    /// The wall clock was set, or runs too differently: time is stretched or shrunk by 500 ppm
+    /// until it agrees. Told once until it does.
     ClockOff {
         /// How far the wall clock is ahead of the venue's time, in nanoseconds.
         error_ns: i64,
