@@ -25,6 +25,7 @@ pub mod record;
 pub mod replay;
 pub mod replica;
 mod ring;
+mod room;
 mod stream;
 mod streams;
 mod talk;

@@ -45,7 +45,9 @@ use crate::{
     reactor::ReactorError,
     record::{self, Draft},
     replica::{ApplyError, Replica},
-    ring, talk,
+    ring,
+    room::{self, RoomTeller},
+    talk,
     users::{Users, error::UsersError},
 };
 
@@ -257,16 +259,17 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let recovery = recover(config, options, wires.on_durable(), &users, dir, &mut egress)?;
     let (replica, journal, recovered) = recovery;
     let clock = Clock::new();
+    let (producer, consumer) = ring::ring(config.queues.ring_slots as usize);
+    let (teller, room) = room::room(producer.buffer().capacity());
     let is_held = config.journal.level != config::Level::Async;
     let events = config.queues.outbound_events as usize;
     let (mut outbound, mut release) = outbound::outbound(events, is_held, journal.watermark());
     let ends = (&mut outbound, &mut release);
-    let core = open_day(config, replica, journal, &clock, ends, &mut egress)?;
+    let core = open_day(config, (replica, journal, teller), &clock, ends, &mut egress)?;
     std::fs::write(dir.begun_file(), BEGUN_TEXT).map_err(io_error("noting the journal"))?;
 
     let auth = Auth::start(users, wires.gateway_alarm());
     let auth = auth.map_err(io_error("starting a thread"))?;
-    let (producer, consumer) = ring::ring(config.queues.ring_slots as usize);
     let (to_publisher, to_gateway) = talk::queues(connections_max as usize);
     let (notices, receiver) = Notices::new();
     let dropped = notices.dropped();
@@ -278,6 +281,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let parts = Parts {
         listeners,
         producer,
+        room,
         publisher: to_publisher,
         auth,
         notices: notices.clone(),
@@ -468,6 +472,7 @@ fn journal_settings(config: &Config, options: &Options, on_durable: OnDurable) -
         boot_id: options.boot_id,
         on_durable: Some(on_durable),
         probe: options.probe.clone(),
+        ..Settings::default()
     }
 }
 
@@ -536,8 +541,7 @@ fn build_id() -> [u8; 32] {
 /// the day.
 fn open_day(
     config: &Config,
-    replica: Replica,
-    journal: Writer,
+    (replica, journal, room): (Replica, Writer, RoomTeller),
     clock: &Clock,
     (outbound, release): (&mut Outbound, &mut Release),
     egress: &mut Egress,
@@ -550,7 +554,7 @@ fn open_day(
     let calendar =
         Calendar { utc_offset_s: config.venue.utc_offset_s, roll_at_s: config.venue.day_roll_s };
     let drafts = first_words(config, &replica, journal.last_seq() == 0, calendar, now_ns)?;
-    let mut core = Core::new(replica, journal, calendar, FIRST_EPOCH);
+    let mut core = Core::new(replica, journal, calendar, FIRST_EPOCH, room);
     core.advance(now_ns);
     let mut failure = None;
     for draft in &drafts {

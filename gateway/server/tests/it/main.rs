@@ -8,10 +8,13 @@
 )]
 
 mod days;
+mod disk_full;
 mod durability;
 mod fairness;
 mod gate;
 mod harness;
 mod layouts;
+mod poison;
+mod reboot;
 mod refusals;
 mod sessions;
