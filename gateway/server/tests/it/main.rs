@@ -9,5 +9,6 @@
 
 mod days;
 mod harness;
+mod kinds;
 mod refusals;
 mod sessions;
