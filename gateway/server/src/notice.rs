@@ -1,4 +1,4 @@
-//! What the hot thread has to say to people: small values, formatted elsewhere.
+//! What the hot threads have to say to people: small values, formatted elsewhere.
 
 use std::{
     net::SocketAddr,
@@ -9,6 +9,7 @@ use std::{
 };
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use uncross_journal::DiskError;
 
 use crate::{core_loop::CoreError, limits::NOTICES_MAX};
 
@@ -71,13 +72,29 @@ pub enum Notice {
         /// Whether commands wait for it.
         is_waiting: bool,
     },
+    /// The journal cannot prepare its next segment, or can again. What is prepared still lasts.
+    JournalSpace {
+        /// What the system said; `None` when there is space again.
+        error: Option<DiskError>,
+    },
+    /// New orders are refused for want of room in the journal, or accepted again.
+    OrdersRefused {
+        /// Whether they are refused now.
+        is_refusing: bool,
+    },
+    /// The wall clock was set, or runs too differently: time is stretched or shrunk by 500 ppm
+    /// until it agrees. Told once until it does.
+    ClockOff {
+        /// How far the wall clock is ahead of the venue's time, in nanoseconds.
+        error_ns: i64,
+    },
     /// The venue cannot go on.
     Failed(CoreError),
     /// The venue cannot go on: a stream file or the poll failed.
     Io(String),
 }
 
-/// Where the hot thread puts its notices; never blocks.
+/// Where a hot thread puts its notices; never blocks.
 #[derive(Clone, Debug)]
 pub(crate) struct Notices {
     sender: Sender<Notice>,

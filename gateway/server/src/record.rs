@@ -225,6 +225,8 @@ impl Draft {
 
 /// In a record: the orders of a port stay when its connection is gone.
 const GRACE_NEVER: u32 = u32::MAX;
+/// Wire code of an order that the journal has no room for: destination closed.
+const REFUSED_FOR_ROOM: u16 = 0x02;
 
 const SUBJECT_INSTRUMENT: u8 = b'I';
 const SUBJECT_CAPACITY: u8 = b'C';
@@ -359,6 +361,47 @@ pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
 pub(crate) fn port_owner(kind: u8, bytes: &[u8]) -> Option<(u16, [u8; 6])> {
     let (body, _) = (kind == SESSION_UP).then(|| split::<body::SessionUp>(kind, bytes).ok())??;
     Some((body.port.get(), body.user))
+}
+
+/// Whether a record of this kind asks for a new order, which can be refused when the journal is
+/// short of room.
+pub(crate) const fn is_order(kind: u8) -> bool {
+    matches!(kind, ENTER | REPLACE)
+}
+
+/// Whether a broker's message of this kind waits outside when the journal has no room even for
+/// refusals: orders, and questions, which change nothing.
+pub(crate) const fn needs_room(kind: u8) -> bool {
+    is_order(kind) || matches!(kind, ACCOUNT_QUERY)
+}
+
+/// The refusal to journal in place of an order.
+///
+/// # Errors
+///
+/// The record is no order.
+pub(crate) fn refusal(kind: u8, bytes: &[u8]) -> Result<body::Refuse, RecordError> {
+    let (port, generation, user_ref_num, client_order_id, elements) = match kind {
+        ENTER => {
+            let (body, rest) = split::<body::Enter>(kind, bytes)?;
+            (body.port, body.generation, body.user_ref_num, body.client_order_id, rest)
+        }
+        REPLACE => {
+            let (body, rest) = split::<body::Replace>(kind, bytes)?;
+            (body.port, body.generation, body.user_ref_num, body.client_order_id, rest)
+        }
+        found => return Err(RecordError::Kind { found }),
+    };
+    Ok(body::Refuse {
+        port,
+        generation,
+        user_ref_num,
+        user_ref_index: channel(elements),
+        reserved: 0,
+        reason: REFUSED_FOR_ROOM.into(),
+        client_order_id,
+        tail: [0; 2],
+    })
 }
 
 /// The capacity that a record states, when it is a journal's first.

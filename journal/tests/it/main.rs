@@ -8,11 +8,13 @@
 
 mod bodies;
 mod crash;
+mod device;
 mod docs;
 mod faults;
 mod golden;
 mod images;
 mod kill;
+mod levels;
 mod power;
 mod reading;
 mod roundtrip;

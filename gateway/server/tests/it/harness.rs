@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use uncross_server::{
     config::{Config, VenueDir},
     users::Users,
-    venue::{self, StartError, Summary, Venue},
+    venue::{self, Options, StartError, StopError, Summary, Venue},
 };
 use uncross_wire::{
     FromBytes, IntoBytes, TypeByte,
@@ -21,6 +21,9 @@ use uncross_wire::{
 /// Longest that a test waits for bytes that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Variable that says in which layout test venues run; fused without it.
+pub(crate) const LAYOUT: &str = "UNCROSS_TEST_LAYOUT";
+
 /// Users of every test venue; the password is the name.
 pub(crate) const USERS: [&str; 3] = ["ALICE", "BOB", "CAROL"];
 
@@ -28,6 +31,7 @@ pub(crate) const USERS: [&str; 3] = ["ALICE", "BOB", "CAROL"];
 pub(crate) struct TestVenue {
     pub(crate) dir: TempDir,
     pub(crate) config: Config,
+    pub(crate) options: Options,
     venue: Option<Venue>,
 }
 
@@ -38,6 +42,11 @@ impl TestVenue {
 
     /// A venue whose configuration differs from the default.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
+        Self::with_options(settings, Options::default())
+    }
+
+    /// The same, with a disk or a boot of the test's own.
+    pub(crate) fn with_options(settings: &[(&str, &str)], options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut users = Users::new(dir.path().join("users.toml"));
         for user in USERS {
@@ -54,9 +63,12 @@ impl TestVenue {
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .to_vec();
+        // The whole suite runs in either layout.
+        let layout = std::env::var(LAYOUT).unwrap_or_else(|_| "fused".to_owned());
+        overrides.push(("core.layout".to_owned(), layout));
         overrides.extend(settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())));
         let config = Config::load(None, std::iter::empty(), &overrides).unwrap();
-        let mut venue = Self { dir, config, venue: None };
+        let mut venue = Self { dir, config, options, venue: None };
         venue.restart().unwrap();
         venue
     }
@@ -73,11 +85,16 @@ impl TestVenue {
         self.venue.take().unwrap().stop().unwrap()
     }
 
+    /// Stops a venue that has failed.
+    pub(crate) fn stop_failed(&mut self) -> StopError {
+        self.venue.take().unwrap().stop().unwrap_err()
+    }
+
     pub(crate) fn restart(&mut self) -> Result<(), StartError> {
         if self.venue.is_some() {
             self.stop();
         }
-        self.venue = Some(venue::start(&self.config, &self.dir())?);
+        self.venue = Some(venue::start_with(&self.config, &self.dir(), &self.options)?);
         Ok(())
     }
 

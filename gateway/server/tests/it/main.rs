@@ -8,7 +8,11 @@
 )]
 
 mod days;
+mod disk_full;
 mod harness;
 mod kinds;
+mod layouts;
+mod poison;
+mod reboot;
 mod refusals;
 mod sessions;
