@@ -247,7 +247,7 @@ fn wait_until(clock: &Clockwork, due_ns: u64) {
             return;
         }
         if SLEEP_FROM <= left {
-            thread::sleep(left - SLEEP_FROM / 2);
+            thread::sleep(left.saturating_sub(SLEEP_FROM / 2));
         } else {
             std::hint::spin_loop();
         }

@@ -19,6 +19,7 @@ use crate::format::{
     SIDECAR_SLOT_STRIDE_BYTES, SIDECAR_UNPROVEN, SidecarSlot,
 };
 use crate::limits::{SIDECAR_SYNC_INTERVAL, index};
+use crate::settings::Level;
 
 /// A place up to which everything is on the device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,9 +44,17 @@ pub(crate) struct State {
 pub(crate) struct Flags(u32);
 
 impl Flags {
-    /// Of a run that begins: whether it holds back, and whether an earlier loss is unanswered.
-    pub(crate) fn begin(holds: bool, is_unproven: bool) -> Self {
-        Self(0).with(SIDECAR_HELD, holds).with(SIDECAR_UNPROVEN, is_unproven)
+    /// Of a run that begins, at this level.
+    pub(crate) fn begin(level: Level) -> Self {
+        match level {
+            Level::Async => Self(0),
+            Level::Group | Level::Sync => Self(SIDECAR_HELD),
+        }
+    }
+
+    /// Of the same run, with or without an earlier loss that is unanswered.
+    pub(crate) fn with_loss(self, is_unproven: bool) -> Self {
+        self.with(SIDECAR_UNPROVEN, is_unproven)
     }
 
     fn with(self, flag: u32, on: bool) -> Self {
@@ -155,8 +164,8 @@ impl Sidecar {
             disk.remove(&path)?;
         }
         let file = disk.create(&path)?;
-        // Until the run begins nothing can be acted upon.
-        let state = State { flags: Flags::begin(true, false), ..State::default() };
+        // Until the run begins nothing can be acted upon, at any level.
+        let state = State { flags: Flags::begin(Level::Sync), ..State::default() };
         let mut sidecar = Self { file, path, state, synced_at: Instant::now(), dirty: true };
         sidecar.write_slot(disk)?;
         sidecar.write_slot(disk)?;
@@ -226,7 +235,7 @@ impl Sidecar {
 
     /// Says that the epoch opened for such a loss is on the device.
     pub(crate) fn answer_loss(&mut self, disk: &Disk) -> Result<(), DiskError> {
-        self.state.flags = self.state.flags.with(SIDECAR_UNPROVEN, false);
+        self.state.flags = self.state.flags.with_loss(false);
         self.write_slot(disk)?;
         self.sync(disk)
     }

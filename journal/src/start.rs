@@ -25,7 +25,7 @@ use crate::record::{Buffer, Chain, Record};
 use crate::recover::{Chained, Completeness, Recovery, TornTail};
 use crate::scan::Window;
 use crate::seal;
-use crate::settings::{Identity, Level, Settings};
+use crate::settings::{Identity, Settings};
 use crate::sidecar::{Flags, Mark, Sidecar};
 use crate::writer::{Start, Writer};
 
@@ -52,9 +52,8 @@ impl Recovery {
     /// An operation failed; the journal can be opened again.
     pub fn into_writer(mut self, now_ns: u64, output_hash: u64) -> Result<Writer, OpenError> {
         let disk = self.settings.disk();
-        let holds = self.settings.level != Level::Async;
         let is_unproven = self.completeness() == Completeness::Unproven;
-        let run = (self.boot_id, Flags::begin(holds, is_unproven));
+        let run = (self.boot_id, Flags::begin(self.settings.level).with_loss(is_unproven));
         let mut sidecar = match self.state {
             Some(state) => Sidecar::open(&disk, &self.dir, state)?,
             None => Sidecar::create(&disk, &self.dir)?,

@@ -1,8 +1,10 @@
 //! A disk that fills up under a running venue: orders are refused, the rest goes on.
 
 use std::{
-    io,
+    env, fs,
+    io::{self, Write},
     path::Path,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -226,4 +228,65 @@ fn orders_wait_outside_when_not_even_refusals_have_room() {
     assert!(kinds[refusals..].iter().all(|&kind| kind == b'A'));
     bob_told.extend(bob.sync());
     compare(&mut venue, "BOB", &bob_told);
+}
+
+/// Set in a process that has a small file system of its own: where that is.
+const SMALL_DISK: &str = "UNCROSS_TEST_SMALL_DISK";
+
+#[test]
+fn a_disk_that_is_really_full_refuses_orders_and_takes_them_again() {
+    const NAME: &str = "disk_full::a_disk_that_is_really_full_refuses_orders_and_takes_them_again";
+    match env::var_os(SMALL_DISK) {
+        Some(dir) => fill_for_real(Path::new(&dir)),
+        None => run_on_small_disk(NAME),
+    }
+}
+
+/// Runs one test again, with temporary files in a file system of 8 MiB.
+fn run_on_small_disk(name: &str) {
+    const SCRIPT: &str = "mount -t tmpfs -o size=8m tmpfs \"$1\" && exec \"$2\" --exact \"$3\"";
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount"]);
+        command
+    };
+    if !unshare().arg("true").status().is_ok_and(|status| status.success()) {
+        let is_gate = env::var("CI").is_ok_and(|value| value == "true");
+        assert!(!is_gate, "unshare of util-linux must be there and user namespaces allowed");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = unshare();
+    command.args(["sh", "-c", SCRIPT, "sh"]).arg(dir.path()).arg(env::current_exe().unwrap());
+    command.arg(name).env(SMALL_DISK, dir.path()).env("TMPDIR", dir.path());
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+fn fill_for_real(dir: &Path) {
+    let mut venue = TestVenue::with(&[("journal.segment", "64KiB")]);
+    let mut alice = venue.orders("ALICE", 1);
+    alice.sync();
+    let path = dir.join("ballast");
+    let mut ballast = fs::File::create(&path).unwrap();
+    let error = loop {
+        if let Err(error) = ballast.write_all(&[1; 4096]) {
+            break error;
+        }
+    };
+    assert_eq!(error.raw_os_error(), Some(ENOSPC));
+    let refused = enter_until_refused(&mut alice, 1);
+    await_notices(&venue, &[|it| matches!(it, Notice::JournalSpace { error: Some(_) })]);
+    let refused = enter_until_refused(&mut alice, refused + 1);
+    // Somebody who was not there yet is told as well, though there is no room for a stream.
+    assert_eq!(venue.orders("BOB", 1).sync().len(), 2);
+    alice.ouch(cancel(1).as_bytes());
+    assert_eq!(alice.message()[0], b'C');
+    fs::remove_file(path).unwrap();
+    drop(ballast);
+    enter_until_accepted(&mut alice, refused + 1);
+    let count = usize::try_from(alice.next - 1).unwrap();
+    let told = venue.orders("ALICE", 1).messages(count);
+    compare(&mut venue, "ALICE", &told);
 }
