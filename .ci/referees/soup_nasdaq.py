@@ -12,7 +12,8 @@ import logging
 
 from nasdaq_protocols import soup
 
-from venue import PASSWORD, QUERY, Venue, cancel, check, enter, executed, judge, kinds, replace, same
+from venue import PASSWORD, QUERY, Venue
+from venue import cancel, check, enter, executed, judge, kinds, replace, same
 
 PATIENCE_S = 20
 # Silence after which the client gives the venue up.
@@ -167,7 +168,7 @@ async def referee():
         await bob.log_out()
         await feed.log_out()
     counts = [len(session.received) for session in (alice, bob, feed)]
-    print(f"nasdaq-protocols: received {counts[0]} and {counts[1]} reports, {counts[2]} of the feed")
+    print("nasdaq-protocols: received {} and {} reports, {} of the feed".format(*counts))
 
 
 judge(lambda: asyncio.run(referee()))

@@ -67,9 +67,9 @@ fn a_session_is_exported_as_messages_and_as_events() {
 
     let stdout = place.run("journal export venue --events -").expect_success();
     assert_eq!(stdout, place.read("day.jsonl"), "and nothing else");
-    let list = place.run("journal export venue --sessions --json");
-    let list = list.expect_json("uncross.journal.sessions/1");
-    let sessions = list.value("sessions").as_array().unwrap();
+    let listed = place.run("journal export venue --sessions --json");
+    let listed = listed.expect_json("uncross.journal.sessions/1");
+    let sessions = listed.value("sessions").as_array().unwrap();
     let name = sessions[0]["session"].as_str().unwrap();
     assert_eq!((sessions.len(), name), (1, summary.text("session")));
     let again = place.run(&format!("journal export venue --session {name} --itch again.itch"));
