@@ -25,6 +25,7 @@ pub mod replica;
 mod ring;
 mod stream;
 mod streams;
+mod tail;
 mod terms;
 pub mod users;
 pub mod venue;

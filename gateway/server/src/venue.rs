@@ -22,7 +22,8 @@ use uncross_engine::{
     Progress, command::Source, engine::DefineError, instrument::Instrument, limits::Capacity,
 };
 use uncross_journal::{
-    CloseError, Identity, OpenError, Recovery, ReplayError, Settings, TornTail, Writer,
+    CloseError, Completeness, Identity, OpenError, Recovery, ReplayError, Settings, TornTail,
+    Writer,
 };
 
 use crate::{
@@ -51,8 +52,6 @@ const BEGUN_TEXT: &str = "\
 This venue has a journal. Without this file a lost journal would be taken for a new venue, and
 numbers would be given a second time.
 ";
-/// Epoch of a venue that has never lost anything.
-const FIRST_EPOCH: u32 = 0;
 
 /// Why a venue does not start. Nothing was changed but what the message says.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +74,14 @@ pub enum StartError {
     JournalGone {
         /// The file that says so.
         path: PathBuf,
+    },
+    /// Another version of the engine wrote the journal: its records would lead elsewhere.
+    #[error("the journal is of behaviour version {found}, this program of version {expected}")]
+    Behaviour {
+        /// This program's.
+        expected: u32,
+        /// The journal's.
+        found: u32,
     },
     /// A record cannot be applied.
     #[error(transparent)]
@@ -192,6 +199,8 @@ pub struct Recovered {
     pub records: u64,
     /// What was cut off the end of the journal, if anything was.
     pub torn: Option<TornTail>,
+    /// The epoch that was opened because something said may have been lost.
+    pub opened_epoch: Option<u32>,
 }
 
 /// A running venue.
@@ -226,7 +235,8 @@ pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
     let (replica, journal, recovered) = recover(config, &users, dir, &mut egress)?;
     let clock = Clock::new();
     let mut outbound = Outbound::new(config.queues.outbound_events as usize);
-    let core = open_day(config, replica, journal, &clock, &mut outbound, &mut egress)?;
+    let found = (replica, journal, recovered.opened_epoch);
+    let core = open_day(config, found, &clock, &mut outbound, &mut egress)?;
     std::fs::write(dir.begun_file(), BEGUN_TEXT).map_err(io_error("noting the journal"))?;
 
     let poll = Poll::new().map_err(io_error("making the poll"))?;
@@ -455,6 +465,12 @@ fn recover(
         build_id: build_id(),
     };
     let mut recovery: Recovery = uncross_journal::open(&dir.journal(), &settings, &identity)?;
+    if let Some(last) = recovery.last_identity()
+        && last.behaviour_version != identity.behaviour_version
+    {
+        let (expected, found) = (identity.behaviour_version, last.behaviour_version);
+        return Err(StartError::Behaviour { expected, found });
+    }
     let mut replica = None;
     let mut events = Vec::new();
     let begun = dir.begun_file();
@@ -480,7 +496,6 @@ fn recover(
         }
     })?;
     check_owners(users, &owners)?;
-    let recovered = Recovered { records: recovery.last_seq(), torn: recovery.torn().cloned() };
     let replica = match replica {
         Some(replica) if replica.capacity() != config.capacity => {
             let (journal, configured) = (replica.capacity(), config.capacity);
@@ -489,7 +504,15 @@ fn recover(
         Some(replica) => replica,
         None => Replica::new(config.capacity),
     };
-    let journal = recovery.into_writer(wall_ns(), replica.output_hash())?;
+    // What was said and is not there must not be said again under the same numbers.
+    let is_unproven = recovery.completeness() == Completeness::Unproven;
+    let recovered = Recovered {
+        records: recovery.last_seq(),
+        torn: recovery.torn().cloned(),
+        opened_epoch: is_unproven.then(|| replica.engine().epoch() + 1),
+    };
+    let mut journal = recovery.into_writer(wall_ns(), replica.output_hash())?;
+    journal.set_epoch(recovered.opened_epoch.unwrap_or(replica.engine().epoch()));
     Ok((replica, journal, recovered))
 }
 
@@ -500,12 +523,11 @@ fn build_id() -> [u8; 32] {
     id
 }
 
-/// Says what must be said before the doors open: capacity, sessions that are down, instruments,
-/// the day.
+/// Says what must be said before the doors open: capacity, sessions that are down, a new epoch,
+/// instruments, the day.
 fn open_day(
     config: &Config,
-    replica: Replica,
-    journal: Writer,
+    (replica, journal, opened_epoch): (Replica, Writer, Option<u32>),
     clock: &Clock,
     outbound: &mut Outbound,
     egress: &mut Egress,
@@ -517,8 +539,10 @@ fn open_day(
     }
     let calendar =
         Calendar { utc_offset_s: config.venue.utc_offset_s, roll_at_s: config.venue.day_roll_s };
-    let drafts = first_words(config, &replica, journal.last_seq() == 0, calendar, now_ns)?;
-    let mut core = Core::new(replica, journal, calendar, FIRST_EPOCH);
+    let epoch = opened_epoch.unwrap_or(replica.engine().epoch());
+    let opening = Opening { is_new: journal.last_seq() == 0, opened_epoch, epoch };
+    let drafts = first_words(config, &replica, opening, calendar, now_ns)?;
+    let mut core = Core::new(replica, journal, calendar, epoch);
     core.advance(now_ns);
     let mut failure = None;
     for draft in &drafts {
@@ -536,10 +560,18 @@ fn open_day(
     }
 }
 
+/// How a venue finds its journal.
+#[derive(Clone, Copy, Debug)]
+struct Opening {
+    is_new: bool,
+    opened_epoch: Option<u32>,
+    epoch: u32,
+}
+
 fn first_words(
     config: &Config,
     replica: &Replica,
-    is_new: bool,
+    opening: Opening,
     calendar: Calendar,
     now_ns: u64,
 ) -> Result<Vec<Draft>, StartError> {
@@ -549,7 +581,7 @@ fn first_words(
         set(&mut draft);
         drafts.push(draft);
     };
-    if is_new {
+    if opening.is_new {
         say(&|draft| draft.set_capacity(&config.capacity));
     }
     let engine = replica.engine();
@@ -557,6 +589,10 @@ fn first_words(
         if let Some((generation, true)) = engine.session(port) {
             say(&|draft| draft.set_session_down(Source { port, generation, channel: 0 }, b'R'));
         }
+    }
+    if let Some(epoch) = opening.opened_epoch {
+        let date = engine.day().map_or(0, |day| day.date);
+        say(&|draft| draft.set_epoch(&Calendar::epoch(date, epoch)));
     }
     for &configured in &config.instruments {
         let id = configured.id;
@@ -574,7 +610,7 @@ fn first_words(
     }
     let date = calendar.date(now_ns);
     if engine.day().is_none_or(|day| day.date < date) {
-        say(&|draft| draft.set_day_roll(&calendar.roll(now_ns, FIRST_EPOCH)));
+        say(&|draft| draft.set_day_roll(&calendar.roll(now_ns, opening.epoch)));
     }
     Ok(drafts)
 }

@@ -161,7 +161,8 @@ impl Doors {
                 }
                 let generation = self.generations[port].wrapping_add(1);
                 let source = Source { port: identity.port, generation, channel: 0 };
-                let up = SessionUp { source, firm: identity.firm, session: current };
+                let (firm, grace_ms) = (identity.firm, identity.grace_ms);
+                let up = SessionUp { source, firm, session: current, grace_ms };
                 self.draft.set_session_up(&up, identity.user);
                 if !ring::push(&mut self.producer, &self.draft) {
                     return false;

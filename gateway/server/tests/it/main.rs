@@ -10,5 +10,6 @@
 mod days;
 mod export;
 mod harness;
+mod kinds;
 mod refusals;
 mod sessions;
