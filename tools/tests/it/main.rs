@@ -9,6 +9,7 @@
 
 mod config;
 mod crash;
+mod export;
 mod frame;
 mod help;
 mod import;

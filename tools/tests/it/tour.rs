@@ -32,7 +32,8 @@ fn the_tour_of_the_readme_works_in_its_order() {
         };
         place.run(&format!("{line} {more}")).expect_success();
     }
-    let all = ["init", "user", "start", "order", "book", "cancel", "journal", "replay"];
+    let all = ["init", "user", "start", "order", "book", "cancel"];
+    let all = [&all[..], &["journal", "replay", "journal"]].concat();
     assert_eq!(ran, all);
     server.expect("the tour starts a venue").stop();
 }
