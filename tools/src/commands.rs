@@ -2,12 +2,14 @@
 //! and a line each in [`Command`] and [`Command::run`].
 
 mod book;
+mod completions;
 mod config;
 mod demo;
 mod explain;
 mod import;
 mod init;
 mod journal;
+mod man;
 mod order;
 mod replay;
 mod session;
@@ -40,6 +42,8 @@ pub(crate) enum Command {
     Book(book::ShowBook),
     #[command(subcommand, after_help = import::EXAMPLES)]
     Import(import::Import),
+    Completions(completions::Completions),
+    Man(man::Man),
     Version(version::Version),
 }
 
@@ -60,6 +64,8 @@ impl Command {
             Self::Replace(command) => command.run(output),
             Self::Book(command) => command.run(output),
             Self::Import(command) => command.run(output),
+            Self::Completions(command) => command.run(output),
+            Self::Man(command) => command.run(output),
             Self::Version(command) => command.run(output),
         }
     }

@@ -70,9 +70,9 @@ codes! {
         "it must fit the ten bytes of the login message, and its case does not count"
         "use 1 to 10 printable ASCII characters without spaces, or let one be generated";
     UNKNOWN_CODE "UX-U004" Usage
-        "there is no such error code"
+        "there is no such code"
         "the code is misspelt or belongs to another version"
-        "write it as in the error, for example UX-C003";
+        "write it as it is printed, for example UX-C003, 0x2C or cancel-K";
     DECIMAL "UX-U005" Usage
         "a price or quantity is malformed"
         "it is a decimal number, exact to the decimals of the instrument"

@@ -8,7 +8,7 @@ use crate::{program::Place, running::Running};
 const ENDLESS: [&str; 1] = ["start"];
 
 /// All commands, the program itself first, as their words after `uncross`.
-fn commands(place: &Place) -> Vec<String> {
+pub(crate) fn commands(place: &Place) -> Vec<String> {
     let mut found = vec![String::new()];
     let mut next = 0;
     while let Some(parent) = found.get(next).cloned() {

@@ -15,6 +15,7 @@ mod import;
 mod init;
 mod json;
 mod lobster;
+mod manual;
 mod orders;
 mod program;
 mod running;
