@@ -137,6 +137,13 @@ fn reject_meaning(code: u16) -> CauseAndFix {
             "a market order that cannot be bounded: not immediate, or no reference price today",
             "use --tif ioc, or send a limit until the instrument has traded",
         ),
+        _ => reject_meaning_of_state(code),
+    }
+}
+
+/// Of the reasons that come from the moment, not from the request.
+fn reject_meaning_of_state(code: u16) -> CauseAndFix {
+    match code {
         reject::RISK_PORT_RATE | reject::RISK_SYMBOL_RATE | reject::RISK_DUPLICATE_RATE => (
             "more messages came within a short time than the port may send",
             "send more slowly, or ask the operator for a higher rate",

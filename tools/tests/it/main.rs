@@ -9,6 +9,7 @@
 
 mod config;
 mod crash;
+mod fake;
 mod frame;
 mod help;
 mod import;
@@ -23,3 +24,4 @@ mod server;
 mod tour;
 mod user;
 mod venue;
+mod wire;
