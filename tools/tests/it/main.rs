@@ -19,6 +19,7 @@ mod lobster;
 mod manual;
 mod orders;
 mod program;
+mod requests;
 mod running;
 mod server;
 mod tour;

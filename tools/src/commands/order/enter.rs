@@ -20,7 +20,7 @@ Examples:
   uncross order buy DEMO 100 @ 10.05 --venue ./venue --user ACME --password-file password.txt
   uncross order sell DEMO 9 12 --post-only --venue ./venue --user ACME --password-file password.txt
   uncross order buy DEMO 9 @ 9 --for 30s --venue ./venue --user ACME --password-file password.txt
-  cat password.txt | uncross order sell-short COIN 0.5 @ 9 --venue ./venue --user ACME --password-stdin";
+  cat password.txt | uncross order short COIN 0.5 @ 9 --venue ./venue --user ACME --password-stdin";
 
 /// Enter an order and tell what came of it at once
 #[derive(Args, Debug)]

@@ -27,7 +27,7 @@ A login takes over a session that the user has elsewhere.
 
 Examples:
   uncross mass-cancel --venue ./venue --user ACME --password-file password.txt
-  uncross mass-cancel --symbol DEMO --side buy --venue ./venue --user ACME --password-file password.txt";
+  uncross mass-cancel --symbol DEMO --venue ./venue --user ACME --password-file password.txt";
 
 /// End all orders, or those of an instrument, a side, a firm or a group
 #[derive(Args, Debug)]
