@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod demo;
 mod explain;
+mod feed;
 mod import;
 mod init;
 mod journal;
@@ -14,6 +15,8 @@ mod order;
 mod replay;
 mod session;
 mod start;
+mod tape;
+mod top;
 mod user;
 mod venue;
 mod version;
@@ -45,6 +48,8 @@ pub(crate) enum Command {
     Enable(order::Enable),
     Query(order::Query),
     Book(book::ShowBook),
+    Tape(tape::Tape),
+    Top(top::Top),
     #[command(subcommand, after_help = import::EXAMPLES)]
     Import(import::Import),
     Completions(completions::Completions),
@@ -73,6 +78,8 @@ impl Command {
             Self::Enable(command) => command.run(output),
             Self::Query(command) => command.run(output),
             Self::Book(command) => command.run(output),
+            Self::Tape(command) => command.run(output),
+            Self::Top(command) => command.run(output),
             Self::Import(command) => command.run(output),
             Self::Completions(command) => command.run(output),
             Self::Man(command) => command.run(output),

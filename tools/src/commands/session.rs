@@ -12,7 +12,7 @@ use std::{
 
 use clap::Args;
 use uncross_client::{
-    BookError, Books, ConnectOptions, Error, FeedReader, OrderSession, Symbol,
+    BookError, ConnectOptions, Error, OrderSession, Symbol,
     wire::{
         ouch::{
             appendage::{elements, tag},
@@ -243,26 +243,6 @@ fn decimal(what: &str, text: &str, decimals: u8) -> Result<u64, Failure> {
 
 pub(super) fn unknown_symbol(symbol: Symbol) -> Failure {
     Failure::new(&errors::UNKNOWN_SYMBOL, format!("the venue does not list {symbol}"))
-}
-
-/// Reads the feed from its first message of the day and builds the books.
-///
-/// It is complete up to the moment of the call: a login for live messages tells the number of the
-/// next one, and all before it are read.
-pub(super) fn catch_up(options: &ConnectOptions) -> Result<(FeedReader, Books), Failure> {
-    let live = FeedReader::connect(&options.clone().from_number(0))?;
-    let (session, next) = (live.session().to_owned(), live.next_number());
-    drop(live.logout());
-    let mut feed = FeedReader::connect(&options.clone().resuming(session, 1))?;
-    let mut books = Books::new();
-    while feed.next_number() < next {
-        let Some(message) = feed.next_message(PATIENCE)? else {
-            let message = format!("message {} of the feed did not come", feed.next_number());
-            return Err(Failure::new(&errors::NO_ANSWER, message));
-        };
-        books.apply(&message.message)?;
-    }
-    Ok((feed, books))
 }
 
 /// How an order is named.
