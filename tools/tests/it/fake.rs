@@ -6,7 +6,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use uncross_client::wire::soup::{self, LoginAccepted};
+use uncross_client::wire::soup::{self, LoginAccepted, LoginRequest};
 
 use crate::program::{Place, Run};
 
@@ -99,4 +99,27 @@ fn answer(request: &[u8]) -> Vec<u8> {
         same => same,
     };
     [&[kind][..], &time, &parts.concat()].concat()
+}
+
+/// Serves a day's feed to any login until the last logs out, in a thread of its own; gives its
+/// address.
+pub(crate) fn feed(messages: Vec<Vec<u8>>, logins: usize) -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let venue = thread::spawn(move || {
+        for _ in 0..logins {
+            let (mut peer, _) = listener.accept().unwrap();
+            let (_, login) = packet(&mut peer).unwrap();
+            let wanted = LoginRequest::decode(&login).unwrap().sequence;
+            let next = u64::try_from(messages.len()).unwrap() + 1;
+            let first = if wanted == 0 { next } else { wanted };
+            peer.write_all(&LoginAccepted::new("DAY1", first).unwrap().packet()).unwrap();
+            for message in &messages[usize::try_from(first - 1).unwrap()..] {
+                let header = soup::header(soup::SEQUENCED_DATA, message.len());
+                peer.write_all(&[&header[..], message].concat()).unwrap();
+            }
+            while packet(&mut peer).is_some_and(|(kind, _)| kind != soup::LOGOUT_REQUEST) {}
+        }
+    });
+    (address, venue)
 }
