@@ -185,6 +185,14 @@ codes! {
         "a replay of the journal came to another state than the venue"
         "the engine or the journal has a fault"
         "keep the folder and report it";
+    NO_SESSION "UX-J008" Failure
+        "the journal has no such session"
+        "a session is a trading day, and its name is the one that logins are answered with"
+        "uncross journal export DIR --sessions lists the sessions";
+    NO_LOGIN "UX-J009" Failure
+        "the journal knows no reports to the user"
+        "the name is misspelt, or the user has never logged in for orders"
+        "check the name; uncross user list shows the users";
     CLOCK_BEHIND "UX-V001" Failure
         "the clock is behind the journal"
         "time on the wire never falls, and the clock was set back"
@@ -213,6 +221,10 @@ codes! {
         "the operating system refused a basic service"
         "it gave no random numbers or no memory"
         "try again; if it persists, look at the system log";
+    FILE_EXISTS "UX-F006" Failure
+        "a file exists"
+        "nothing is overwritten unasked"
+        "choose another name, or give --force to replace the file";
     USER_EXISTS "UX-A001" Failure
         "the user exists"
         "names are unique, in any case"

@@ -14,6 +14,7 @@ mod connection;
 pub mod core_loop;
 mod doors;
 mod egress;
+pub mod export;
 pub mod limits;
 pub mod notice;
 mod outbound;

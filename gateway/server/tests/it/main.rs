@@ -8,6 +8,7 @@
 )]
 
 mod days;
+mod export;
 mod harness;
 mod refusals;
 mod sessions;
