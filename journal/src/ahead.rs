@@ -41,7 +41,7 @@ impl Prefaulter {
                 done_at = Instant::now();
                 if let Err(error) = self.populate(position) {
                     // The writer would be killed by a signal when it touched such a page.
-                    self.shared.watermark.poison(ReadError::Disk(error));
+                    self.shared.poison(ReadError::Disk(error));
                 }
             }
             if moved {

@@ -1,13 +1,15 @@
 //! The flusher: the helper thread that gets records onto the device.
 //!
-//! Each interval it syncs the mapped pages written since the last round and then moves the
+//! Each round it syncs the mapped pages written since the last one and then moves the
 //! watermark; at a rotation it syncs what is left of the old segment before the new one gets its
 //! name. So three things hold at any instant, whatever crashes: the watermark never runs ahead of
 //! the device; a file named `.open` has its header page and all of its predecessor on the device;
 //! after the first error nothing is synced or published any more.
 //!
-//! It polls. Waking it would cost the writer a fence and at times a system call per record, while
-//! a poll each 5 ms costs an idle journal 0.3 % of one processor and bounds the loss just as well.
+//! At level `async` it polls: waking it would cost the writer a fence and at times a system call
+//! per batch, while a poll each 5 ms costs an idle journal 0.3 % of one processor and bounds the
+//! loss just as well. At the other levels somebody waits for each record, so it is woken, syncs
+//! what is there, and looks again before it rests.
 
 use std::mem;
 use std::sync::Arc;
@@ -15,9 +17,10 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::error::{DiskError, ReadError};
-use crate::limits::{PAGE_BYTES, WHOLE_PAGES_MIN, page_floor};
+use crate::limits::{FLUSHER_REST_MAX, PAGE_BYTES, WHOLE_PAGES_MIN, page_floor};
 use crate::mapped::Mapped;
-use crate::shared::Shared;
+use crate::settings::Level;
+use crate::shared::{Position, Shared};
 use crate::sidecar::{Mark, Sidecar};
 
 /// State of the flusher. Invariant: `synced` and `mark` lie in `current`.
@@ -25,6 +28,8 @@ use crate::sidecar::{Mark, Sidecar};
 pub(crate) struct Flusher {
     shared: Arc<Shared>,
     sidecar: Sidecar,
+    level: Level,
+    /// Between two rounds at level `async`.
     interval: Duration,
     /// The segment being flushed, its place in the order of segments, its number in the journal.
     current: Arc<Mapped>,
@@ -36,6 +41,8 @@ pub(crate) struct Flusher {
     mark: Mark,
     /// Seen in an earlier round, its last page not synced yet.
     sample: Option<Mark>,
+    /// How far the writer was at the start of the last round.
+    looked: Option<(u64, Position)>,
 }
 
 impl Flusher {
@@ -43,13 +50,14 @@ impl Flusher {
     pub(crate) fn new(
         shared: Arc<Shared>,
         sidecar: Sidecar,
-        interval: Duration,
+        (level, interval): (Level, Duration),
         current: Arc<Mapped>,
         mark: Mark,
     ) -> Self {
         Self {
             shared,
             sidecar,
+            level,
             interval,
             current,
             index: 0,
@@ -57,6 +65,7 @@ impl Flusher {
             synced: mark.offset,
             mark,
             sample: None,
+            looked: None,
         }
     }
 
@@ -65,7 +74,12 @@ impl Flusher {
     /// The first error, here or while sealing, ends it. A failed sync is never tried again: the
     /// kernel may have dropped the pages and would answer that all is well.
     pub(crate) fn run(mut self, keeper: &Thread) {
-        if let Err(error) = self.rounds(keeper) {
+        self.shared.begin_flusher();
+        let done = match self.level {
+            Level::Async => self.poll(keeper),
+            Level::Group | Level::Sync => self.answer(keeper),
+        };
+        if let Err(error) = done {
             self.shared.watermark.poison(ReadError::Disk(error));
         }
         if self.shared.watermark.poisoned() {
@@ -77,7 +91,8 @@ impl Flusher {
         keeper.unpark();
     }
 
-    fn rounds(&mut self, keeper: &Thread) -> Result<(), DiskError> {
+    /// A round each interval.
+    fn poll(&mut self, keeper: &Thread) -> Result<(), DiskError> {
         let mut pause = self.interval;
         loop {
             thread::park_timeout(pause);
@@ -95,10 +110,34 @@ impl Flusher {
         }
     }
 
+    /// A round whenever the writer has moved.
+    fn answer(&mut self, keeper: &Thread) -> Result<(), DiskError> {
+        loop {
+            // Read before the round: what was appended before the stop is in it.
+            let stopping = self.shared.stopping();
+            if self.shared.watermark.poisoned() {
+                return Ok(());
+            }
+            self.round(true, keeper)?;
+            if stopping {
+                return self.sidecar.close(&self.shared.disk);
+            }
+            let Self { shared, looked, .. } = &*self;
+            let has_work = || {
+                *looked != Some(shared.published.load())
+                    || shared.stopping()
+                    || shared.watermark.poisoned()
+            };
+            let pause = self.sidecar.due_in().unwrap_or(FLUSHER_REST_MAX);
+            shared.bell.rest(has_work, || thread::park_timeout(pause));
+        }
+    }
+
     /// One flush: catches up with rotations, then syncs what is new in the current segment. With
     /// `all`, the page being written is never left for later.
     fn round(&mut self, all: bool, keeper: &Thread) -> Result<(), DiskError> {
         let (seq, position) = self.shared.published.load();
+        self.looked = Some((seq, position));
         while self.index < position.index {
             self.change_segment(keeper)?;
         }

@@ -124,7 +124,7 @@ impl Keeper {
         match self.seal(&segment, &next) {
             Ok(()) => true,
             Err(error) => {
-                self.shared.watermark.poison(error);
+                self.shared.poison(error);
                 false
             }
         }

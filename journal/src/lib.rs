@@ -49,6 +49,7 @@ mod shared;
 mod sidecar;
 mod start;
 mod verify;
+pub mod wake;
 mod watermark;
 mod writer;
 
@@ -61,7 +62,7 @@ pub use crate::format::kind;
 pub use crate::reader::{End, Reader};
 pub use crate::record::Record;
 pub use crate::recover::{Completeness, Recovery, TornTail, open};
-pub use crate::settings::{Identity, Settings};
+pub use crate::settings::{Identity, Level, OnDurable, Settings};
 pub use crate::verify::{Progress, Report};
 pub use crate::watermark::Watermark;
 pub use crate::writer::{Entry, Room, Writer};

@@ -54,6 +54,8 @@ pub(crate) const KEEPER_INTERVAL: Duration = Duration::from_secs(1);
 /// The sidecar is written after each sync but synced itself at most this often: being behind only
 /// weakens the check for damage, it never makes it wrong.
 pub(crate) const SIDECAR_SYNC_INTERVAL: Duration = Duration::from_millis(100);
+/// How long the flusher rests when nobody wakes it; a bound for the case that a caller forgets to.
+pub(crate) const FLUSHER_REST_MAX: Duration = Duration::from_millis(100);
 /// Pause after a failed preparation before the next attempt.
 pub(crate) const PREPARE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 

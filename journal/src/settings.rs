@@ -1,5 +1,6 @@
 //! What the operator chooses, and who writes the journal.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,15 +8,45 @@ use crate::disk::{Disk, Probe};
 use crate::format::SegmentHeader;
 use crate::limits::{FLUSH_INTERVAL_DEFAULT, SEGMENT_LEN_DEFAULT_BYTES};
 
+/// When what was appended may be acted upon, and so when it is synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// As soon as it is in the mapping: the flusher syncs each flush interval.
+    Async,
+    /// When a sync covers it, along with all that came before that sync began: the flusher syncs
+    /// whenever [`Writer::ring`](crate::Writer::ring) finds it idle.
+    Group,
+    /// When a sync of its own covers it. For the flusher this is [`Self::Group`]: the caller
+    /// appends one command, rings, and waits for [`Watermark::durable_seq`] before the next one.
+    ///
+    /// [`Watermark::durable_seq`]: crate::Watermark::durable_seq
+    Sync,
+}
+
+/// Called after each advance of the durable watermark and after poisoning, on the helper thread
+/// that did it. It must be short and must not call back into the writer: it delays the next sync.
+#[derive(Clone)]
+pub struct OnDurable(pub Arc<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for OnDurable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnDurable")
+    }
+}
+
 /// How a journal is written.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Length of new segments, a multiple of 64 KiB; by default 64 MiB.
     pub segment_len_bytes: u64,
-    /// Longest time a record waits for its sync; by default 5 ms.
+    /// When records are synced; by default [`Level::Group`].
+    pub level: Level,
+    /// At [`Level::Async`] the longest time a record waits for its sync; by default 5 ms.
     pub flush_interval: Duration,
     /// Which boot of the machine this is; `None` asks the kernel. Tests play reboots with it.
     pub boot_id: Option<[u8; 16]>,
+    /// Wakes whoever waits for the watermark.
+    pub on_durable: Option<OnDurable>,
     /// Told of every operation on the disk before it happens.
     pub probe: Option<Arc<dyn Probe>>,
 }
@@ -30,8 +61,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             segment_len_bytes: SEGMENT_LEN_DEFAULT_BYTES,
+            level: Level::Group,
             flush_interval: FLUSH_INTERVAL_DEFAULT,
             boot_id: None,
+            on_durable: None,
             probe: None,
         }
     }

@@ -6,10 +6,13 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Thread};
 
 use crate::disk::Disk;
+use crate::error::ReadError;
 use crate::mapped::Mapped;
+use crate::wake::Bell;
 use crate::watermark::Watermark;
 
 /// How far the writer is: which segment since the start, and the end of its last record there.
@@ -50,6 +53,9 @@ pub(crate) struct Shared {
     pub(crate) watermark: Arc<Watermark>,
     pub(crate) disk: Disk,
     pub(crate) dir: PathBuf,
+    /// Rung for the flusher.
+    pub(crate) bell: Bell,
+    flusher: OnceLock<Thread>,
     stop: AtomicBool,
     flusher_done: AtomicBool,
     stage: Mutex<Stage>,
@@ -105,13 +111,15 @@ impl Published {
 }
 
 impl Shared {
-    /// The writer is at `offset` of `current`, everything up to `last_seq` is durable.
+    /// The writer is at `offset` of `current`, everything up to what `watermark` says is durable.
     pub(crate) fn new(
         disk: Disk,
         dir: PathBuf,
         current: Arc<Mapped>,
-        (offset, last_seq): (u32, u64),
+        offset: u32,
+        watermark: Watermark,
     ) -> Self {
+        let last_seq = watermark.durable_seq();
         let start = Position { index: 0, offset };
         let (coming, leaving) = (VecDeque::new(), VecDeque::new());
         Self {
@@ -119,9 +127,11 @@ impl Shared {
                 position: AtomicU64::new(start.pack()),
                 seq: AtomicU64::new(last_seq),
             },
-            watermark: Arc::new(Watermark::new(last_seq)),
+            watermark: Arc::new(watermark),
             disk,
             dir,
+            bell: Bell::new(),
+            flusher: OnceLock::new(),
             stop: AtomicBool::new(false),
             flusher_done: AtomicBool::new(false),
             stage: Mutex::new(Stage { current, index: 0, coming, leaving }),
@@ -137,6 +147,27 @@ impl Shared {
     pub(crate) fn stopping(&self) -> bool {
         // Acquire: pairs with the Release in `stop`.
         self.stop.load(Ordering::Acquire)
+    }
+
+    /// For the flusher, before it rests for the first time: this thread is the one to wake.
+    pub(crate) fn begin_flusher(&self) {
+        self.flusher.get_or_init(thread::current);
+    }
+
+    /// Wakes the flusher if it rests.
+    #[inline]
+    pub(crate) fn ring(&self) {
+        self.bell.ring(|| {
+            if let Some(flusher) = self.flusher.get() {
+                flusher.unpark();
+            }
+        });
+    }
+
+    /// Stops everything: nothing is synced, published or appended any more.
+    pub(crate) fn poison(&self, error: ReadError) {
+        self.watermark.poison(error);
+        self.ring();
     }
 
     /// Says that the flusher adds nothing to the stage any more.
@@ -178,7 +209,7 @@ mod tests {
         let start = Position { index: 0, offset: 0 };
         let published =
             Published { position: AtomicU64::new(start.pack()), seq: AtomicU64::new(0) };
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             scope.spawn(|| {
                 for seq in 1..=RECORDS {
                     let offset = u32::try_from(seq * 64).unwrap();

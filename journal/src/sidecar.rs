@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
@@ -165,6 +165,11 @@ impl Sidecar {
             self.sync(disk)?;
         }
         Ok(())
+    }
+
+    /// After which time [`Self::settle`] has something to do; `None`: the mark is synced.
+    pub(crate) fn due_in(&self) -> Option<Duration> {
+        self.dirty.then(|| SIDECAR_SYNC_INTERVAL.saturating_sub(self.synced_at.elapsed()))
     }
 
     /// Says that the journal was closed with all of it on the device.

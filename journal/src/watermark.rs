@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{DiskError, ReadError};
+use crate::settings::OnDurable;
 
 /// Durable sequence number, health and prepared room of a running journal.
 ///
@@ -20,6 +21,7 @@ pub struct Watermark {
     entered_bytes: AtomicU64,
     reports: Mutex<Reports>,
     changed: Condvar,
+    on_durable: Option<OnDurable>,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +32,7 @@ struct Reports {
 }
 
 impl Watermark {
-    pub(crate) fn new(durable_seq: u64) -> Self {
+    pub(crate) fn new(durable_seq: u64, on_durable: Option<OnDurable>) -> Self {
         Self {
             durable_seq: AtomicU64::new(durable_seq),
             poisoned: AtomicBool::new(false),
@@ -38,6 +40,7 @@ impl Watermark {
             entered_bytes: AtomicU64::new(0),
             reports: Mutex::default(),
             changed: Condvar::new(),
+            on_durable,
         }
     }
 
@@ -122,6 +125,7 @@ impl Watermark {
         // Release: pairs with the Acquire in `durable_seq`; what was synced happened before.
         self.durable_seq.store(seq, Ordering::Release);
         self.announce(self.lock());
+        self.tell();
     }
 
     /// Keeps the first error for the operator and stops everything.
@@ -131,6 +135,7 @@ impl Watermark {
         // Release: pairs with the Acquire in `poisoned`.
         self.poisoned.store(true, Ordering::Release);
         self.announce(reports);
+        self.tell();
     }
 
     /// A preparation ended; with a segment with so many bytes of room, or with an error.
@@ -158,6 +163,12 @@ impl Watermark {
     fn lock(&self) -> MutexGuard<'_, Reports> {
         // A panic of another holder leaves whole values behind.
         self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        if let Some(OnDurable(tell)) = &self.on_durable {
+            tell();
+        }
     }
 
     /// Wakes the waiters. Taking the lock before makes sure that none of them is between its look

@@ -24,7 +24,7 @@ use crate::limits::{BODY_BYTES_MAX, PAGE_BYTES, SEAL_BYTES, SPARES_MAX};
 use crate::lock::Lock;
 use crate::mapped::{Mapped, Pen};
 use crate::record::{self, Buffer, Chain, Record, SLOT_BODY_BYTES};
-use crate::settings::Settings;
+use crate::settings::{Level, Settings};
 use crate::shared::{Position, Shared};
 use crate::sidecar::{Mark, Sidecar};
 use crate::watermark::Watermark;
@@ -93,6 +93,7 @@ pub struct Writer {
     template: Box<SegmentHeader>,
     spares: Receiver<Spare>,
     watermark: Arc<Watermark>,
+    level: Level,
     _lock: Lock,
 }
 
@@ -102,11 +103,12 @@ impl Writer {
         let Start { disk, dir, settings, lock, sidecar, mark, mapped, pen, .. } = start;
         let offset = u32::try_from(mark.offset).unwrap_or(u32::MAX);
         let current = Arc::clone(&mapped);
-        let shared = Arc::new(Shared::new(disk, dir, current, (offset, mark.seq)));
+        let watermark = Watermark::new(mark.seq, settings.on_durable);
+        let shared = Arc::new(Shared::new(disk, dir, current, offset, watermark));
         let (to_writer, spares) = sync_channel(SPARES_MAX);
         let keeper = Keeper::new(Arc::clone(&shared), settings.segment_len_bytes, to_writer);
-        let interval = settings.flush_interval;
-        let flusher = Flusher::new(Arc::clone(&shared), sidecar, interval, mapped, mark);
+        let pace = (settings.level, settings.flush_interval);
+        let flusher = Flusher::new(Arc::clone(&shared), sidecar, pace, mapped, mark);
         let watermark = Arc::clone(&shared.watermark);
         let helpers = Helpers::start(shared, keeper, flusher)?;
         Ok(Self {
@@ -121,6 +123,7 @@ impl Writer {
             template: start.template,
             spares,
             watermark,
+            level: settings.level,
             helpers,
             _lock: lock,
         })
@@ -171,6 +174,25 @@ impl Writer {
         self.put(&record, OWN_BODY_LEN, output_hash)?;
         self.checkpointed = true;
         Ok(())
+    }
+
+    /// Has what was appended synced now, at the levels [`Level::Group`] and [`Level::Sync`]: call it
+    /// at the end of each batch of records and checkpoints.
+    ///
+    /// A fence and a load while the flusher works, which looks again before it rests; one system
+    /// call when it rests. Nothing at [`Level::Async`], where the flusher comes by itself.
+    #[inline]
+    pub fn ring(&self) {
+        match self.level {
+            Level::Async => {}
+            Level::Group | Level::Sync => self.helpers.shared().ring(),
+        }
+    }
+
+    /// When records are synced.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
     }
 
     /// What the helpers have achieved; may be read from any thread.

@@ -157,6 +157,10 @@ codes! {
         "a user's port belongs to another user"
         "users.toml was restored from an old copy or edited: reports and orders would change hands"
         "restore the newest users.toml; its next_port must be above every port ever given out";
+    CPUS_SHORT "UX-C021" Configuration
+        "threads that never sleep need more CPUs"
+        "with core.wait = \"spin\" each hot thread takes a CPU whole, and the others need one too"
+        "use core.wait = \"auto\", or let the process use more CPUs (taskset, CPUAffinity=)";
     NO_JOURNAL "UX-J001" Configuration
         "there is no journal"
         "the folder is no venue, or the venue was never started"

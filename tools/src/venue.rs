@@ -9,15 +9,20 @@ use std::{
     time::Duration,
 };
 
+use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use uncross_server::{
+    affinity::{Plan, ThreadPlan},
     journal::{OpenError, ReadError, ReplayError, TornTail},
     notice::{Closed, Notice},
     replica::ApplyError,
     venue::{StartError, StopError, Venue},
 };
 
-use crate::errors::{self, Failure};
+use crate::{
+    errors::{self, Failure},
+    output::{Outcome, Output},
+};
 
 /// Longest time until a signal is noticed.
 const SIGNAL_POLL: Duration = Duration::from_millis(100);
@@ -99,6 +104,13 @@ fn log(notice: &Notice) {
         Notice::JournalRoom { is_waiting: false } => {
             tracing::info!(code = "journal-room", "the journal has room again");
         }
+        Notice::ClockOff { error_ns } => {
+            tracing::error!(
+                code = "clock",
+                error_ns,
+                "the wall clock is off: time follows it by 500 ppm at most"
+            );
+        }
         Notice::Failed(error) => tracing::error!(code = "failed", %error, "the venue stops"),
         Notice::Io(error) => tracing::error!(code = "io", %error, "the venue stops"),
     }
@@ -120,6 +132,7 @@ impl From<StartError> for Failure {
             StartError::Ports { .. } => Self::new(&errors::PORTS_SHORT, message),
             StartError::Descriptors { .. } => Self::new(&errors::DESCRIPTORS, message),
             StartError::ClockBehind { .. } => Self::new(&errors::CLOCK_BEHIND, message),
+            StartError::Plan(_) => Self::new(&errors::CPUS_SHORT, message),
             StartError::Core(_) => Self::new(&errors::VENUE_FAILED, message),
             StartError::Io { .. } => Self::new(&errors::SYSTEM, message),
         }
@@ -183,6 +196,42 @@ pub(crate) fn torn_text(torn: &TornTail) -> String {
         .and_then(|path| path.file_name())
         .map_or_else(String::new, |copy| format!(", kept as {}", copy.display()));
     format!("a torn tail of {len_bytes} bytes at offset {offset} of {name}{kept}")
+}
+
+/// How the hot threads are laid out, in JSON.
+#[derive(Debug, Serialize)]
+pub(crate) struct LayoutReport {
+    name: &'static str,
+    reason: String,
+    threads: Vec<ThreadReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct ThreadReport {
+    name: &'static str,
+    cpu: Option<usize>,
+    wait: &'static str,
+}
+
+impl LayoutReport {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let threads = plan.threads.iter().map(|thread| {
+            let &ThreadPlan { name, cpu, wait } = thread;
+            ThreadReport { name, cpu, wait: wait.name() }
+        });
+        let (name, reason) = (plan.wiring.name(), plan.reason.clone());
+        Self { name, reason, threads: threads.collect() }
+    }
+}
+
+/// How the hot threads are laid out, in words.
+pub(crate) fn tell_layout(plan: &Plan, output: &mut Output) -> Outcome {
+    output.line(format_args!("layout   {}: {}", plan.wiring.name(), plan.reason))?;
+    for ThreadPlan { name, cpu, wait } in &plan.threads {
+        let place = cpu.map_or_else(|| "not pinned".to_owned(), |cpu| format!("CPU {cpu}"));
+        output.line(format_args!("         {name}  {place}, {}", wait.name()))?;
+    }
+    Ok(())
 }
 
 /// A hash as people write it.

@@ -12,13 +12,13 @@ use std::{
 };
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use mio::Waker;
 
 use crate::{
     limits::{
         LOGIN_BACK_OFF_MAX_S, LOGIN_FAILURES_FREE, LOGIN_FAILURES_TRACKED, LOGINS_CHECKED_MAX,
     },
     users::Users,
+    waiting::Alarm,
 };
 
 /// A login to check.
@@ -70,21 +70,22 @@ pub(crate) struct Auth {
 }
 
 impl Auth {
-    /// Starts the thread; it wakes `waker` after every answer.
+    /// Starts the thread; it rings `gateway` after every answer.
     ///
     /// # Errors
     ///
     /// The thread could not be started.
-    pub(crate) fn start(users: Users, waker: Arc<Waker>) -> io::Result<Self> {
+    pub(crate) fn start(users: Users, gateway: Arc<Alarm>) -> io::Result<Self> {
         let (requests, inbox) = bounded::<Request>(LOGINS_CHECKED_MAX);
         let (outbox, answers) = bounded(LOGINS_CHECKED_MAX);
         let run = move || {
             let mut failures = Failures::default();
             for request in inbox {
                 let answer = check(&users, &mut failures, &request, Instant::now());
-                if outbox.send(answer).is_err() || waker.wake().is_err() {
+                if outbox.send(answer).is_err() {
                     return;
                 }
+                gateway.wake();
             }
         };
         let thread = thread::Builder::new().name("uncross-auth".to_owned()).spawn(run)?;

@@ -17,6 +17,8 @@ pub(crate) struct Clock {
     correction_ns: i64,
     /// Monotonic nanoseconds since start at the last slew.
     slewed_at_ns: u64,
+    /// The wall clock is further away than one slew reaches.
+    is_off: bool,
 }
 
 /// The wall clock, nanoseconds since the UNIX epoch.
@@ -29,7 +31,14 @@ impl Clock {
     pub(crate) fn new() -> Self {
         let monotonic = quanta::Clock::new();
         let start = monotonic.raw();
-        Self { monotonic, start, anchor_ns: wall_ns(), correction_ns: 0, slewed_at_ns: 0 }
+        Self {
+            monotonic,
+            start,
+            anchor_ns: wall_ns(),
+            correction_ns: 0,
+            slewed_at_ns: 0,
+            is_off: false,
+        }
     }
 
     fn elapsed_ns(&self) -> u64 {
@@ -43,12 +52,21 @@ impl Clock {
     }
 
     /// Follows the wall clock a little. Called about four times a second.
-    pub(crate) fn slew(&mut self) {
-        let elapsed_ns = self.elapsed_ns();
+    ///
+    /// Returns how far the wall clock is ahead, in nanoseconds, when that is more than can be
+    /// followed at once; once until it has been reached again.
+    pub(crate) fn slew(&mut self) -> Option<i64> {
         let error_ns = i64::try_from(i128::from(wall_ns()) - i128::from(self.now_ns()));
+        self.follow(error_ns.unwrap_or(0), self.elapsed_ns())
+    }
+
+    fn follow(&mut self, error_ns: i64, elapsed_ns: u64) -> Option<i64> {
         let since_ns = i64::try_from(elapsed_ns - self.slewed_at_ns).unwrap_or(i64::MAX);
-        self.correction_ns += slew_step(error_ns.unwrap_or(0), since_ns);
+        let step_ns = slew_step(error_ns, since_ns);
+        self.correction_ns += step_ns;
         self.slewed_at_ns = elapsed_ns;
+        let was_off = core::mem::replace(&mut self.is_off, step_ns != error_ns);
+        (self.is_off && !was_off).then_some(error_ns)
     }
 }
 
@@ -66,6 +84,17 @@ mod tests {
         assert_eq!(slew_step(1_000_000_000, 250_000_000), 125_000);
         assert_eq!(slew_step(-1_000_000_000, 250_000_000), -125_000);
         assert_eq!(slew_step(40, 250_000_000), 40);
+    }
+
+    #[test]
+    fn a_step_of_the_wall_clock_is_told_once_until_it_has_been_followed() {
+        let mut clock = Clock::new();
+        assert_eq!(clock.follow(40, 250_000_000), None);
+        assert_eq!(clock.follow(300_000, 500_000_000), Some(300_000), "more than 125 us");
+        assert_eq!(clock.follow(175_000, 750_000_000), None, "known");
+        assert_eq!(clock.follow(50_000, 1_000_000_000), None, "reached");
+        assert_eq!(clock.follow(-126_000, 1_250_000_000), Some(-126_000), "another one");
+        assert_eq!(clock.correction_ns, 40 + 125_000 + 125_000 + 50_000 - 125_000);
     }
 
     #[test]

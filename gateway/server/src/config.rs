@@ -111,15 +111,19 @@ pub struct Session {
     pub frames_per_turn: u32,
     /// Unsent bytes at which a subscriber is cut.
     pub lag_max: u64,
+    /// How long the oldest unsent byte may wait before a subscriber is cut.
+    pub lag_time_max: Duration,
 }
 
-/// How the core thread runs.
+/// How the hot threads run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Core {
     /// How the work is laid out on threads.
     pub layout: Layout,
-    /// Whether the matching thread is bound to one CPU.
+    /// Whether the hot threads are bound to a CPU each, as far as there are enough.
     pub pin: bool,
+    /// How an idle thread waits.
+    pub wait: Wait,
     /// How long an idle thread polls before it sleeps.
     pub spin: Duration,
 }
@@ -131,6 +135,21 @@ pub enum Layout {
     Auto,
     /// One thread does everything.
     Fused,
+    /// Gateway, core and publisher have a thread each.
+    Split,
+}
+
+/// How an idle thread waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// The program chooses by the number of CPUs.
+    Auto,
+    /// Polls for a while, then sleeps.
+    SpinThenPark,
+    /// The same, letting other threads run between two polls.
+    YieldThenPark,
+    /// Polls for ever.
+    Spin,
 }
 
 /// How the journal is kept.
@@ -149,6 +168,10 @@ pub struct Journal {
 pub enum Level {
     /// As soon as its record is in the mapped file.
     Async,
+    /// When its record is on the device, synced along with others.
+    Group,
+    /// When its record is on the device, synced by itself before the next command is begun.
+    Sync,
 }
 
 /// What waits before and behind the engine.
@@ -280,6 +303,7 @@ impl Session {
             frame_len_max: reader.count("session.frame_len_max", FRAME_LEN_MIN..=FRAME_LEN_MAX)?,
             frames_per_turn: reader.count("session.frames_per_turn", 1..=1_024)?,
             lag_max: reader.size("session.lag_max", 64 << 10..=1 << 30)?,
+            lag_time_max: reader.duration("session.lag_time_max", millis(10)..=secs(600))?,
         })
     }
 }
@@ -289,6 +313,7 @@ impl Core {
         Ok(Self {
             layout: Layout::read(reader)?,
             pin: reader.boolean("core.pin")?,
+            wait: Wait::read(reader)?,
             spin: reader.duration("core.spin", Duration::ZERO..=Duration::from_secs(1))?,
         })
     }
@@ -301,22 +326,42 @@ impl Layout {
         match self {
             Self::Auto => "auto",
             Self::Fused => "fused",
+            Self::Split => "split",
         }
     }
 
     fn read(reader: Reader<'_>) -> Result<Self, ConfigError> {
         const KEY: &str = "core.layout";
-        let expected = "\"auto\" or \"fused\"";
+        let expected = "\"auto\", \"fused\" or \"split\"";
         match reader.text(KEY, expected)? {
             "auto" => Ok(Self::Auto),
             "fused" => Ok(Self::Fused),
-            found @ "split" => Err(ConfigError::NotBuilt {
-                place: reader.place(KEY),
-                found: found.to_owned(),
-                exist: &["auto", "fused"],
-            }),
+            "split" => Ok(Self::Split),
             found => Err(reader.impossible(KEY, expected, format!("{found:?}"))),
         }
+    }
+}
+
+impl Wait {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::SpinThenPark, Self::YieldThenPark, Self::Spin];
+
+    /// The name in the file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::SpinThenPark => "spin-then-park",
+            Self::YieldThenPark => "yield-then-park",
+            Self::Spin => "spin",
+        }
+    }
+
+    fn read(reader: Reader<'_>) -> Result<Self, ConfigError> {
+        const KEY: &str = "core.wait";
+        let expected = "\"auto\", \"spin-then-park\", \"yield-then-park\" or \"spin\"";
+        let by_name = |text: &str| Self::ALL.into_iter().find(|wait| wait.name() == text);
+        reader.parsed(KEY, expected, by_name)
     }
 }
 
@@ -337,23 +382,30 @@ impl Journal {
 }
 
 impl Level {
+    /// All of them, the strongest last.
+    pub const ALL: [Self; 3] = [Self::Async, Self::Group, Self::Sync];
+
     /// The name in the file.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Async => "async",
+            Self::Group => "group",
+            Self::Sync => "sync",
         }
     }
 
     fn read(reader: Reader<'_>) -> Result<Self, ConfigError> {
         const KEY: &str = "journal.level";
-        let expected = "\"async\"";
+        let expected = "\"async\", \"group\" or \"sync\"";
         match reader.text(KEY, expected)? {
             "async" => Ok(Self::Async),
-            found @ ("group" | "sync" | "replicated") => Err(ConfigError::NotBuilt {
+            "group" => Ok(Self::Group),
+            "sync" => Ok(Self::Sync),
+            found @ "replicated" => Err(ConfigError::NotBuilt {
                 place: reader.place(KEY),
                 found: found.to_owned(),
-                exist: &["async"],
+                exist: &["async", "group", "sync"],
             }),
             found => Err(reader.impossible(KEY, expected, format!("{found:?}"))),
         }

@@ -1,20 +1,15 @@
-//! One client connection: its buffers, where it stands, and its bytes in and out.
+//! The reading half of one client connection: its buffer, and how far it has come.
 
 use std::{
-    io::{ErrorKind, Read, Write},
-    net::SocketAddr,
+    io::{ErrorKind, Read},
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
 };
 
-use mio::net::TcpStream;
 use uncross_engine::command::Source;
-use uncross_wire::soup::{self, Frame, FrameError};
+use uncross_wire::soup::{self, Frame, FrameError, LoginRejectReason};
 
-use crate::{
-    auth::Identity,
-    limits::{INBOX_LEN, WRITE_PER_TURN},
-    notice::Closed,
-    streams::{StreamId, Streams},
-};
+use crate::{auth::Identity, limits::INBOX_LEN, notice::Closed};
 
 /// Which listener a connection came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +48,7 @@ pub(crate) struct Login {
 /// One direction of a socket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flow {
-    /// The socket may be read from, or written to.
+    /// The socket may be read from.
     pub(crate) is_ready: bool,
     /// The connection is in the queue for it.
     pub(crate) is_queued: bool,
@@ -66,12 +61,17 @@ pub(crate) enum State {
     Fresh,
     /// Its password is being checked.
     Checking(Wish),
-    /// Another connection of its port must end first.
-    Waiting(Login),
+    /// The publisher is asked whether there is what it wants.
+    Judged(Login),
+    /// It may have what it wants, in this session, once the ring has room and no other connection
+    /// has its port.
+    Waiting(Login, [u8; 10]),
     /// It trades.
     Trading(Source),
     /// It listens to the feed.
     Listening,
+    /// The publisher says its last words.
+    Ending(Closed),
     /// All is said; its last bytes are awaited so that it can read ours.
     Lingering,
 }
@@ -79,66 +79,44 @@ pub(crate) enum State {
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) socket: TcpStream,
+    pub(crate) socket: Arc<TcpStream>,
     pub(crate) peer: SocketAddr,
     pub(crate) door: Door,
     pub(crate) state: State,
+    /// Whose share of a turn its frames take; 0 until it trades.
+    pub(crate) account: usize,
     inbox: Box<[u8]>,
     start: usize,
     end: usize,
     pub(crate) input: Flow,
-    pub(crate) output: Flow,
-    /// Packets that belong to no stream.
-    outbox: Vec<u8>,
-    stream: Option<(StreamId, usize)>,
-    /// It has been level with its stream at least once.
-    is_level: bool,
     /// Why it ends, once it does.
     pub(crate) closing: Option<Closed>,
+    /// The answer that its login still waits for when it ends.
+    pub(crate) rejection: Option<LoginRejectReason>,
     /// Frames still in the inbox count no more.
     pub(crate) is_deaf: bool,
     pub(crate) opened_ms: u64,
     pub(crate) heard_ms: u64,
-    pub(crate) said_ms: u64,
-    /// Since when the peer has taken nothing although something waits.
-    pub(crate) stuck_ms: Option<u64>,
     pub(crate) client_timeout_ms: u64,
 }
 
-/// What came of writing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    /// Everything there is.
-    All,
-    /// A turn's worth; there is more.
-    Some,
-    /// The peer takes no more now.
-    Blocked,
-    /// The connection is broken.
-    Gone,
-}
-
 impl Connection {
-    pub(crate) fn new(socket: TcpStream, peer: SocketAddr, door: Door, now_ms: u64) -> Self {
+    pub(crate) fn new(socket: Arc<TcpStream>, peer: SocketAddr, door: Door, now_ms: u64) -> Self {
         Self {
             socket,
             peer,
             door,
             state: State::Fresh,
+            account: 0,
             inbox: vec![0; INBOX_LEN].into(),
             start: 0,
             end: 0,
             input: Flow { is_ready: true, is_queued: false },
-            output: Flow { is_ready: true, is_queued: false },
-            outbox: Vec::with_capacity(256),
-            stream: None,
-            is_level: false,
             closing: None,
+            rejection: None,
             is_deaf: false,
             opened_ms: now_ms,
             heard_ms: now_ms,
-            said_ms: now_ms,
-            stuck_ms: None,
             client_timeout_ms: u64::from(soup::HEARTBEAT_TIMEOUT_DEFAULT_MS),
         }
     }
@@ -156,7 +134,7 @@ impl Connection {
             return true;
         }
         let wanted = room.len();
-        match self.socket.read(room) {
+        match (&*self.socket).read(room) {
             Ok(0) => false,
             Ok(got) => {
                 self.end += got;
@@ -194,105 +172,8 @@ impl Connection {
         self.input.is_ready || self.start < self.end
     }
 
-    /// The stream it follows.
-    pub(crate) fn stream_id(&self) -> Option<StreamId> {
-        self.stream.map(|(id, _)| id)
-    }
-
     /// Forgets what was received.
     pub(crate) const fn discard(&mut self) {
         self.start = self.end;
-    }
-
-    /// Puts a packet before whatever the stream brings next.
-    ///
-    /// Only for a connection that is level with its stream or has none: a packet must not fall
-    /// into the middle of another.
-    pub(crate) fn say(&mut self, kind: u8, payload: &[u8]) {
-        self.outbox.extend_from_slice(&soup::header(kind, payload.len()));
-        self.outbox.extend_from_slice(payload);
-    }
-
-    /// Whether nothing of its stream is half sent.
-    pub(crate) fn is_level_with(&self, streams: &Streams) -> bool {
-        self.stream.is_none_or(|(id, position)| position == streams.stream(id).len())
-    }
-
-    pub(crate) const fn follow(&mut self, id: StreamId, position: usize) {
-        self.stream = Some((id, position));
-    }
-
-    /// Follows no stream any more.
-    pub(crate) const fn unfollow(&mut self) {
-        self.stream = None;
-    }
-
-    /// Bytes of its stream that it has not taken; 0 while it is still catching up.
-    pub(crate) fn lag(&self, streams: &Streams) -> usize {
-        match self.stream {
-            Some((id, position)) if self.is_level => streams.stream(id).len() - position,
-            Some(_) | None => 0,
-        }
-    }
-
-    /// Whether its stream is over and all of it was sent.
-    pub(crate) fn is_at_end(&self, streams: &Streams) -> bool {
-        self.stream.is_some_and(|(id, position)| {
-            let stream = streams.stream(id);
-            stream.is_ended() && position == stream.len()
-        })
-    }
-
-    /// Sends what waits: first packets of its own, then its stream.
-    pub(crate) fn write(&mut self, streams: &Streams, now_ms: u64) -> Written {
-        while !self.outbox.is_empty() {
-            match self.socket.write(&self.outbox) {
-                Ok(count) => {
-                    self.outbox.drain(..count);
-                    self.told(now_ms);
-                }
-                Err(error) => return self.failed(&error, now_ms),
-            }
-        }
-        let Some((id, mut position)) = self.stream else {
-            return Written::All;
-        };
-        let stream = streams.stream(id);
-        let mut left = WRITE_PER_TURN;
-        while position < stream.len() {
-            if left == 0 {
-                return Written::Some;
-            }
-            let part = stream.at(position);
-            let part = &part[..part.len().min(left)];
-            match self.socket.write(part) {
-                Ok(count) => {
-                    left -= count;
-                    position += count;
-                    self.stream = Some((id, position));
-                    self.told(now_ms);
-                }
-                Err(error) => return self.failed(&error, now_ms),
-            }
-        }
-        self.is_level = true;
-        Written::All
-    }
-
-    const fn told(&mut self, now_ms: u64) {
-        self.said_ms = now_ms;
-        self.stuck_ms = None;
-    }
-
-    fn failed(&mut self, error: &std::io::Error, now_ms: u64) -> Written {
-        match error.kind() {
-            ErrorKind::Interrupted => Written::Some,
-            ErrorKind::WouldBlock => {
-                self.output.is_ready = false;
-                self.stuck_ms.get_or_insert(now_ms);
-                Written::Blocked
-            }
-            _ => Written::Gone,
-        }
     }
 }

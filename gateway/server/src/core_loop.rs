@@ -6,7 +6,7 @@ use std::{sync::Arc, thread, time::Instant};
 
 use rtrb::Consumer;
 use uncross_engine::Progress;
-use uncross_journal::{AppendError, Entry, Watermark, Writer, kind};
+use uncross_journal::{AppendError, Entry, Level, Watermark, Writer, kind};
 
 use crate::{
     calendar::Calendar,
@@ -34,8 +34,12 @@ pub enum CoreError {
 pub(crate) enum Turn {
     /// Nothing: the ring is empty.
     Idle,
-    /// Perhaps more in the ring, or events for which the outbound queue had no room.
+    /// Perhaps more in the ring.
     More,
+    /// Events for which the outbound ring has no room before others leave.
+    Full,
+    /// A command that must be durable before the next one is begun.
+    Held,
     /// A record for which the journal has no room now.
     Blocked,
 }
@@ -55,6 +59,8 @@ struct Sequencer {
 pub(crate) struct Core {
     sequencer: Sequencer,
     watermark: Arc<Watermark>,
+    /// Each command is durable before the next one is begun.
+    is_synced: bool,
     calendar: Calendar,
     epoch: u32,
     /// When the open day ends; 0 while none is open.
@@ -73,8 +79,10 @@ impl Core {
         let roll_at_ns = replica.engine().day().map_or(0, |day| calendar.end_ns(day.date));
         let (seq, progress) = (journal.last_seq(), Progress::Done);
         let watermark = journal.watermark();
+        let is_synced = journal.level() == Level::Sync;
         Self {
             watermark,
+            is_synced,
             sequencer: Sequencer { replica, journal, progress, seq, now_ns },
             calendar,
             epoch,
@@ -122,15 +130,31 @@ impl Core {
         outbound: &mut Outbound,
     ) -> Result<Turn, CoreError> {
         self.sequencer.now_ns = self.sequencer.now_ns.max(now_ns);
+        let before = self.sequencer.seq;
         let mut turn = Turn::More;
         for _ in 0..RECORDS_PER_TURN {
             turn = self.step(ring, outbound)?;
-            if turn != Turn::More || !outbound.has_room() {
+            if turn != Turn::More {
                 break;
             }
         }
         self.checkpoint_if_due(outbound)?;
+        outbound.mark(self.sequencer.seq);
+        if before != self.sequencer.seq {
+            self.sequencer.journal.ring();
+        }
         Ok(turn)
+    }
+
+    /// Whether a turn would find something to do, apart from what only the clock brings.
+    pub(crate) fn has_work(&self, ring: &Consumer<Slot>, outbound: &mut Outbound) -> bool {
+        let has_some = self.sequencer.progress == Progress::More || !ring.is_empty();
+        has_some && outbound.has_room() && !self.is_held()
+    }
+
+    /// Whether the last command must be durable before the next one is begun, and is not.
+    fn is_held(&self) -> bool {
+        self.is_synced && self.watermark.durable_seq() < self.sequencer.seq
     }
 
     /// Goes on with the command in hand, or rolls the day, or lets time pass where something is
@@ -141,7 +165,10 @@ impl Core {
         outbound: &mut Outbound,
     ) -> Result<Turn, CoreError> {
         if !self.sequencer.finish(outbound) {
-            return Ok(Turn::More);
+            return Ok(Turn::Full);
+        }
+        if self.is_held() {
+            return Ok(Turn::Held);
         }
         if self.roll_at_ns <= self.sequencer.now_ns {
             return self.roll(outbound);
@@ -209,13 +236,14 @@ impl Core {
         &mut self,
         draft: &Draft,
         outbound: &mut Outbound,
-        mut drain: impl FnMut(&mut Outbound),
+        mut drain: impl FnMut(),
     ) -> Result<(), CoreError> {
         let start = Instant::now();
         loop {
             let done = self.sequencer.finish(outbound)
                 && self.sequencer.sequence(draft.kind(), draft.body(), outbound)?;
-            drain(outbound);
+            self.sequencer.journal.ring();
+            drain();
             if done {
                 break;
             }
@@ -225,11 +253,26 @@ impl Core {
             thread::yield_now();
         }
         while !self.sequencer.finish(outbound) {
-            drain(outbound);
+            drain();
         }
-        drain(outbound);
+        drain();
         let day = self.sequencer.replica.engine().day();
         self.roll_at_ns = day.map_or(0, |day| self.calendar.end_ns(day.date));
+        Ok(())
+    }
+
+    /// Waits until everything sequenced is as durable as the level asks; for use before the doors
+    /// open.
+    ///
+    /// # Errors
+    ///
+    /// The journal is poisoned.
+    pub(crate) fn settle(&self) -> Result<(), CoreError> {
+        let is_held = self.sequencer.journal.level() != Level::Async;
+        while is_held && self.watermark.durable_seq() < self.sequencer.seq {
+            self.check()?;
+            thread::yield_now();
+        }
         Ok(())
     }
 

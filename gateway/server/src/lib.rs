@@ -2,8 +2,9 @@
 //!
 //! Follow an order through the files: `doors` reads its frame, `record` makes a record of it,
 //! `ring` carries it, `core_loop` numbers and journals it, `replica` applies it, `outbound` holds
-//! the events, `egress` writes them to `streams`, `doors` sends those. `reactor` is the loop around
-//! all of it, [`venue`] starts and ends it.
+//! the events until they may leave, `egress` writes them to `streams`, [`publisher`] sends those.
+//! `talk` is what gateway and publisher say to each other. [`reactor`] is the loop around all of
+//! it, on one thread or three, [`venue`] starts and ends it.
 
 pub mod affinity;
 mod auth;
@@ -18,6 +19,8 @@ pub mod export;
 pub mod limits;
 pub mod notice;
 mod outbound;
+mod outlet;
+pub mod publisher;
 pub mod reactor;
 pub mod record;
 pub mod replay;
@@ -25,8 +28,10 @@ pub mod replica;
 mod ring;
 mod stream;
 mod streams;
+mod talk;
 mod terms;
 pub mod users;
 pub mod venue;
+mod waiting;
 
 pub use uncross_journal as journal;

@@ -1,6 +1,6 @@
 //! Every bound of the server that is not the operator's to set, each with its reason.
 
-use uncross_engine::limits::ECHO_LEN_MAX;
+use uncross_engine::limits::{ECHO_LEN_MAX, STEP_EVENTS_MAX};
 
 /// Bytes of a ring slot and of a journal slot: one cache line.
 pub const SLOT_LEN: usize = 64;
@@ -20,6 +20,25 @@ pub const RECORDS_PER_TURN: usize = 256;
 
 /// Records between two checkpoints of the rolling output hash: one in 2,048 pages of journal.
 pub const RECORDS_PER_CHECKPOINT: u64 = 1 << 17;
+
+/// Events the publisher takes in one round: four steps of the engine. The reports of a round go
+/// before its market data, so this bounds how far they are ahead.
+pub const EVENTS_PER_ROUND: usize = 4 * STEP_EVENTS_MAX;
+
+/// Messages from the gateway to the publisher about one connection while its number is taken:
+/// opened, login judged, login granted, closed.
+pub const ASKS_PER_CONNECTION: usize = 4;
+/// Messages back: login judged, login granted too late, over, ended.
+pub const TELLS_PER_CONNECTION: usize = 4;
+
+/// Frames of one connection in a round in which no other waits: about a third of what its buffer
+/// holds.
+pub const FRAMES_ALONE_MAX: usize = 64;
+/// Connections of one firm that get their whole share of a round in which others wait; more of
+/// them share what these get.
+pub const ACCOUNT_SESSIONS: usize = 4;
+/// Milliseconds a client has to read why its connection ends.
+pub const LINGER_MS: u64 = 1_000;
 
 /// Bytes of a connection's receive buffer: sixteen of the longest frames.
 pub const INBOX_LEN: usize = 16 * 1_024;
@@ -56,7 +75,7 @@ pub const START_PATIENCE_S: u64 = 10;
 
 /// Milliseconds between two rounds of housekeeping: heartbeats and deadlines are whole seconds.
 pub const HOUSEKEEPING_MS: u64 = 250;
-/// Messages from the hot thread to the log that may wait; more are counted and dropped.
+/// Messages from the hot threads to the log that may wait; more are counted and dropped.
 pub const NOTICES_MAX: usize = 1_024;
 
 const _: () = assert!(RECORD_LEN_MAX <= 1_024);

@@ -1,4 +1,4 @@
-//! What the hot thread has to say to people: small values, formatted elsewhere.
+//! What the hot threads have to say to people: small values, formatted elsewhere.
 
 use std::{
     net::SocketAddr,
@@ -71,13 +71,19 @@ pub enum Notice {
         /// Whether commands wait for it.
         is_waiting: bool,
     },
+    /// The wall clock was set, or runs too differently: time is stretched or shrunk by 500 ppm until
+    /// it agrees. Told once until it does.
+    ClockOff {
+        /// How far the wall clock is ahead of the venue's time, in nanoseconds.
+        error_ns: i64,
+    },
     /// The venue cannot go on.
     Failed(CoreError),
     /// The venue cannot go on: a stream file or the poll failed.
     Io(String),
 }
 
-/// Where the hot thread puts its notices; never blocks.
+/// Where a hot thread puts its notices; never blocks.
 #[derive(Clone, Debug)]
 pub(crate) struct Notices {
     sender: Sender<Notice>,

@@ -1,53 +1,167 @@
-//! Events between the core and egress: a bounded queue of 64-byte slots.
+//! Events between the core and the publisher: a bounded ring of 64-byte slots, and beside it marks
+//! that say which events the journal's durability lets go.
 //!
-//! When it has no room for a whole step, the core pauses.
+//! When it has no room for a whole step, the core pauses. Events whose record is not durable yet
+//! stay in it: its capacity bounds how far the core may run ahead of the device.
 
+use std::sync::Arc;
+
+use rtrb::{Consumer, Producer, RingBuffer};
 use uncross_engine::{
     event::{Event, Sink},
     limits::STEP_EVENTS_MAX,
 };
+use uncross_journal::{AppendError, Watermark};
 
-/// The queue. Invariant: `tail - head <= slots.len()`, a power of two.
+use crate::core_loop::CoreError;
+
+/// All events up to the `events`-th are those of records up to `seq`.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    seq: u64,
+    events: u64,
+}
+
+/// The core's end. Invariant: at most one mark for each turn that brought events, so that marks
+/// never want room before events do.
 #[derive(Debug)]
 pub(crate) struct Outbound {
-    slots: Box<[Event]>,
-    head: usize,
-    tail: usize,
+    events: Producer<Event>,
+    /// At levels that hold events back.
+    marks: Option<Producer<Mark>>,
+    /// Slots known to be free.
+    room: usize,
+    /// Events pushed so far, and of these how many are marked.
+    pushed: u64,
+    marked: u64,
+}
+
+/// The publisher's end.
+#[derive(Debug)]
+pub(crate) struct Release {
+    events: Consumer<Event>,
+    marks: Option<Consumer<Mark>>,
+    watermark: Arc<Watermark>,
+    /// Events taken so far, and how many may be.
+    taken: u64,
+    released: u64,
+}
+
+/// Makes both ends for `events` events. Those are held until they are durable when `is_held`.
+pub(crate) fn outbound(
+    events: usize,
+    is_held: bool,
+    watermark: Arc<Watermark>,
+) -> (Outbound, Release) {
+    let len = events.max(STEP_EVENTS_MAX);
+    let (producer, consumer) = RingBuffer::new(len);
+    let (marks, seen) = is_held.then(|| RingBuffer::new(len)).unzip();
+    let outbound = Outbound { events: producer, marks, room: len, pushed: 0, marked: 0 };
+    let release = Release { events: consumer, marks: seen, watermark, taken: 0, released: 0 };
+    (outbound, release)
 }
 
 impl Outbound {
-    pub(crate) fn new(events: usize) -> Self {
-        let len = events.next_power_of_two().max(STEP_EVENTS_MAX);
-        Self { slots: vec![Event::EMPTY; len].into(), head: 0, tail: 0 }
-    }
-
     /// Whether the next step fits, whatever it writes.
-    pub(crate) fn has_room(&self) -> bool {
-        self.tail - self.head + STEP_EVENTS_MAX <= self.slots.len()
-    }
-
-    const fn slot(&self, position: usize) -> usize {
-        position & (self.slots.len() - 1)
-    }
-
-    /// Takes the oldest event.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Event> {
-        if self.head == self.tail {
-            return None;
+    pub(crate) fn has_room(&mut self) -> bool {
+        if self.room < STEP_EVENTS_MAX {
+            self.room = self.events.slots();
         }
-        let event = self.slots[self.slot(self.head)];
-        self.head += 1;
-        Some(event)
+        STEP_EVENTS_MAX <= self.room
+    }
+
+    /// Says that everything pushed so far is due to records up to `seq`. Called after each turn.
+    pub(crate) fn mark(&mut self, seq: u64) {
+        if let Some(marks) = &mut self.marks
+            && self.marked != self.pushed
+        {
+            let sent = marks.push(Mark { seq, events: self.pushed });
+            assert!(sent.is_ok(), "more marks than events");
+            self.marked = self.pushed;
+        }
     }
 }
 
 impl Sink for Outbound {
     #[inline]
     fn push(&mut self, event: Event) {
-        let slot = self.slot(self.tail);
-        assert!(self.tail - self.head < self.slots.len(), "a step began without room");
-        self.slots[slot] = event;
-        self.tail += 1;
+        let sent = self.events.push(event);
+        assert!(sent.is_ok(), "a step began without room");
+        self.room -= 1;
+        self.pushed += 1;
+    }
+}
+
+impl Release {
+    /// How many events may leave now.
+    fn ready(&mut self) -> usize {
+        let Some(marks) = &mut self.marks else { return self.events.slots() };
+        let durable_seq = self.watermark.durable_seq();
+        while let Ok(&Mark { seq, events }) = marks.peek()
+            && seq <= durable_seq
+        {
+            self.released = events;
+            // It was there a moment ago, and nobody else takes.
+            let _mark = marks.pop();
+        }
+        usize::try_from(self.released - self.taken).unwrap_or(usize::MAX)
+    }
+
+    /// Whether there is something to take now: an event that may leave, or the news that none may
+    /// any more.
+    pub(crate) fn has_some(&mut self) -> bool {
+        0 < self.ready() || self.watermark.poisoned()
+    }
+
+    /// Takes up to `max` of the events that may leave; returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// The journal is poisoned, so that nothing may leave any more, or `write` failed.
+    pub(crate) fn take<E: From<CoreError>>(
+        &mut self,
+        max: usize,
+        write: impl FnMut(&Event) -> Result<(), E>,
+    ) -> Result<usize, E> {
+        if self.watermark.poisoned() {
+            return Err(CoreError::Journal(AppendError::Poisoned).into());
+        }
+        let count = self.ready().min(max);
+        self.take_some(count, write)
+    }
+
+    /// Takes every event there is, durable or not: for the start, before anyone is connected.
+    ///
+    /// # Errors
+    ///
+    /// That of `write`.
+    pub(crate) fn take_all<E>(
+        &mut self,
+        write: impl FnMut(&Event) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let count = self.events.slots();
+        self.take_some(count, write)?;
+        while self.marks.as_mut().is_some_and(|marks| marks.pop().is_ok()) {}
+        self.released = self.taken;
+        Ok(())
+    }
+
+    fn take_some<E>(
+        &mut self,
+        count: usize,
+        mut write: impl FnMut(&Event) -> Result<(), E>,
+    ) -> Result<usize, E> {
+        if count == 0 {
+            return Ok(0);
+        }
+        let Ok(chunk) = self.events.read_chunk(count) else { return Ok(0) };
+        let (front, back) = chunk.as_slices();
+        for event in front.iter().chain(back) {
+            write(event)?;
+        }
+        chunk.commit_all();
+        self.taken += count as u64;
+        Ok(count)
     }
 }

@@ -1,7 +1,11 @@
-//! The fused loop: one thread polls sockets, fills the ring, runs the core, sends what it says.
+//! The loops: one thread that does everything, or three that each do their part.
 //!
-//! Each round does, in this order: sockets that are ready, logins that were answered, frames into
-//! the ring, one turn of the core, events into streams, streams into sockets, deadlines.
+//! A round does, in this order: sockets that are ready, what the publisher told, logins that were
+//! answered, frames into the ring, one turn of the core, events into streams, streams into
+//! sockets, deadlines. On one thread that is one loop; on three (`split`) each has its part of it
+//! and rings the alarm of the next one.
+
+mod split;
 
 use std::{
     io,
@@ -15,18 +19,27 @@ use std::{
 use mio::{Events, Poll, Token};
 use rtrb::Consumer;
 
+pub(crate) use self::split::{CoreLoop, GatewayLoop, PublisherLoop};
 use crate::{
     clock::Clock,
     core_loop::{Core, CoreError, Turn},
-    doors::{Doors, FIRST_CONNECTION, WAKER},
-    egress::Egress,
+    doors::Doors,
     limits::HOUSEKEEPING_MS,
-    notice::Notice,
+    notice::{Notice, Notices},
     outbound::Outbound,
+    publisher::{Delay, Publisher},
     ring::Slot,
+    waiting::{Alarm, Pause, Waiter, pause},
 };
 
-/// Why the loop ended other than by being asked to.
+/// Token of the waker; below it are the listeners.
+pub(crate) const WAKER: usize = 2;
+/// Token of the first connection.
+pub(crate) const FIRST_CONNECTION: usize = 16;
+/// Longest sleep while the journal has no room for the next record, which nobody announces.
+const ROOM_POLL: Duration = Duration::from_millis(1);
+
+/// Why a loop ended other than by being asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum ReactorError {
     /// The core cannot go on.
@@ -37,104 +50,165 @@ pub enum ReactorError {
     Io(#[from] io::Error),
 }
 
-/// Everything one thread runs.
-#[derive(Debug)]
-pub(crate) struct Reactor {
-    pub(crate) poll: Poll,
-    pub(crate) doors: Doors,
-    pub(crate) core: Core,
-    pub(crate) consumer: Consumer<Slot>,
-    pub(crate) outbound: Outbound,
-    pub(crate) egress: Egress,
-    pub(crate) clock: Clock,
-    pub(crate) spin: Duration,
-    pub(crate) should_stop: Arc<AtomicBool>,
+/// What a loop leaves behind.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// Of the loop that ran the core.
+    pub(crate) core: Option<Core>,
+    /// Of the loop that ran the publisher.
+    pub(crate) delay: Option<Delay>,
 }
 
-impl Reactor {
-    /// Runs until asked to stop or until something fails; gives the core back for its last words.
-    pub(crate) fn run(mut self) -> (Core, Result<(), ReactorError>) {
-        let result = self.rounds();
-        if let Err(error) = &result {
-            self.doors.notices().put(match error {
+/// What all loops of a venue share.
+#[derive(Clone, Debug)]
+pub(crate) struct Common {
+    pub(crate) should_stop: Arc<AtomicBool>,
+    /// Of every loop, to end them all.
+    pub(crate) alarms: Vec<Arc<Alarm>>,
+    pub(crate) notices: Notices,
+}
+
+impl Common {
+    pub(crate) fn is_asked_to_stop(&self) -> bool {
+        // Relaxed: the flag carries no data, and the loops read it again soon.
+        self.should_stop.load(Ordering::Relaxed)
+    }
+
+    /// Ends every loop.
+    pub(crate) fn stop(&self) {
+        // Relaxed: as above.
+        self.should_stop.store(true, Ordering::Relaxed);
+        for alarm in &self.alarms {
+            alarm.wake();
+        }
+    }
+
+    /// A loop has ended: so must the others. Tells why, once, when it was not asked to.
+    fn ended(&self, result: &Result<(), ReactorError>) {
+        if let Err(error) = result {
+            self.notices.put(match error {
                 ReactorError::Core(error) => Notice::Failed(error.clone()),
                 ReactorError::Io(error) => Notice::Io(error.to_string()),
             });
         }
-        (self.core, result)
+        self.stop();
+    }
+}
+
+/// Says once when the journal has no room for the next record, and once when it has again.
+#[derive(Debug, Default)]
+struct RoomWatch {
+    is_waiting: bool,
+}
+
+impl RoomWatch {
+    fn note(&mut self, turn: Turn, notices: &Notices) {
+        let is_waiting = turn == Turn::Blocked;
+        if self.is_waiting != is_waiting {
+            self.is_waiting = is_waiting;
+            notices.put(Notice::JournalRoom { is_waiting });
+        }
+    }
+}
+
+/// Runs the clock's housekeeping, and says once when the wall clock runs away from it.
+fn slew(clock: &mut Clock, notices: &Notices) {
+    if let Some(error_ns) = clock.slew() {
+        notices.put(Notice::ClockOff { error_ns });
+    }
+}
+
+/// Everything one thread runs.
+#[derive(Debug)]
+pub(crate) struct Reactor {
+    pub(crate) poll: Poll,
+    pub(crate) alarm: Arc<Alarm>,
+    pub(crate) doors: Doors,
+    pub(crate) core: Core,
+    pub(crate) consumer: Consumer<Slot>,
+    pub(crate) outbound: Outbound,
+    pub(crate) publisher: Publisher,
+    pub(crate) clock: Clock,
+    pub(crate) waiter: Waiter,
+    pub(crate) common: Common,
+}
+
+impl Reactor {
+    /// Runs until asked to stop or until something fails; gives the core back for its last words.
+    pub(crate) fn run(mut self) -> (Left, Result<(), ReactorError>) {
+        let result = self.rounds();
+        self.common.ended(&result);
+        (Left { core: Some(self.core), delay: Some(self.publisher.delay()) }, result)
     }
 
     fn rounds(&mut self) -> Result<(), ReactorError> {
         let mut events = Events::with_capacity(1_024);
-        let mut active_ns = 0;
         let mut housekeeping_ms = 0;
+        let mut room = RoomWatch::default();
         let mut turn = Turn::Idle;
         loop {
-            let timeout = self.timeout(turn, active_ns);
-            match self.poll.poll(&mut events, Some(timeout)) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    return Err(error.into());
-                }
-                Ok(()) | Err(_) => {}
-            }
-            // Relaxed: the flag carries no data, and the loop reads it again soon.
-            if self.should_stop.load(Ordering::Relaxed) {
+            self.wait(&mut events, turn)?;
+            if self.common.is_asked_to_stop() {
                 return Ok(());
             }
             let now_ns = self.clock.now_ns();
             let millis = now_ns / 1_000_000;
-            let was_active = self.take_ready(&events, millis);
-            let was_blocked = turn == Turn::Blocked;
+            self.take_ready(&events);
+            let has_read = self.doors.round(self.poll.registry(), millis);
             turn = self.core.turn(now_ns, &mut self.consumer, &mut self.outbound)?;
-            while let Some(event) = self.outbound.pop() {
-                self.egress.write(&event)?;
+            let has_sent = self.publisher.round(&self.clock, millis)?;
+            if has_read || has_sent || turn == Turn::More || !events.is_empty() {
+                self.waiter.note_work(self.clock.now_ns());
             }
-            self.doors.send(&mut self.egress.streams, millis);
-            if was_active || turn != Turn::Idle {
-                active_ns = self.clock.now_ns();
-            }
-            if was_blocked != (turn == Turn::Blocked) {
-                let is_waiting = turn == Turn::Blocked;
-                self.doors.notices().put(Notice::JournalRoom { is_waiting });
-            }
+            room.note(turn, &self.common.notices);
             if housekeeping_ms + HOUSEKEEPING_MS <= millis {
                 housekeeping_ms = millis;
-                self.clock.slew();
+                slew(&mut self.clock, &self.common.notices);
                 self.core.check()?;
-                self.doors.keep_house(&self.egress.streams, millis);
+                self.doors.keep_house(millis);
+                self.publisher.keep_house(millis);
             }
         }
     }
 
-    /// How long the poll may wait: not at all while there is work or was just now.
-    fn timeout(&self, turn: Turn, active_ns: u64) -> Duration {
+    /// Waits for the next round: not at all while there is work, less and less eagerly then.
+    fn wait(&mut self, events: &mut Events, turn: Turn) -> io::Result<()> {
+        let Self { poll, alarm, doors, core, consumer, outbound, publisher, .. } = self;
         let now_ns = self.clock.now_ns();
-        let spin_ns = u64::try_from(self.spin.as_nanos()).unwrap_or(u64::MAX);
-        match turn {
-            Turn::Blocked => Duration::from_millis(1),
-            Turn::More => Duration::ZERO,
-            Turn::Idle if self.doors.has_work(now_ns / 1_000_000) => Duration::ZERO,
-            Turn::Idle if now_ns < active_ns.saturating_add(spin_ns) => Duration::ZERO,
-            Turn::Idle => {
-                let due = Duration::from_nanos(self.core.due_ns().saturating_sub(now_ns));
-                due.min(Duration::from_millis(HOUSEKEEPING_MS))
-            }
-        }
+        let millis = now_ns / 1_000_000;
+        let is_blocked = turn == Turn::Blocked;
+        let mut has_work = || {
+            doors.has_work(millis)
+                || publisher.has_work()
+                || !is_blocked && core.has_work(consumer, outbound)
+        };
+        let due = Duration::from_nanos(core.due_ns().saturating_sub(now_ns));
+        let longest = if is_blocked { ROOM_POLL } else { due };
+        let how = match turn {
+            Turn::More => Pause::None,
+            // The reader goes on while the ring has room, the publisher while events may leave.
+            _ if has_work() => Pause::None,
+            Turn::Blocked => Pause::Park,
+            Turn::Idle | Turn::Held | Turn::Full => self.waiter.idle(now_ns),
+        };
+        pause(poll, events, alarm, how, longest, has_work)
     }
 
-    /// Notes what the poll found, then serves logins and frames. `true` when there was anything.
-    fn take_ready(&mut self, events: &Events, now_ms: u64) -> bool {
+    /// Notes what the poll found.
+    fn take_ready(&mut self, events: &Events) {
         for event in events {
             let Token(token) = event.token();
             match token {
                 WAKER => {}
                 token if token < FIRST_CONNECTION => self.doors.note_knock(token),
-                token => self.doors.note_ready(token - FIRST_CONNECTION, event),
+                token => {
+                    let id = token - FIRST_CONNECTION;
+                    self.doors.note_readable(id, event);
+                    if event.is_writable() {
+                        self.publisher.note_writable(id);
+                    }
+                }
             }
         }
-        self.doors.accept(&self.poll, now_ms);
-        self.doors.finish_logins(&mut self.egress.streams, now_ms);
-        let read = self.doors.read(&mut self.egress.streams, now_ms);
-        read || !events.is_empty()
     }
 }

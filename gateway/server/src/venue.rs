@@ -1,5 +1,7 @@
 //! Boot and end of a venue: recover, replay, say what must be said first, open the doors.
 
+mod threads;
+
 use std::{
     collections::HashMap,
     io,
@@ -7,40 +9,43 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
-    thread::{self, JoinHandle},
     time::Duration,
 };
 
 use crossbeam::channel::Receiver;
 use foldhash::fast::RandomState;
-use mio::{Poll, Token, net::TcpListener};
+use mio::net::TcpListener;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use uncross_engine::{
     Progress, command::Source, engine::DefineError, instrument::Instrument, limits::Capacity,
 };
 use uncross_journal::{
-    CloseError, Identity, OpenError, Recovery, ReplayError, Settings, TornTail, Writer,
+    CloseError, Identity, Level, OnDurable, OpenError, Probe, Recovery, ReplayError, Settings,
+    TornTail, Writer,
 };
 
+use self::threads::{Failed, Halves, Threads, Wires};
 use crate::{
-    affinity::Cpus,
+    affinity::{self, Cpus, Plan, PlanError},
     auth::Auth,
     calendar::Calendar,
     clock::{Clock, wall_ns},
-    config::{Config, VenueDir},
+    config::{self, Config, VenueDir},
     core_loop::{Core, CoreError},
-    doors::{Doors, Parts, Rules, WAKER},
+    doors::{Doors, Parts, Rules},
     egress::Egress,
     limits::{CONNECTIONS_MIN, DESCRIPTORS_RESERVED},
     notice::{Notice, Notices},
-    outbound::Outbound,
-    reactor::{Reactor, ReactorError},
+    outbound::{self, Outbound, Release},
+    outlet::Patience,
+    publisher::{self, Delay, Publisher},
+    reactor::ReactorError,
     record::{self, Draft},
     replica::{ApplyError, Replica},
-    ring,
+    ring, talk,
     users::{Users, error::UsersError},
 };
 
@@ -139,6 +144,9 @@ pub enum StartError {
         /// Allowed.
         found: u64,
     },
+    /// The CPUs do not allow what is configured.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// The wall clock is behind the journal.
     #[error("the clock is {behind_ns} ns behind the last record, at most 1 s is allowed")]
     ClockBehind {
@@ -167,8 +175,8 @@ pub enum StopError {
     /// The journal was not closed cleanly.
     #[error(transparent)]
     Close(#[from] CloseError),
-    /// The thread panicked.
-    #[error("the core thread panicked")]
+    /// A thread panicked.
+    #[error("a thread of the venue panicked")]
     Panicked,
 }
 
@@ -183,6 +191,8 @@ pub struct Summary {
     pub state_hash: [u8; 32],
     /// Fingerprint of all events.
     pub output_hash: u64,
+    /// How long market data came behind the reports of the same commands.
+    pub feed_delay: Delay,
 }
 
 /// What was found at start.
@@ -201,12 +211,19 @@ pub struct Venue {
     data_addr: SocketAddr,
     recovered: Recovered,
     connections_max: u32,
-    core_cpu: Option<usize>,
-    should_stop: Arc<AtomicBool>,
-    waker: Arc<mio::Waker>,
+    plan: Plan,
     notices: Receiver<Notice>,
     dropped: Arc<AtomicU64>,
-    thread: JoinHandle<(Core, Result<(), ReactorError>)>,
+    threads: Threads,
+}
+
+/// How a venue is started, beside its configuration; the default is right outside of tests.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Told of every operation of the journal on the disk, and may make it fail.
+    pub probe: Option<Arc<dyn Probe>>,
+    /// Which boot of the machine this is; `None` asks the kernel. Tests play reboots with it.
+    pub boot_id: Option<[u8; 16]>,
 }
 
 /// Starts the venue in `dir`: recovers its journal, then opens the doors.
@@ -215,6 +232,15 @@ pub struct Venue {
 ///
 /// What is wrong, found before anyone could connect.
 pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
+    start_with(config, dir, &Options::default())
+}
+
+/// As [`start`], with `options`.
+///
+/// # Errors
+///
+/// As [`start`].
+pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<Venue, StartError> {
     let orders = bind("orders", config.orders.listen)?;
     let data = bind("data", config.data.listen)?;
     let users = Users::load(&dir.users_file())?;
@@ -222,18 +248,26 @@ pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
     let connections_max = fit_connections(config)?;
     std::fs::create_dir_all(dir.streams()).map_err(io_error("making the folder for streams"))?;
 
+    let cpus = Cpus::read();
+    let plan = affinity::plan(&config.core, &cpus)?;
+    let wires = Wires::new(&plan, cpus, config.core.spin);
+    let wires = wires.map_err(io_error("making a poll"))?;
+
     let mut egress = Egress::new(&dir.streams(), config.capacity.ports);
-    let (replica, journal, recovered) = recover(config, &users, dir, &mut egress)?;
+    let recovery = recover(config, options, wires.on_durable(), &users, dir, &mut egress)?;
+    let (replica, journal, recovered) = recovery;
     let clock = Clock::new();
-    let mut outbound = Outbound::new(config.queues.outbound_events as usize);
-    let core = open_day(config, replica, journal, &clock, &mut outbound, &mut egress)?;
+    let is_held = config.journal.level != config::Level::Async;
+    let events = config.queues.outbound_events as usize;
+    let (mut outbound, mut release) = outbound::outbound(events, is_held, journal.watermark());
+    let ends = (&mut outbound, &mut release);
+    let core = open_day(config, replica, journal, &clock, ends, &mut egress)?;
     std::fs::write(dir.begun_file(), BEGUN_TEXT).map_err(io_error("noting the journal"))?;
 
-    let poll = Poll::new().map_err(io_error("making the poll"))?;
-    let waker = mio::Waker::new(poll.registry(), Token(WAKER));
-    let waker = Arc::new(waker.map_err(io_error("making the waker"))?);
-    let auth = Auth::start(users, Arc::clone(&waker)).map_err(io_error("starting a thread"))?;
+    let auth = Auth::start(users, wires.gateway_alarm());
+    let auth = auth.map_err(io_error("starting a thread"))?;
     let (producer, consumer) = ring::ring(config.queues.ring_slots as usize);
+    let (to_publisher, to_gateway) = talk::queues(connections_max as usize);
     let (notices, receiver) = Notices::new();
     let dropped = notices.dropped();
     let listeners = [
@@ -241,48 +275,34 @@ pub fn start(config: &Config, dir: &VenueDir) -> Result<Venue, StartError> {
         listen("data", config.data.listen, &data)?,
     ];
     let (orders_addr, data_addr) = (address(&listeners[0])?, address(&listeners[1])?);
-    let generations = generations(&core, config.capacity.ports);
-    let symbols = symbols(&core);
-    let rules = rules(config, connections_max);
-    let parts = Parts { listeners, producer, auth, notices, rules, generations, symbols };
-    let doors = Doors::open(parts, &poll).map_err(io_error("registering a listener"))?;
-
-    let cpus = Cpus::read();
-    let core_cpu = cpus.for_core().filter(|_| config.core.pin && 1 < cpus.count());
-    let should_stop = Arc::new(AtomicBool::new(false));
-    let reactor = Reactor {
-        poll,
-        doors,
-        core,
-        consumer,
-        outbound,
-        egress,
-        clock,
-        // A core that spins on the only CPU keeps everybody else off it.
-        spin: if 1 < cpus.count() { config.core.spin } else { Duration::ZERO },
-        should_stop: Arc::clone(&should_stop),
+    let parts = Parts {
+        listeners,
+        producer,
+        publisher: to_publisher,
+        auth,
+        notices: notices.clone(),
+        interest: wires.gateway_interest(),
+        rules: rules(config, connections_max),
+        generations: generations(&core, config.capacity.ports),
+        symbols: symbols(&core),
     };
-    let run = move || {
-        if let Some(cpu) = core_cpu {
-            // Unpinned it runs all the same; `core_cpu` is told to the operator as the intent.
-            let _is_pinned = cpus.pin(cpu);
-        }
-        reactor.run()
-    };
-    let thread = thread::Builder::new().name("uncross-core".to_owned()).spawn(run);
-    let thread = thread.map_err(io_error("starting a thread"))?;
+    let doors = Doors::open(parts, wires.gateway_registry());
+    let doors = doors.map_err(io_error("registering a listener"))?;
+    let registry = wires.publisher_registry().map_err(io_error("making a poll"))?;
+    let (rules, ports_max) = (publisher_rules(config), config.capacity.ports);
+    let publisher = Publisher::new(egress, release, to_gateway, registry, rules, ports_max);
+    let halves = Halves { doors, core, consumer, outbound, publisher, clock, notices };
+    let threads = wires.start(halves).map_err(io_error("starting a thread"))?;
     let notices = receiver;
     Ok(Venue {
         orders_addr,
         data_addr,
         recovered,
         connections_max,
-        core_cpu,
-        should_stop,
-        waker,
+        plan,
         notices,
         dropped,
-        thread,
+        threads,
     })
 }
 
@@ -312,10 +332,10 @@ impl Venue {
         self.connections_max
     }
 
-    /// The CPU that the core is pinned to.
+    /// How the work is laid out on threads, and why.
     #[must_use]
-    pub const fn core_cpu(&self) -> Option<usize> {
-        self.core_cpu
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// What there is to tell an operator; ends when the venue does.
@@ -334,7 +354,7 @@ impl Venue {
     /// Whether the venue still runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        !self.thread.is_finished()
+        self.threads.are_running()
     }
 
     /// Ends the venue: connections are closed, the journal is synced and closed.
@@ -343,12 +363,10 @@ impl Venue {
     ///
     /// It had failed before, or the journal cannot be synced.
     pub fn stop(self) -> Result<Summary, StopError> {
-        // Relaxed: the flag carries no data.
-        self.should_stop.store(true, Ordering::Relaxed);
-        // A failed wake-up delays the end by one round of housekeeping.
-        drop(self.waker.wake());
-        let (core, result) = self.thread.join().or(Err(StopError::Panicked))?;
-        result?;
+        let (core, feed_delay) = self.threads.stop().map_err(|failed| match failed {
+            Failed::Reactor(error) => StopError::Failed(error),
+            Failed::Panicked => StopError::Panicked,
+        })?;
         let last_seq = core.seq();
         let (replica, journal) = core.into_parts();
         let watermark = journal.watermark();
@@ -358,6 +376,7 @@ impl Venue {
             durable_seq: watermark.durable_seq(),
             state_hash: replica.state_hash(),
             output_hash: replica.output_hash(),
+            feed_delay,
         })
     }
 }
@@ -437,18 +456,31 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(io_error("reading a listener's address"))
 }
 
+fn journal_settings(config: &Config, options: &Options, on_durable: OnDurable) -> Settings {
+    Settings {
+        segment_len_bytes: config.journal.segment,
+        level: match config.journal.level {
+            config::Level::Async => Level::Async,
+            config::Level::Group => Level::Group,
+            config::Level::Sync => Level::Sync,
+        },
+        flush_interval: config.journal.flush_interval,
+        boot_id: options.boot_id,
+        on_durable: Some(on_durable),
+        probe: options.probe.clone(),
+    }
+}
+
 /// Replays the journal into a replica and into the streams.
 fn recover(
     config: &Config,
+    options: &Options,
+    on_durable: OnDurable,
     users: &Users,
     dir: &VenueDir,
     egress: &mut Egress,
 ) -> Result<(Replica, Writer, Recovered), StartError> {
-    let settings = Settings {
-        segment_len_bytes: config.journal.segment,
-        flush_interval: config.journal.flush_interval,
-        ..Settings::default()
-    };
+    let settings = journal_settings(config, options, on_durable);
     let identity = Identity {
         behaviour_version: uncross_engine::BEHAVIOUR_VERSION,
         config_hash: config.fingerprint(),
@@ -507,7 +539,7 @@ fn open_day(
     replica: Replica,
     journal: Writer,
     clock: &Clock,
-    outbound: &mut Outbound,
+    (outbound, release): (&mut Outbound, &mut Release),
     egress: &mut Egress,
 ) -> Result<Core, StartError> {
     let now_ns = clock.now_ns();
@@ -522,14 +554,14 @@ fn open_day(
     core.advance(now_ns);
     let mut failure = None;
     for draft in &drafts {
-        core.insist(draft, outbound, |outbound| {
-            while let Some(event) = outbound.pop() {
-                if let Err(error) = egress.write(&event) {
-                    failure.get_or_insert(error);
-                }
+        core.insist(draft, outbound, || {
+            if let Err(error) = release.take_all(|event| egress.write(event)) {
+                failure.get_or_insert(error);
             }
         })?;
     }
+    // Nobody may read of it before it is durable.
+    core.settle()?;
     match failure {
         Some(error) => Err(io_error("writing a stream")(error)),
         None => Ok(core),
@@ -589,17 +621,25 @@ fn symbols(core: &Core) -> HashMap<[u8; 8], u32, RandomState> {
 }
 
 fn rules(config: &Config, connections_max: u32) -> Rules {
-    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let session = &config.session;
     Rules {
         login_timeout_ms: ms(session.login_timeout),
-        heartbeat_ms: ms(session.heartbeat_interval),
         client_timeout_ms: ms(session.client_timeout),
         connections_max: connections_max as usize,
         per_address_max: session.connections_per_address_max as usize,
         // The length field and the packet type belong to the frame, not to its payload.
         payload_max: usize::from(session.frame_len_max) - 3,
         frames_per_turn: session.frames_per_turn as usize,
-        lag_max: usize::try_from(session.lag_max).unwrap_or(usize::MAX),
     }
+}
+
+fn publisher_rules(config: &Config) -> publisher::Rules {
+    let session = &config.session;
+    let lag_max = usize::try_from(session.lag_max).unwrap_or(usize::MAX);
+    let patience = Patience { lag_max, lag_time_max_ms: ms(session.lag_time_max) };
+    publisher::Rules { heartbeat_ms: ms(session.heartbeat_interval), patience }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

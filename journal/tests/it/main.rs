@@ -13,6 +13,7 @@ mod faults;
 mod golden;
 mod images;
 mod kill;
+mod levels;
 mod power;
 mod reading;
 mod roundtrip;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use uncross_journal::{
-    AppendError, Entry, Identity, OpenError, Reader, Recovery, Report, Settings, Writer, kind, open,
+    AppendError, Entry, Identity, Level, OpenError, Reader, Recovery, Report, Settings, Writer,
+    kind, open,
 };
 
 /// Longer than any step takes; only a failing test ever waits so long.
@@ -89,6 +90,7 @@ pub(crate) fn hash_after(seq: u64) -> u64 {
 pub(crate) fn settings() -> Settings {
     Settings {
         segment_len_bytes: 64 << 10,
+        level: Level::Async,
         flush_interval: Duration::from_millis(1),
         boot_id: Some(BOOT_A),
         ..Settings::default()

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 use uncross_client::{ConnectOptions, Symbol};
 use uncross_server::{
-    affinity::Cpus,
+    affinity::{Cpus, Plan},
     config::{
         Config, VenueDir,
         units::{parse_count, parse_duration},
@@ -33,7 +33,7 @@ use crate::{
     },
     errors::{self, Failure},
     output::{Outcome, Output},
-    venue::{Stop, hex},
+    venue::{LayoutReport, Stop, hex, tell_layout},
 };
 
 const EXAMPLES: &str = "\
@@ -98,6 +98,15 @@ struct Latency {
     max: f64,
 }
 
+/// How long market data came behind the reports of the same commands.
+#[derive(Serialize)]
+struct FeedDelay {
+    rounds: u64,
+    p50: f64,
+    p99: f64,
+    max: f64,
+}
+
 #[derive(Serialize)]
 struct Position {
     last_seq: u64,
@@ -107,12 +116,14 @@ struct Position {
 #[derive(Serialize)]
 struct Report {
     venue: String,
+    layout: LayoutReport,
     orders: u64,
     accepted: u64,
     rejected: u64,
     replaced: u64,
     trades: u64,
     latency_us: Latency,
+    feed_delay_us: FeedDelay,
     journal: Position,
     state_hash: String,
     replay_state_hash: String,
@@ -151,9 +162,10 @@ impl Demo {
             self.announce(&folder, &running, &accounts, output)?;
         }
         let traded = self.trade(&config, &running, &accounts, &stop, !output.is_json());
+        let layout = LayoutReport::new(running.plan());
         let summary = running.stop().map_err(Failure::from)?;
         let tally = traded?;
-        let report = report(&folder, &tally, summary)?;
+        let report = report(&folder, layout, &tally, summary)?;
         tell(&report, output)?;
         output.flush()?;
         if report.state_hash != report.replay_state_hash {
@@ -211,6 +223,7 @@ impl Demo {
             || "Ctrl-C stops it".to_owned(),
             |duration| format!("ends after {duration:?}, Ctrl-C stops it before"),
         );
+        tell_layout(running.plan(), output)?;
         output.line(format_args!("rate     {} messages a second; {end}", self.rate))?;
         output.flush()
     }
@@ -233,10 +246,9 @@ impl Demo {
         let markets = markets(config, self.seed)?;
         std::thread::scope(|scope| {
             let trading = scope.spawn(|| {
-                // The core is on the last CPU; where there is only one, nobody is pinned.
                 let cpus = Cpus::read();
-                if running.core_cpu().is_some() {
-                    let _is_pinned = cpus.pin(0);
+                if let Some(cpu) = spare_cpu(&cpus, running.plan()) {
+                    let _is_pinned = cpus.pin(cpu);
                 }
                 let mut brokers = Brokers::connect(makers, takers, markets)?;
                 self.drive(&mut brokers, running, stop, is_told)?;
@@ -288,6 +300,13 @@ impl Demo {
         }
         Ok(())
     }
+}
+
+/// A CPU that no thread of the venue has to itself; `None` where nobody is pinned.
+fn spare_cpu(cpus: &Cpus, plan: &Plan) -> Option<usize> {
+    let taken: Vec<usize> = plan.threads.iter().filter_map(|thread| thread.cpu).collect();
+    let spare = cpus.numbers().into_iter().find(|cpu| !taken.contains(cpu));
+    spare.filter(|_| !taken.is_empty())
 }
 
 /// The addresses of the demonstration come from one flag, which alone can help.
@@ -377,14 +396,21 @@ fn markets(config: &Config, seed: u64) -> Result<Vec<(Symbol, Market)>, Failure>
     Ok(markets)
 }
 
-fn report(folder: &Folder, tally: &Tally, summary: Summary) -> Result<Report, Failure> {
+fn report(
+    folder: &Folder,
+    layout: LayoutReport,
+    tally: &Tally,
+    summary: Summary,
+) -> Result<Report, Failure> {
     let journal = VenueDir::new(folder.path()).journal();
     let replayed = replay(&journal, &mut Discard)?;
     let replay_state_hash =
         replayed.replica.map_or_else(String::new, |replica| hex(&replica.state_hash()));
     let quantile = |q| micros(tally.latency.value_at_quantile(q));
+    let delay = summary.feed_delay;
     Ok(Report {
         venue: folder.path().display().to_string(),
+        layout,
         orders: tally.orders,
         accepted: tally.accepted,
         rejected: tally.rejected,
@@ -395,6 +421,12 @@ fn report(folder: &Folder, tally: &Tally, summary: Summary) -> Result<Report, Fa
             p99: quantile(0.99),
             p99_9: quantile(0.999),
             max: micros(tally.latency.max()),
+        },
+        feed_delay_us: FeedDelay {
+            rounds: delay.count,
+            p50: micros(delay.p50_ns),
+            p99: micros(delay.p99_ns),
+            max: micros(delay.max_ns),
         },
         journal: Position { last_seq: summary.last_seq, durable_seq: summary.durable_seq },
         state_hash: hex(&summary.state_hash),
@@ -419,6 +451,12 @@ fn tell(report: &Report, output: &mut Output) -> Outcome {
     output.line(format_args!(
         "latency  p50 {p50} us, p99 {p99} us, p99.9 {p99_9} us, max {max} us"
     ))?;
+    let FeedDelay { rounds, p50, p99, max } = &report.feed_delay_us;
+    if 0 < *rounds {
+        output.line(format_args!(
+            "feed     behind the reports: p50 {p50} us, p99 {p99} us, max {max} us"
+        ))?;
+    }
     let Position { last_seq, durable_seq } = journal;
     output.line(format_args!("journal  {last_seq} records, durable up to {durable_seq}"))?;
     output.line(format_args!("state    {}", report.state_hash))?;

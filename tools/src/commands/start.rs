@@ -9,7 +9,7 @@ use uncross_server::venue::{self, Venue};
 use super::venue::{Overrides, open};
 use crate::{
     output::{Outcome, Output},
-    venue::{Stop, attend, hex, start_log, torn_text},
+    venue::{LayoutReport, Stop, attend, hex, start_log, tell_layout, torn_text},
 };
 
 const EXAMPLES: &str = "\
@@ -43,6 +43,7 @@ struct Started<'a> {
     pid: u32,
     records: u64,
     torn: Option<String>,
+    layout: LayoutReport,
 }
 
 impl Start {
@@ -84,9 +85,10 @@ impl Start {
         let (orders, data) = (running.orders_addr(), running.data_addr());
         if output.is_json() {
             let (pid, records) = (std::process::id(), recovered.records);
+            let layout = LayoutReport::new(running.plan());
             output.json(
                 "uncross.start/1",
-                &Started { venue: name, orders, data, pid, records, torn },
+                &Started { venue: name, orders, data, pid, records, torn, layout },
             )?;
             return output.flush();
         }
@@ -97,10 +99,7 @@ impl Start {
         if let Some(torn) = torn {
             output.line(format_args!("         {torn}"))?;
         }
-        match running.core_cpu() {
-            Some(cpu) => output.line(format_args!("layout   fused, one thread on CPU {cpu}"))?,
-            None => output.line("layout   fused, one thread, not pinned")?,
-        }
+        tell_layout(running.plan(), output)?;
         output.line("Ctrl-C stops it.")?;
         output.flush()
     }

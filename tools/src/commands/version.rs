@@ -41,7 +41,7 @@ impl Version {
             order_entry: "SoupBinTCP 3.00, OUCH 5.0",
             market_data: "SoupBinTCP 3.00, ITCH 5.0",
             layouts: [Layout::Auto, Layout::Fused].map(Layout::name).to_vec(),
-            journal_levels: [Level::Async].map(Level::name).to_vec(),
+            journal_levels: Level::ALL.map(Level::name).to_vec(),
         };
         if output.is_json() {
             return output.json("uncross.version/1", &about);

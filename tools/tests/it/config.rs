@@ -72,8 +72,8 @@ fn fix_names_the_setting_that_was_meant() {
     let place = Place::with_venue();
     let run = place.run("config check venue --set core.pni=true");
     assert!(run.stderr.contains("fix: did you mean core.pin?"), "{run:?}");
-    let run = place.run("config check venue --set journal.level=group");
-    assert!(run.stderr.contains("fix: choose one of: async"), "{run:?}");
+    let run = place.run("config check venue --set journal.level=replicated");
+    assert!(run.stderr.contains("fix: choose one of: async, group, sync"), "{run:?}");
 }
 
 #[test]

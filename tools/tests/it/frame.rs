@@ -108,7 +108,7 @@ fn version_says_more_when_asked() {
     assert!(verbose.starts_with(&version) && verbose.contains("OUCH 5.0"), "{verbose}");
     let json = place.run("version --json").expect_json("uncross.version/1");
     assert_eq!(json.text("version"), env!("CARGO_PKG_VERSION"));
-    assert_eq!(json.value("journal_levels").as_array().unwrap(), &["async"]);
+    assert_eq!(json.value("journal_levels").as_array().unwrap(), &["async", "group", "sync"]);
 }
 
 #[test]

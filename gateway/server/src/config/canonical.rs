@@ -23,8 +23,8 @@ fn write(config: &Config, text: &mut String) -> fmt::Result {
     let (Door { listen: orders }, Door { listen: data }) = (orders, data);
     writeln!(text, "orders {orders}\ndata {data}")?;
     write_session(session, text)?;
-    let Core { layout, pin, spin } = core;
-    writeln!(text, "core {} {pin} {}", layout.name(), spin.as_nanos())?;
+    let Core { layout, pin, wait, spin } = core;
+    writeln!(text, "core {} {pin} {} {}", layout.name(), wait.name(), spin.as_nanos())?;
     let Journal { level, flush_interval, segment } = journal;
     writeln!(text, "journal {} {} {segment}", level.name(), flush_interval.as_nanos())?;
     let Capacity { orders, levels, nodes, instruments: instruments_max, ports, .. } = capacity;
@@ -46,8 +46,9 @@ fn write_session(session: &Session, text: &mut String) -> fmt::Result {
         frame_len_max,
         frames_per_turn,
         lag_max,
+        lag_time_max,
     } = session;
-    for duration in [login_timeout, heartbeat_interval, client_timeout] {
+    for duration in [login_timeout, heartbeat_interval, client_timeout, lag_time_max] {
         writeln!(text, "session {}", duration.as_nanos())?;
     }
     writeln!(text, "session {connections_max} {connections_per_address_max}")?;

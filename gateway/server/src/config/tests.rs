@@ -54,12 +54,14 @@ fn default_file_gives_the_documented_values() {
         frame_len_max: 1_024,
         frames_per_turn: 8,
         lag_max: 4 << 20,
+        lag_time_max: Duration::from_secs(1),
     };
     assert_eq!(config.session, session);
-    let core = Core { layout: Layout::Auto, pin: true, spin: Duration::from_micros(50) };
+    let spin = Duration::from_micros(50);
+    let core = Core { layout: Layout::Auto, pin: true, wait: Wait::Auto, spin };
     assert_eq!(config.core, core);
     let flush_interval = Duration::from_millis(5);
-    assert_eq!(config.journal, Journal { level: Level::Async, flush_interval, segment: 64 << 20 });
+    assert_eq!(config.journal, Journal { level: Level::Group, flush_interval, segment: 64 << 20 });
     assert_eq!(config.capacity, Capacity::default());
     assert_eq!(config.queues, Queues { ring_slots: 16_384, outbound_events: 65_536 });
 }
@@ -310,9 +312,11 @@ fn impossible_values_are_refused_with_the_possible_ones() {
         ("session.frame_len_max", "1025", "a count in 128..=1024"),
         ("session.lag_max", "1KiB", "a size in \"64KiB\"..=\"1GiB\""),
         ("core.pin", "yes", "true or false"),
-        ("core.layout", "spread", "\"auto\" or \"fused\""),
+        ("core.layout", "spread", "\"auto\", \"fused\" or \"split\""),
+        ("core.wait", "nap", "\"auto\", \"spin-then-park\", \"yield-then-park\" or \"spin\""),
+        ("session.lag_time_max", "1ms", "a duration in \"10ms\"..=\"10m\""),
         ("core.spin", "2s", "a duration in \"0s\"..=\"1s\""),
-        ("journal.level", "safe", "\"async\""),
+        ("journal.level", "safe", "\"async\", \"group\" or \"sync\""),
         ("journal.flush_interval", "2s", "a duration in \"1ms\"..=\"1s\""),
         ("journal.segment", "2GiB", "a size in \"64KiB\"..=\"1GiB\""),
         ("journal.segment", "65KiB", "a multiple of \"64KiB\""),
@@ -340,18 +344,28 @@ fn impossible_values_are_refused_with_the_possible_ones() {
 
 #[test]
 fn what_is_not_built_is_refused_with_what_exists() {
-    for (key, value, exist) in [
-        ("core.layout", "split", "auto, fused"),
-        ("journal.level", "group", "async"),
-        ("journal.level", "sync", "async"),
-        ("journal.level", "replicated", "async"),
-    ] {
+    for (key, value, exist) in [("journal.level", "replicated", "async, group, sync")] {
         let error = with_override(key, value).unwrap_err();
         assert!(matches!(error, ConfigError::NotBuilt { .. }), "{error}");
         let expected = format!(
             "override: {key}: \"{value}\" is not built into this version; these are: {exist}"
         );
         assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn every_way_to_wait_is_known_by_its_name() {
+    for wait in Wait::ALL {
+        assert_eq!(with_override("core.wait", wait.name()).unwrap().core.wait, wait);
+    }
+}
+
+#[test]
+fn every_level_is_known_by_its_name() {
+    for level in Level::ALL {
+        let config = with_override("journal.level", level.name()).unwrap();
+        assert_eq!(config.journal.level, level);
     }
 }
 

@@ -1,23 +1,23 @@
 //! Logins: from the first packet to a connection that trades or listens.
 //!
-//! The password is checked elsewhere; what was asked for is judged here, and only a login that can
-//! be granted takes a port over.
+//! The password is checked on a thread of its own; what was asked for is judged by the publisher,
+//! who has the streams. Only a login that can be granted takes a port over.
 
 use uncross_engine::command::{SessionUp, Source};
 use uncross_wire::{
-    IntoBytes,
-    soup::{self, LoginError, LoginRejectReason, LoginRequest},
+    soup::{LoginError, LoginRejectReason, LoginRequest},
     text::{self, ParseNumberError},
 };
 
 use super::Doors;
 use crate::{
     auth::{Answer, Request},
-    connection::{Door, Login, State, Wish},
+    connection::{Connection, Door, Login, State, Wish},
     limits::{LOGINS_CHECKED_MAX, LOGINS_PER_ADDRESS_MAX},
     notice::{Closed, Notice},
     ring,
-    streams::{FEED, Streams},
+    streams::FEED,
+    talk::{Ask, Entry},
 };
 
 impl Doors {
@@ -71,7 +71,7 @@ impl Doors {
     }
 
     /// Takes the answers of the password check.
-    pub(crate) fn finish_logins(&mut self, streams: &mut Streams, now_ms: u64) {
+    pub(super) fn finish_logins(&mut self, now_ms: u64) {
         while let Some(Answer { connection: id, peer, identity }) = self.auth.answer() {
             self.checking_count -= 1;
             if let Some(under_way) = self.checking.get_mut(&peer.ip()) {
@@ -89,8 +89,10 @@ impl Doors {
                     self.reject_login(id, reason, &refusal.to_string());
                 }
                 Ok(identity) => {
-                    connection.state = State::Waiting(Login { identity, wish });
-                    self.waiting.push(id);
+                    let login = Login { identity, wish };
+                    let entry = connection.entry(id, &login);
+                    connection.state = State::Judged(login);
+                    self.publisher.ask(Ask::Judge(entry));
                 }
             }
         }
@@ -98,22 +100,31 @@ impl Doors {
             self.ask();
         }
         if !self.waiting.is_empty() {
-            self.admit_waiting(streams, now_ms);
+            self.admit_waiting(now_ms);
+        }
+    }
+
+    /// The publisher has what a login asks for, in `session`.
+    pub(super) fn granted(&mut self, id: usize, session: [u8; 10]) {
+        let Some(connection) = self.get(id).filter(|it| it.closing.is_none()) else { return };
+        if let State::Judged(login) = &connection.state {
+            connection.state = State::Waiting(login.clone(), session);
+            self.waiting.push(id);
         }
     }
 
     /// Admits every waiting connection that can be.
-    pub(super) fn admit_waiting(&mut self, streams: &mut Streams, now_ms: u64) {
+    pub(super) fn admit_waiting(&mut self, now_ms: u64) {
         let mut position = 0;
         while position < self.waiting.len() {
             let id = self.waiting[position];
-            let waiting =
-                self.get(id).map(|connection| (connection.door, connection.state.clone()));
-            let Some((door, State::Waiting(login))) = waiting else {
+            let waiting = self.get(id).filter(|connection| connection.closing.is_none());
+            let waiting = waiting.map(|connection| (connection.door, connection.state.clone()));
+            let Some((door, State::Waiting(login, session))) = waiting else {
                 self.waiting.swap_remove(position);
                 continue;
             };
-            if self.admit(id, door, &login, streams, now_ms) {
+            if self.admit(id, door, &login, session, now_ms) {
                 self.waiting.swap_remove(position);
             } else {
                 position += 1;
@@ -121,36 +132,17 @@ impl Doors {
         }
     }
 
-    /// Accepts or rejects a login by what it asked for; `false` when it must wait, for the ring
-    /// or for the connection it takes the port from.
+    /// Lets a connection trade or listen; `false` when it must wait, for the ring or for the
+    /// connection it takes the port from.
     fn admit(
         &mut self,
         id: usize,
         door: Door,
         login: &Login,
-        streams: &mut Streams,
+        session: [u8; 10],
         now_ms: u64,
     ) -> bool {
-        let Login { identity, wish: Wish { sequence, session } } = login;
-        let entry = match door {
-            Door::Orders => identity.port,
-            Door::Data => FEED,
-        };
-        let current = streams.session();
-        let stream_id = streams.current(entry);
-        let stream = streams.stream(stream_id);
-        let number = if *sequence == 0 { stream.next() } else { *sequence };
-        let is_current = session.is_empty() || session.as_slice() == text::trim(&current);
-        let Some(position) = stream.position(number).filter(|_| is_current) else {
-            let why = format!(
-                "session {} from {sequence} was asked for, {} up to {} is there",
-                session.escape_ascii(),
-                current.escape_ascii(),
-                stream.next()
-            );
-            self.reject_login(id, LoginRejectReason::SessionUnavailable, &why);
-            return true;
-        };
+        let Login { identity, .. } = login;
         let port = usize::from(identity.port);
         let state = match door {
             Door::Data => State::Listening,
@@ -161,9 +153,10 @@ impl Doors {
                 }
                 let generation = self.generations[port].wrapping_add(1);
                 let source = Source { port: identity.port, generation, channel: 0 };
-                let up = SessionUp { source, firm: identity.firm, session: current };
+                let up = SessionUp { source, firm: identity.firm, session };
                 self.draft.set_session_up(&up, identity.user);
                 if !ring::push(&mut self.producer, &self.draft) {
+                    self.is_starving = true;
                     return false;
                 }
                 self.generations[port] = generation;
@@ -171,32 +164,37 @@ impl Doors {
                 State::Trading(source)
             }
         };
-        let Some(connection) = self.get(id) else { return true };
-        if let Some(accepted) = soup::LoginAccepted::new(text::trim(&current), number) {
-            connection.say(soup::LOGIN_ACCEPTED, accepted.as_bytes());
-        }
-        connection.follow(stream_id, position);
-        streams.follow(stream_id);
-        self.logged_in += 1;
+        let account = self.accounts.number(identity.firm);
         let Some(connection) = self.get(id) else { return true };
         connection.state = state;
-        (connection.heard_ms, connection.said_ms) = (now_ms, now_ms);
-        let peer = connection.peer;
-        if door == Door::Data {
-            self.listeners_of_feed.push(id);
-        }
+        connection.account = account;
+        connection.heard_ms = now_ms;
+        let (peer, entry) = (connection.peer, connection.entry(id, login));
+        self.publisher.ask(Ask::Begin(entry));
+        self.logged_in += 1;
         let user = String::from_utf8_lossy(text::trim(&identity.user)).into_owned();
         self.notices.put(Notice::LoggedIn { user, peer, door: door.name() });
-        self.queue_out(id);
         self.queue_in(id);
         true
     }
 
-    fn reject_login(&mut self, id: usize, reason: LoginRejectReason, why: &str) {
-        let Some(connection) = self.get(id) else { return };
-        connection.say(soup::LOGIN_REJECTED, &[reason.to_wire()]);
+    pub(super) fn reject_login(&mut self, id: usize, reason: LoginRejectReason, why: &str) {
+        let Some(connection) = self.get(id).filter(|it| it.closing.is_none()) else { return };
+        connection.rejection = Some(reason);
         let peer = connection.peer;
         self.notices.put(Notice::LoginRefused { peer, reason: why.to_owned() });
         self.close(id, Closed::Refused);
+    }
+}
+
+impl Connection {
+    /// What the publisher must know of a login.
+    fn entry(&self, id: usize, login: &Login) -> Entry {
+        let entry = match self.door {
+            Door::Orders => login.identity.port,
+            Door::Data => FEED,
+        };
+        let (wish, client_timeout_ms) = (login.wish.clone(), self.client_timeout_ms);
+        Entry { id, entry, wish, client_timeout_ms }
     }
 }

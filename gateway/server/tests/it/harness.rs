@@ -21,6 +21,9 @@ use uncross_wire::{
 /// Longest that a test waits for bytes that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Variable that says in which layout test venues run; fused without it.
+pub(crate) const LAYOUT: &str = "UNCROSS_TEST_LAYOUT";
+
 /// Users of every test venue; the password is the name.
 pub(crate) const USERS: [&str; 3] = ["ALICE", "BOB", "CAROL"];
 
@@ -54,6 +57,9 @@ impl TestVenue {
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .to_vec();
+        // The whole suite runs in either layout.
+        let layout = std::env::var(LAYOUT).unwrap_or_else(|_| "fused".to_owned());
+        overrides.push(("core.layout".to_owned(), layout));
         overrides.extend(settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())));
         let config = Config::load(None, std::iter::empty(), &overrides).unwrap();
         let mut venue = Self { dir, config, venue: None };

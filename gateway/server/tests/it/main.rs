@@ -10,5 +10,6 @@
 mod days;
 mod export;
 mod harness;
+mod layouts;
 mod refusals;
 mod sessions;

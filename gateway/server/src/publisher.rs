@@ -1,0 +1,323 @@
+//! The publisher: events that may leave into streams, streams into sockets.
+//!
+//! One round takes at most [`EVENTS_PER_ROUND`] events, writes the reports they bring, then the
+//! market data, and only then goes on: nobody is served more than one round ahead of the feed.
+
+mod delay;
+
+use std::{collections::VecDeque, os::fd::AsRawFd};
+
+use mio::{Interest, Registry, Token, unix::SourceFd};
+use uncross_wire::{IntoBytes, soup, text};
+
+pub use self::delay::Delay;
+use self::delay::Delays;
+use crate::{
+    clock::Clock,
+    connection::{Door, Wish},
+    egress::Egress,
+    limits::EVENTS_PER_ROUND,
+    notice::Closed,
+    outbound::Release,
+    outlet::{Outlet, Patience, Written},
+    reactor::{FIRST_CONNECTION, ReactorError},
+    streams::{FEED, StreamId},
+    talk::{Ask, Entry, Tell, ToGateway},
+};
+
+/// What the operator may set about sending.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) heartbeat_ms: u64,
+    pub(crate) patience: Patience,
+}
+
+/// Everything behind the core.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    egress: Egress,
+    release: Release,
+    gateway: ToGateway,
+    /// Where the sockets are watched, when nobody else does for this half.
+    registry: Option<Registry>,
+    outlets: Vec<Option<Box<Outlet>>>,
+    /// By port: the outlet that follows its stream.
+    holders: Vec<Option<usize>>,
+    /// Outlets that follow the feed.
+    subscribers: Vec<usize>,
+    /// Where among them the next round of market data starts.
+    feed_turn: usize,
+    /// By door: outlets with something to send. Reports leave before market data.
+    queues: [VecDeque<usize>; 2],
+    rules: Rules,
+    delays: Delays,
+}
+
+impl Publisher {
+    pub(crate) fn new(
+        egress: Egress,
+        release: Release,
+        gateway: ToGateway,
+        registry: Option<Registry>,
+        rules: Rules,
+        ports_max: u16,
+    ) -> Self {
+        Self {
+            egress,
+            release,
+            gateway,
+            registry,
+            outlets: Vec::new(),
+            holders: vec![None; usize::from(ports_max) + 1],
+            subscribers: Vec::new(),
+            feed_turn: 0,
+            queues: [VecDeque::new(), VecDeque::new()],
+            rules,
+            delays: Delays::new(),
+        }
+    }
+
+    /// How long market data came behind the reports of the same rounds.
+    pub(crate) fn delay(&self) -> Delay {
+        self.delays.summary()
+    }
+
+    /// Whether there is something to do now.
+    pub(crate) fn has_work(&mut self) -> bool {
+        self.gateway.has_some()
+            || self.queues.iter().any(|queue| !queue.is_empty())
+            || self.release.has_some()
+    }
+
+    /// Notes that a socket became writable.
+    pub(crate) fn note_writable(&mut self, id: usize) {
+        if let Some(outlet) = self.get(id) {
+            outlet.is_ready = true;
+            self.queue(id);
+        }
+    }
+
+    fn get(&mut self, id: usize) -> Option<&mut Outlet> {
+        self.outlets.get_mut(id)?.as_deref_mut()
+    }
+
+    fn queue(&mut self, id: usize) {
+        if let Some(outlet) = self.outlets.get_mut(id).and_then(Option::as_deref_mut)
+            && !outlet.is_queued
+            && outlet.is_ready
+        {
+            outlet.is_queued = true;
+            self.queues[outlet.door as usize].push_back(id);
+        }
+    }
+
+    /// One round: hears the gateway, takes events that may leave, sends. `true` when there was
+    /// anything to do.
+    ///
+    /// # Errors
+    ///
+    /// The journal is poisoned, or a stream's file cannot grow: nothing more may leave.
+    pub(crate) fn round(&mut self, clock: &Clock, now_ms: u64) -> Result<bool, ReactorError> {
+        let was_asked = self.hear(now_ms);
+        let egress = &mut self.egress;
+        let taken = self
+            .release
+            .take(EVENTS_PER_ROUND, |event| egress.write(event).map_err(ReactorError::from))?;
+        let sent = self.send(clock, now_ms);
+        Ok(was_asked || 0 < taken || sent)
+    }
+
+    fn hear(&mut self, now_ms: u64) -> bool {
+        let mut was_asked = false;
+        while let Some(ask) = self.gateway.asked() {
+            was_asked = true;
+            match ask {
+                Ask::Open { id, socket, door } => self.open(id, Outlet::new(socket, door, now_ms)),
+                Ask::Judge(Entry { id, entry, wish, .. }) => {
+                    let session = self.egress.streams.session();
+                    let judged = self.judge(entry, &wish);
+                    self.gateway.tell(match judged {
+                        Ok(_) => Tell::Granted { id, session },
+                        Err(why) => Tell::Refused { id, why },
+                    });
+                }
+                Ask::Begin(entry) => self.begin(entry),
+                Ask::Close { id, reason, rejection } => {
+                    if let Some(rejection) = rejection
+                        && let Some(outlet) = self.get(id)
+                    {
+                        outlet.say(soup::LOGIN_REJECTED, &[rejection.to_wire()]);
+                    }
+                    self.close(id, &reason, now_ms);
+                }
+            }
+        }
+        was_asked
+    }
+
+    fn open(&mut self, id: usize, outlet: Outlet) {
+        let watched = self.registry.as_ref().map_or(Ok(()), |registry| {
+            let fd = outlet.socket.as_raw_fd();
+            let token = Token(FIRST_CONNECTION + id);
+            registry.register(&mut SourceFd(&fd), token, Interest::WRITABLE)
+        });
+        while self.outlets.len() <= id {
+            self.outlets.push(None);
+        }
+        self.outlets[id] = Some(Box::new(outlet));
+        if watched.is_err() {
+            self.over(id, Closed::Lost);
+        }
+    }
+
+    /// Stream, position and number with which a wish would be granted.
+    fn judge(&mut self, entry: u16, wish: &Wish) -> Result<(StreamId, usize, u64), String> {
+        let streams = &mut self.egress.streams;
+        let current = streams.session();
+        let id = streams.current(entry);
+        let stream = streams.stream(id);
+        let Wish { sequence, session } = wish;
+        let number = if *sequence == 0 { stream.next() } else { *sequence };
+        let is_current = session.is_empty() || session.as_slice() == text::trim(&current);
+        match stream.position(number).filter(|_| is_current) {
+            Some(position) => Ok((id, position, number)),
+            None => Err(format!(
+                "session {} from {sequence} was asked for, {} up to {} is there",
+                session.escape_ascii(),
+                current.escape_ascii(),
+                stream.next()
+            )),
+        }
+    }
+
+    /// Accepts a login and serves its stream, of which only what is durable is there yet.
+    fn begin(&mut self, entry: Entry) {
+        let Entry { id, entry, wish, client_timeout_ms } = entry;
+        let (stream, position, number) = match self.judge(entry, &wish) {
+            Ok(judged) => judged,
+            Err(why) => return self.gateway.tell(Tell::Refused { id, why }),
+        };
+        let session = self.egress.streams.session();
+        let Some(outlet) = self.get(id) else { return };
+        if let Some(accepted) = soup::LoginAccepted::new(text::trim(&session), number) {
+            outlet.say(soup::LOGIN_ACCEPTED, accepted.as_bytes());
+        }
+        outlet.follow(entry, stream, position, client_timeout_ms);
+        match outlet.door {
+            Door::Data => self.subscribers.push(id),
+            Door::Orders => self.holders[usize::from(entry)] = Some(id),
+        }
+        self.egress.streams.follow(stream);
+        self.queue(id);
+    }
+
+    /// Tells the gateway, once, that a connection must end.
+    fn over(&mut self, id: usize, reason: Closed) {
+        let Some(outlet) = self.outlets.get_mut(id).and_then(Option::as_deref_mut) else { return };
+        if !outlet.is_over {
+            outlet.is_over = true;
+            self.gateway.tell(Tell::Over { id, reason });
+        }
+    }
+
+    /// Says the last words of a connection and forgets it.
+    fn close(&mut self, id: usize, reason: &Closed, now_ms: u64) {
+        let outlet = self.outlets.get_mut(id).and_then(Option::take);
+        let Some(mut outlet) = outlet else {
+            return self.gateway.tell(Tell::Ended { id, is_broken: true });
+        };
+        let streams = &mut self.egress.streams;
+        if outlet.is_level_with(streams) {
+            match reason {
+                Closed::SessionEnded => outlet.say(soup::END_OF_SESSION, &[]),
+                Closed::Protocol(why) => outlet.say(soup::DEBUG, why.as_bytes()),
+                _ => {}
+            }
+        }
+        let is_broken = outlet.write(streams, now_ms) == Written::Gone || !outlet.shut();
+        if let Some(stream) = outlet.stream_id() {
+            streams.unfollow(stream);
+            match outlet.door {
+                Door::Data => self.subscribers.retain(|&other| other != id),
+                Door::Orders => {
+                    let holder = &mut self.holders[usize::from(outlet.entry)];
+                    *holder = holder.filter(|&holder| holder != id);
+                }
+            }
+        }
+        if outlet.is_queued {
+            self.queues[outlet.door as usize].retain(|&other| other != id);
+        }
+        if let Some(registry) = &self.registry {
+            // The gateway still has it open, so it would stay watched. A failure means it is not.
+            drop(registry.deregister(&mut SourceFd(&outlet.socket.as_raw_fd())));
+        }
+        drop(outlet);
+        self.gateway.tell(Tell::Ended { id, is_broken });
+    }
+
+    /// Sends what the streams brought, each outlet a turn's worth.
+    fn send(&mut self, clock: &Clock, now_ms: u64) -> bool {
+        let mut has_reports = false;
+        let mut has_feed = false;
+        while let Some(entry) = self.egress.streams.take_grown() {
+            if entry == FEED {
+                has_feed = true;
+            } else if let Some(id) = self.holders[usize::from(entry)] {
+                has_reports = true;
+                self.queue(id);
+            }
+        }
+        if has_feed {
+            // Another subscriber is first each time.
+            let count = self.subscribers.len();
+            self.feed_turn = (self.feed_turn + 1) % count.max(1);
+            for position in 0..count {
+                self.queue(self.subscribers[(position + self.feed_turn) % count]);
+            }
+        }
+        if self.queues.iter().all(VecDeque::is_empty) {
+            return false;
+        }
+        let is_measured = has_reports && has_feed && !self.queues[Door::Data as usize].is_empty();
+        let start_ns = if is_measured { clock.now_ns() } else { 0 };
+        for door in [Door::Orders, Door::Data] {
+            for _ in 0..self.queues[door as usize].len() {
+                let Some(id) = self.queues[door as usize].pop_front() else { break };
+                self.send_to(id, now_ms);
+            }
+        }
+        if is_measured {
+            self.delays.note(clock.now_ns().saturating_sub(start_ns));
+        }
+        true
+    }
+
+    fn send_to(&mut self, id: usize, now_ms: u64) {
+        let Some(outlet) = self.outlets.get_mut(id).and_then(Option::as_deref_mut) else { return };
+        outlet.is_queued = false;
+        let streams = &self.egress.streams;
+        match outlet.write(streams, now_ms) {
+            Written::All if outlet.is_at_end(streams) => self.over(id, Closed::SessionEnded),
+            Written::All | Written::Blocked => {}
+            Written::Some => self.queue(id),
+            Written::Gone => self.over(id, Closed::Lost),
+        }
+    }
+
+    /// Heartbeats, and subscribers that do not keep up.
+    pub(crate) fn keep_house(&mut self, now_ms: u64) {
+        let rules = self.rules;
+        for id in 0..self.outlets.len() {
+            let streams = &self.egress.streams;
+            let Some(outlet) = self.outlets[id].as_deref_mut() else { continue };
+            outlet.note_lag(streams, now_ms);
+            if outlet.is_slow(streams, rules.patience, now_ms) {
+                self.over(id, Closed::Slow);
+            } else if outlet.is_silent(streams, rules.heartbeat_ms, now_ms) && !outlet.is_over {
+                outlet.say(soup::SERVER_HEARTBEAT, &[]);
+                self.queue(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What the gateway and the publisher say to each other about connections.
+//!
+//! They share no state but a connection's socket: one reads it, the other writes it. A connection
+//! begins with [`Ask::Open`] and its number is free again after [`Tell::Ended`]; between the two
+//! at most [`ASKS_PER_CONNECTION`] and [`TELLS_PER_CONNECTION`] of these pass. The queues have
+//! room for that many of every connection, so they are never full and nobody waits for the other.
+
+use std::{net::TcpStream, sync::Arc};
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use uncross_wire::soup::LoginRejectReason;
+
+use crate::{
+    connection::{Door, Wish},
+    limits::{ASKS_PER_CONNECTION, TELLS_PER_CONNECTION},
+    notice::Closed,
+};
+
+/// From the gateway to the publisher.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// A connection was accepted.
+    Open {
+        /// Its number.
+        id: usize,
+        /// To be written to.
+        socket: Arc<TcpStream>,
+        /// Where it came in.
+        door: Door,
+    },
+    /// Whether a login could be granted: answered with [`Tell::Granted`] or [`Tell::Refused`].
+    Judge(Entry),
+    /// The login is granted: to be accepted and served. [`Tell::Refused`] when its session ended
+    /// meanwhile.
+    Begin(Entry),
+    /// The connection ends. Its last words are said, then [`Tell::Ended`] follows.
+    Close {
+        /// Its number.
+        id: usize,
+        /// Why it ends.
+        reason: Closed,
+        /// The answer that its login still waits for.
+        rejection: Option<LoginRejectReason>,
+    },
+}
+
+/// What a login asks of the publisher.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Number of the connection.
+    pub(crate) id: usize,
+    /// Port whose stream it wants, or that of the feed.
+    pub(crate) entry: u16,
+    pub(crate) wish: Wish,
+    /// How long the peer may take nothing.
+    pub(crate) client_timeout_ms: u64,
+}
+
+/// From the publisher to the gateway.
+#[derive(Debug)]
+pub(crate) enum Tell {
+    /// The login may be granted, in this session.
+    Granted {
+        /// Number of the connection.
+        id: usize,
+        /// Name of the day's session.
+        session: [u8; 10],
+    },
+    /// There is no such session or number.
+    Refused {
+        /// Number of the connection.
+        id: usize,
+        /// What was asked for and what is there.
+        why: String,
+    },
+    /// The connection must end.
+    Over {
+        /// Its number.
+        id: usize,
+        /// Why.
+        reason: Closed,
+    },
+    /// The publisher is done with the connection and knows it no more.
+    Ended {
+        /// Its number.
+        id: usize,
+        /// It is broken: nobody reads what was said last.
+        is_broken: bool,
+    },
+}
+
+/// The gateway's ends of the two queues.
+#[derive(Debug)]
+pub(crate) struct ToPublisher {
+    asks: Producer<Ask>,
+    tells: Consumer<Tell>,
+}
+
+/// The publisher's ends of the two queues.
+#[derive(Debug)]
+pub(crate) struct ToGateway {
+    asks: Consumer<Ask>,
+    tells: Producer<Tell>,
+}
+
+/// Makes both queues for a number of connections.
+pub(crate) fn queues(connections_max: usize) -> (ToPublisher, ToGateway) {
+    let (asks, heard) = RingBuffer::new(ASKS_PER_CONNECTION * connections_max);
+    let (tells, told) = RingBuffer::new(TELLS_PER_CONNECTION * connections_max);
+    (ToPublisher { asks, tells: told }, ToGateway { asks: heard, tells })
+}
+
+impl ToPublisher {
+    pub(crate) fn ask(&mut self, ask: Ask) {
+        let sent = self.asks.push(ask);
+        assert!(sent.is_ok(), "more was asked than {ASKS_PER_CONNECTION} times per connection");
+    }
+
+    pub(crate) fn told(&mut self) -> Option<Tell> {
+        self.tells.pop().ok()
+    }
+
+    pub(crate) fn has_some(&self) -> bool {
+        !self.tells.is_empty()
+    }
+}
+
+impl ToGateway {
+    pub(crate) fn tell(&mut self, tell: Tell) {
+        let sent = self.tells.push(tell);
+        assert!(sent.is_ok(), "more was told than {TELLS_PER_CONNECTION} times per connection");
+    }
+
+    pub(crate) fn asked(&mut self) -> Option<Ask> {
+        self.asks.pop().ok()
+    }
+
+    pub(crate) fn has_some(&self) -> bool {
+        !self.asks.is_empty()
+    }
+}

@@ -1,0 +1,48 @@
+//! The same tests in the other layout, and what each layout says of itself.
+
+use std::process::Command;
+
+use uncross_server::{
+    affinity::{Cpus, PlanError, Wiring},
+    config::{Layout, Wait},
+    venue::StartError,
+};
+
+use crate::harness::{LAYOUT, TestVenue};
+
+#[test]
+fn every_test_passes_in_the_split_layout() {
+    if std::env::var_os(LAYOUT).is_some() {
+        return;
+    }
+    let this = std::env::current_exe().unwrap();
+    let output = Command::new(this).env(LAYOUT, "split").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "in the split layout:\n{text}");
+    assert!(text.contains("test result: ok"), "{text}");
+}
+
+#[test]
+fn a_venue_runs_as_it_was_told_and_says_so() {
+    for (layout, wiring, threads) in [("fused", Wiring::Fused, 1), ("split", Wiring::Split, 3)] {
+        let venue = TestVenue::with(&[("core.layout", layout)]);
+        let plan = venue.venue().plan();
+        assert_eq!((plan.wiring, plan.reason.as_str()), (wiring, "as configured"));
+        assert_eq!(plan.threads.len(), threads);
+        venue.orders("ALICE", 1).sync();
+    }
+}
+
+#[test]
+fn threads_that_never_sleep_are_refused_without_cpus_for_them() {
+    let mut venue = TestVenue::start();
+    venue.stop();
+    venue.config.core.layout = Layout::Split;
+    venue.config.core.wait = Wait::Spin;
+    let is_enough = 3 < Cpus::read().count();
+    match venue.restart() {
+        Ok(()) => assert!(is_enough, "three threads spin without a CPU left"),
+        Err(StartError::Plan(PlanError::TooFewCpus { hot: 3, .. })) => assert!(!is_enough),
+        Err(error) => panic!("{error}"),
+    }
+}
