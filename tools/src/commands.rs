@@ -14,6 +14,7 @@ mod man;
 mod order;
 mod replay;
 mod session;
+mod sessions;
 mod start;
 mod tape;
 mod top;
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Explain(explain::Explain),
     Start(start::Start),
     Replay(replay::Replay),
+    Sessions(sessions::Sessions),
     #[command(subcommand, after_help = journal::EXAMPLES)]
     Journal(journal::Journal),
     Demo(demo::Demo),
@@ -67,6 +69,7 @@ impl Command {
             Self::Explain(command) => command.run(output),
             Self::Start(command) => command.run(output),
             Self::Replay(command) => command.run(output),
+            Self::Sessions(command) => command.run(output),
             Self::Journal(command) => command.run(output),
             Self::Demo(command) => command.run(output),
             Self::Order(command) => command.run(output),

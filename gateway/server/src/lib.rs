@@ -26,6 +26,7 @@ pub mod record;
 pub mod replay;
 pub mod replica;
 mod ring;
+pub mod sessions;
 mod stream;
 mod streams;
 mod talk;

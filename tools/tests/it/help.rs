@@ -7,6 +7,9 @@ use crate::{program::Place, running::Running};
 /// Commands whose examples run until they are stopped or need something outside.
 const ENDLESS: [&str; 1] = ["start"];
 
+/// Commands that look at a journal.
+const NEEDS_JOURNAL: [&str; 3] = ["uncross replay", "uncross journal", "uncross sessions"];
+
 /// All commands, the program itself first, as their words after `uncross`.
 pub(crate) fn commands(place: &Place) -> Vec<String> {
     let mut found = vec![String::new()];
@@ -76,7 +79,7 @@ fn run_example(line: &str) {
         running.run_as("ACME", "order buy DEMO 100 @ 10.00").expect_success();
         return run_line(line, &running.place);
     }
-    let place = if line.contains("uncross replay") || line.contains("uncross journal") {
+    let place = if NEEDS_JOURNAL.iter().any(|words| line.contains(words)) {
         let place = Place::empty();
         place.run("demo --for 1s --port 0 --rate 1k --keep venue").expect_success();
         place

@@ -22,6 +22,7 @@ mod program;
 mod requests;
 mod running;
 mod server;
+mod sessions;
 mod tape;
 mod tour;
 mod user;
