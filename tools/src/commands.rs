@@ -5,6 +5,7 @@ mod book;
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod explain;
 mod feed;
 mod import;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     #[command(subcommand, after_help = journal::EXAMPLES)]
     Journal(journal::Journal),
     Demo(demo::Demo),
+    Doctor(doctor::Doctor),
     Order(order::Order),
     Cancel(order::Cancel),
     Replace(order::Replace),
@@ -72,6 +74,7 @@ impl Command {
             Self::Sessions(command) => command.run(output),
             Self::Journal(command) => command.run(output),
             Self::Demo(command) => command.run(output),
+            Self::Doctor(command) => command.run(output),
             Self::Order(command) => command.run(output),
             Self::Cancel(command) => command.run(output),
             Self::Replace(command) => command.run(output),

@@ -205,6 +205,10 @@ codes! {
         "the venue failed"
         "its journal, a file or a socket was refused by the system"
         "look at the log; a restart recovers all that was acknowledged";
+    UNFIT "UX-V003" Failure
+        "the machine or the folder is not fit for a venue"
+        "at least one finding of uncross doctor failed"
+        "do what the failed findings say, then run uncross doctor again";
     FOLDER_TAKEN "UX-F001" Failure
         "the folder is not empty"
         "a venue begins in a folder of its own, and nothing is overwritten"

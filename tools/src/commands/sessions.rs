@@ -44,12 +44,12 @@ struct Told {
     last_seq: u64,
     last_time: String,
     feed_messages: u64,
-    ports: Vec<Port>,
+    ports: Vec<Row>,
     torn: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Port {
+struct Row {
     port: u16,
     user: String,
     firm: String,
@@ -64,7 +64,7 @@ struct Port {
     messages: u64,
 }
 
-impl From<PortSession> for Port {
+impl From<PortSession> for Row {
     fn from(port: PortSession) -> Self {
         Self {
             port: port.port,
@@ -103,7 +103,7 @@ impl From<Found> for Told {
             last_seq: found.last_seq,
             last_time: utc(found.last_time_ns),
             feed_messages: found.feed_messages,
-            ports: found.ports.into_iter().map(Port::from).collect(),
+            ports: found.ports.into_iter().map(Row::from).collect(),
             torn: found.torn.as_ref().map(torn_text),
         }
     }

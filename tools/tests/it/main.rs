@@ -9,6 +9,7 @@
 
 mod config;
 mod crash;
+mod doctor;
 mod fake;
 mod frame;
 mod help;
