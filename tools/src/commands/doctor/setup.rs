@@ -2,12 +2,13 @@
 
 use std::{
     fs,
-    io::ErrorKind,
-    net::{SocketAddr, TcpListener},
+    io::{self, ErrorKind},
+    net::SocketAddr,
     os::unix::fs::MetadataExt,
     path::Path,
 };
 
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use uncross_server::{
     affinity::{Cpus, plan},
     config::Config,
@@ -52,11 +53,11 @@ fn layout(config: &Config, cpus: &Cpus) -> Finding {
 
 /// Whether an address can be listened on.
 fn port(name: &'static str, key: &str, address: SocketAddr, is_running: bool) -> Finding {
-    let error = match TcpListener::bind(address) {
-        Ok(_listener) if address.port() == 0 => {
+    let error = match bind(address) {
+        Ok(()) if address.port() == 0 => {
             return Finding::ok(name, format!("{address}: any free port"));
         }
-        Ok(_listener) => return Finding::ok(name, format!("{address} is free")),
+        Ok(()) => return Finding::ok(name, format!("{address} is free")),
         Err(error) => error,
     };
     if error.kind() == ErrorKind::AddrInUse && is_running {
@@ -65,6 +66,14 @@ fn port(name: &'static str, key: &str, address: SocketAddr, is_running: bool) ->
     let expected = "an address of this machine that nobody listens on";
     let fix = format!("end the other program, or choose another address for {key}");
     Finding::fail(name, format!("{address}: {error}"), expected, fix)
+}
+
+/// Takes an address as a venue does, and gives it back without ever listening: nobody can connect,
+/// and others who only look are not disturbed.
+fn bind(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SockAddr::from(address))
 }
 
 /// Whether a process holds the lock of the journal, without touching it.

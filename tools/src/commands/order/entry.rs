@@ -20,7 +20,7 @@ use crate::{
 };
 
 const DISABLE_EXAMPLES: &str = "\
-Orders that stand stay, and cancels pass. A new trading day, or uncross enable, lets orders in again.
+Orders that stand stay, and cancels pass. A new trading day, or uncross enable, ends it.
 A login takes over a session that the user has elsewhere.
 
 Examples:
