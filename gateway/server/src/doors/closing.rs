@@ -3,7 +3,7 @@
 
 use uncross_wire::soup::LoginRejectReason;
 
-use super::Doors;
+use super::{Doors, Served};
 use crate::{
     connection::State,
     limits::FRAMES_ALONE_MAX,
@@ -59,8 +59,8 @@ impl Doors {
         let mut position = 0;
         while position < self.closing.len() {
             let id = self.closing[position];
-            let (_, has_more) = self.serve(id, FRAMES_ALONE_MAX, now_ms);
-            if has_more || !self.finish_closing(id) {
+            let (_, end) = self.serve(id, FRAMES_ALONE_MAX, now_ms);
+            if end != Served::Nothing || !self.finish_closing(id) {
                 position += 1;
             } else {
                 self.closing.swap_remove(position);

@@ -8,7 +8,10 @@
 )]
 
 mod days;
+mod durability;
 mod export;
+mod fairness;
+mod gate;
 mod harness;
 mod layouts;
 mod refusals;
