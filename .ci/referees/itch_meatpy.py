@@ -1,8 +1,8 @@
-"""Proves with meatpy that its own order book, fed with an exported day, comes to ours.
+"""Proves with meatpy that its own order books, fed with an exported day, come to ours.
 
-itch_meatpy.py PROGRAM VENUE SYMBOL
+itch_meatpy.py PROGRAM VENUE...
 
-meatpy reads the file, keeps the book of one instrument with its own rules (it notes an execution
+meatpy reads the file, keeps the book of each instrument with its own rules (it notes an execution
 out of priority and refuses a reduction of what is not there), and ends with the queues of
 `uncross replay --book`.
 """
@@ -23,24 +23,34 @@ def theirs(levels):
     ]
 
 
-def referee(venue, symbol):
+def feed(venue, symbols):
+    """The processors of the instruments after the whole day, and how many messages it had."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "day.itch"
         exported = run("journal", "export", venue, "--itch", path)
         day = datetime.datetime.fromisoformat(exported["date"])
-        processor = ITCH50MarketProcessor(symbol, day)
+        processors = {symbol: ITCH50MarketProcessor(symbol, day) for symbol in symbols}
         count = 0
         for message in ITCH50MessageReader().read_file(path):
-            processor.process_message(message)
+            for processor in processors.values():
+                processor.process_message(message)
             count += 1
     same("messages", exported["files"][0]["items"], count)
-    book = next(it for it in run("replay", venue, "--book")["books"] if it["symbol"] == symbol)
-    check(book["bids"] or book["asks"], "an empty book proves nothing")
-    same("executions out of priority", [], processor.current_lob.execution_errors_buffer)
-    same("bids", queue(book["bids"]), theirs(processor.current_lob.bid_levels))
-    same("asks", queue(book["asks"]), theirs(processor.current_lob.ask_levels))
-    bids, asks = len(book["bids"]), len(book["asks"])
-    print(f"meatpy: {count} messages, {bids} bids and {asks} asks of {symbol} rest")
+    return processors, count
 
 
-judge(lambda: referee(*sys.argv[2:]))
+def referee(venue):
+    books = {book["symbol"]: book for book in run("replay", venue, "--book")["books"]}
+    books = {symbol: book for symbol, book in books.items() if book["bids"] or book["asks"]}
+    check(books, "empty books prove nothing")
+    processors, count = feed(venue, books)
+    for symbol, book in books.items():
+        lob = processors[symbol].current_lob
+        same(f"{symbol}: executions out of priority", [], lob.execution_errors_buffer)
+        same(f"{symbol}: bids", queue(book["bids"]), theirs(lob.bid_levels))
+        same(f"{symbol}: asks", queue(book["asks"]), theirs(lob.ask_levels))
+    print(f"meatpy: {count} messages; the books of {' '.join(books)} are ours")
+
+
+for each in sys.argv[2:]:
+    judge(lambda: referee(each))

@@ -12,12 +12,15 @@ import logging
 
 from nasdaq_protocols import soup
 
-from venue import PASSWORD, QUERY, Venue, cancel, check, enter, executed, judge, kinds, replace, same
+from venue import PASSWORD, QUERY, Venue
+from venue import cancel, check, enter, executed, judge, kinds, replace, same
 
 PATIENCE_S = 20
-# Shorter than the idle time, so that only heartbeats can keep a session.
-TIMEOUT_S = 2
-IDLE_S = 5
+# Silence after which the client gives the venue up.
+CLIENT_TIMEOUT_S = 2
+# Longer than the 15 s after which the venue gives a silent client up, so that only heartbeats can
+# have kept the session.
+IDLE_S = 17
 
 
 class Session:
@@ -32,7 +35,7 @@ class Session:
         received = []
         client = await soup.connect_async(
             address, user, password, name, sequence,
-            client_heartbeat_interval=1, server_heartbeat_interval=TIMEOUT_S,
+            client_heartbeat_interval=1, server_heartbeat_interval=CLIENT_TIMEOUT_S,
         )  # fmt: skip
         return cls(client, received)
 
@@ -150,7 +153,7 @@ async def refusals(venue, alice):
 
 
 async def referee():
-    with Venue(f"session.client_timeout={TIMEOUT_S}s") as venue:
+    with Venue() as venue:
         alice = await Session.login(venue.orders, "ALICE")
         bob = await Session.login(venue.orders, "BOB")
         feed = await Session.login(venue.data, "CAROL")
@@ -165,7 +168,7 @@ async def referee():
         await bob.log_out()
         await feed.log_out()
     counts = [len(session.received) for session in (alice, bob, feed)]
-    print(f"nasdaq-protocols: received {counts[0]} and {counts[1]} reports, {counts[2]} of the feed")
+    print("nasdaq-protocols: received {} and {} reports, {} of the feed".format(*counts))
 
 
 judge(lambda: asyncio.run(referee()))

@@ -10,6 +10,7 @@
 mod config;
 mod crash;
 mod doctor;
+mod export;
 mod fake;
 mod frame;
 mod help;
