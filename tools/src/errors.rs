@@ -70,9 +70,9 @@ codes! {
         "it must fit the ten bytes of the login message, and its case does not count"
         "use 1 to 10 printable ASCII characters without spaces, or let one be generated";
     UNKNOWN_CODE "UX-U004" Usage
-        "there is no such error code"
+        "there is no such code"
         "the code is misspelt or belongs to another version"
-        "write it as in the error, for example UX-C003";
+        "write it as it is printed, for example UX-C003, 0x2C or cancel-K";
     DECIMAL "UX-U005" Usage
         "a price or quantity is malformed"
         "it is a decimal number, exact to the decimals of the instrument"
@@ -209,6 +209,10 @@ codes! {
         "the venue failed"
         "its journal, a file or a socket was refused by the system"
         "look at the log; a restart recovers all that was acknowledged";
+    UNFIT "UX-V003" Failure
+        "the machine or the folder is not fit for a venue"
+        "at least one finding of uncross doctor failed"
+        "do what the failed findings say, then run uncross doctor again";
     FOLDER_TAKEN "UX-F001" Failure
         "the folder is not empty"
         "a venue begins in a folder of its own, and nothing is overwritten"

@@ -27,6 +27,7 @@ pub mod replay;
 pub mod replica;
 mod ring;
 mod room;
+pub mod sessions;
 mod stream;
 mod streams;
 mod tail;
