@@ -31,7 +31,7 @@ use uncross_wire::{
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::{
-    streams::{FEED, Outlet, Streams},
+    streams::{FEED, MessageSink, Streams},
     tail::Tail,
     terms::{capacity_byte, display_byte, side_byte, time_in_force_byte},
 };
@@ -75,7 +75,7 @@ impl Egress {
     }
 }
 
-impl<O: Outlet> Egress<O> {
+impl<O: MessageSink> Egress<O> {
     /// Writes into `streams`, from the first event of a journal on.
     pub(crate) fn over(streams: O) -> Self {
         Self {

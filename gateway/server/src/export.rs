@@ -18,7 +18,7 @@ use crate::{
     egress::Egress,
     record,
     replica::{ApplyError, Replica},
-    streams::{FEED, Outlet},
+    streams::{FEED, MessageSink},
 };
 
 pub mod line;
@@ -195,7 +195,7 @@ struct Selected<'a, T> {
     is_open: bool,
 }
 
-impl<T: Taker> Outlet for Selected<'_, T> {
+impl<T: Taker> MessageSink for Selected<'_, T> {
     fn append(&mut self, entry: u16, head: &[u8], tail: &[u8]) -> io::Result<()> {
         if !self.is_open {
             return Ok(());

@@ -16,7 +16,7 @@ use crate::{
     egress::Egress,
     export::ExportError,
     replica::Replica,
-    streams::{FEED, Outlet},
+    streams::{FEED, MessageSink},
 };
 
 /// The sessions of the day that a journal ends in.
@@ -67,7 +67,7 @@ struct Counting {
     messages: BTreeMap<u16, u64>,
 }
 
-impl Outlet for Counting {
+impl MessageSink for Counting {
     fn append(&mut self, entry: u16, _head: &[u8], _tail: &[u8]) -> io::Result<()> {
         *self.messages.entry(entry).or_default() += 1;
         Ok(())

@@ -38,7 +38,7 @@ pub(crate) struct Streams {
 pub(crate) const FEED: u16 = 0;
 
 /// Where the messages go that egress makes of events.
-pub(crate) trait Outlet {
+pub(crate) trait MessageSink {
     /// Takes the next message, given in two parts, of a port's stream or of [`FEED`].
     ///
     /// # Errors
@@ -50,7 +50,7 @@ pub(crate) trait Outlet {
     fn begin(&mut self, session: [u8; 10]);
 }
 
-impl Outlet for Streams {
+impl MessageSink for Streams {
     fn append(&mut self, entry: u16, head: &[u8], tail: &[u8]) -> io::Result<()> {
         let id = self.current(entry);
         self.slots[id.0].stream.append(&self.dir, head, tail)?;

@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use uncross_client::{
-    ConnectOptions, Elements, Error, OrderSession, Side, Symbol, orders::elements::tag,
+    ConnectOptions, Elements, Error, OrderSession, Side, Symbol, wire::ouch::appendage::tag,
 };
 use uncross_server::config::Config;
 

@@ -5,22 +5,6 @@
 
 use uncross_wire::ouch::appendage::{AppendageWriter, ELEMENTS_LEN_BYTES_MAX, Options, WriteError};
 
-/// Numbers of the elements that reach beyond OUCH as it was published before 2025.
-///
-/// Those below 128 are of the protocol; 128 and up are Uncross's own.
-pub mod tag {
-    /// `UserRefIdx`, one byte: the channel that the message's number belongs to; absent means 0.
-    pub const USER_REF_INDEX: u8 = 28;
-    /// One letter: what to do instead of a trade with oneself.
-    pub const AIQ_STRATEGY: u8 = 29;
-    /// Two bytes: the group within which trades with oneself are prevented.
-    pub const AIQ_GROUP: u8 = 30;
-    /// Eight bytes: reference of the order that a Cancel with number 0 is about.
-    pub const ORDER_REFERENCE: u8 = 128;
-    /// One byte, `Y`: the order is good until it is cancelled. Only with time in force `0`.
-    pub const GOOD_TILL_CANCELED: u8 = 129;
-}
-
 /// The elements of an appendage, in the order in which they are put.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Elements(Vec<u8>);
@@ -74,6 +58,8 @@ impl Elements {
 
 #[cfg(test)]
 mod tests {
+    use uncross_wire::ouch::appendage::tag;
+
     use super::*;
 
     #[test]
@@ -82,7 +68,7 @@ mod tests {
         let mut elements = Elements::of(&options).unwrap();
         elements.put(tag::USER_REF_INDEX, &[5]).unwrap();
         let mut own = Elements::new();
-        own.put(tag::GOOD_TILL_CANCELED, b"Y").unwrap();
+        own.put(tag::GOOD_TILL_CANCEL, b"Y").unwrap();
         elements.extend(&own);
         assert_eq!(elements.as_bytes(), b"\x05\x02ACME\x02\x1c\x05\x02\x81Y");
         let error = WriteError::TooLong { max: 254, found: 255 };

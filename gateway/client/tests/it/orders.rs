@@ -1,6 +1,6 @@
 //! Order sessions: requests, numbers, reports.
 
-use uncross_client::orders::elements::tag;
+use uncross_client::wire::ouch::appendage::tag;
 use uncross_client::{
     ClOrdId, Connection, Doing, Elements, Error, Firm, NewOrder, Options, OrderSession,
     ProtocolError, Replacement, Side, Symbol, TimeInForce,

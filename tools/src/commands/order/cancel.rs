@@ -3,7 +3,7 @@
 use clap::Args;
 use uncross_client::{
     Elements, Symbol,
-    orders::elements::tag,
+    wire::ouch::appendage::tag,
     wire::{TypeByte, ouch::inbound},
 };
 

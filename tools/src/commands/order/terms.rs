@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use uncross_client::{
     ClOrdId, Display, Elements, Firm, Options, TimeInForce,
-    orders::elements::tag,
+    wire::ouch::appendage::tag,
     wire::ouch::codes::{self, aiq_strategy, customer_type, post_only},
 };
 use uncross_server::config::units::parse_duration;
@@ -189,7 +189,7 @@ impl Terms {
         options.expire_time_s = self.expire_time_s(life)?;
         let mut elements = self.carried.elements()?;
         if life == Life::Gtc {
-            tags::put(&mut elements, tag::GOOD_TILL_CANCELED, &[codes::YES])?;
+            tags::put(&mut elements, tag::GOOD_TILL_CANCEL, &[codes::YES])?;
         }
         Ok(Read {
             quantity,
