@@ -115,6 +115,42 @@ mod models {
     fn no_wake_up_of_two_makers_is_lost() {
         deliver(2, 1, Some(3));
     }
+
+    /// A ring of one slot: its producer sleeps while it is full, its consumer while it is empty.
+    #[test]
+    fn a_full_ring_and_an_empty_one_never_wait_for_each_other() {
+        const ITEMS: u32 = 2;
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let (pushed, popped) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+            let (has_room, has_items) = (Arc::new(Bell::new()), Arc::new(Bell::new()));
+            let consumer = thread::current();
+            let producer = {
+                let (pushed, popped) = (Arc::clone(&pushed), Arc::clone(&popped));
+                let (has_room, has_items) = (Arc::clone(&has_room), Arc::clone(&has_items));
+                thread::spawn(move || {
+                    for item in 1..=ITEMS {
+                        let is_free = || item - popped.load(Ordering::Acquire) <= 1;
+                        while !is_free() {
+                            has_room.rest(is_free, thread::park);
+                        }
+                        pushed.store(item, Ordering::Release);
+                        has_items.ring(|| consumer.unpark());
+                    }
+                })
+            };
+            for item in 1..=ITEMS {
+                let is_there = || item <= pushed.load(Ordering::Acquire);
+                while !is_there() {
+                    has_items.rest(is_there, thread::park);
+                }
+                popped.store(item, Ordering::Release);
+                has_room.ring(|| producer.thread().unpark());
+            }
+            producer.join().unwrap();
+        });
+    }
 }
 
 #[cfg(all(test, not(loom)))]

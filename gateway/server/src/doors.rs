@@ -254,7 +254,17 @@ impl Doors {
         let socket = Arc::new(socket);
         self.publisher.ask(Ask::Open { id, socket: Arc::clone(&socket), door });
         self.connections[id] = Some(Box::new(Connection::new(socket, peer, door, now_ms)));
+        self.reserve();
         self.queue_in(id);
+    }
+
+    /// Gives every list room for all connections, so that none grows while they are served.
+    fn reserve(&mut self) {
+        let all = self.connections.len();
+        for list in [&mut self.waiting, &mut self.closing, &mut self.held, &mut self.free] {
+            list.reserve(all.saturating_sub(list.len()));
+        }
+        self.in_queue.reserve(all.saturating_sub(self.in_queue.len()));
     }
 
     fn get(&mut self, id: usize) -> Option<&mut Connection> {

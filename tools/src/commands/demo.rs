@@ -4,6 +4,7 @@ use std::{
     io::{IsTerminal, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -28,8 +29,9 @@ use super::{
 };
 use crate::{
     demo::{
-        brokers::{Brokers, Tally},
+        brokers::{BrokerError, Brokers, Tally},
         flow::{Market, Scale},
+        subscribers::read_along,
     },
     errors::{self, Failure},
     output::{Outcome, Output},
@@ -77,6 +79,10 @@ pub(crate) struct Demo {
     /// Keep the venue in this folder instead of a temporary one
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Subscribers of the market data that read along
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=100))]
+    subscribers: u32,
     /// Start of the brokers' random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -244,7 +250,13 @@ impl Demo {
         let logins: Vec<ConnectOptions> = accounts.names[1..].iter().map(login).collect();
         let (makers, takers) = logins.split_at(MAKERS);
         let markets = markets(config, self.seed)?;
+        let reader = {
+            let address = running.data_addr().to_string();
+            ConnectOptions::new(address, accounts.names[0].clone(), accounts.password.clone())
+        };
+        let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {
+            let reading = scope.spawn(|| read_along(&reader, self.subscribers, &is_over));
             let trading = scope.spawn(|| {
                 let cpus = Cpus::read();
                 if let Some(cpu) = spare_cpu(&cpus, running.plan()) {
@@ -254,9 +266,14 @@ impl Demo {
                 self.drive(&mut brokers, running, stop, is_told)?;
                 brokers.finish(PATIENCE)
             });
-            trading.join()
+            let traded = trading.join();
+            // Relaxed: the flag carries no data.
+            is_over.store(true, Ordering::Relaxed);
+            let read = reading.join();
+            traded.and_then(|tally| Ok((tally, read?)))
         })
-        .map_err(|_panic| Failure::new(&errors::VENUE_FAILED, "the brokers' thread panicked"))?
+        .map(|(tally, read)| tally.and_then(|tally| Ok(read.map(|()| tally)?)))
+        .map_err(|_panic| Failure::new(&errors::VENUE_FAILED, "a thread of the brokers panicked"))?
         .map_err(|error| {
             let message = format!("the brokers failed: {error}");
             Failure::new(&errors::VENUE_FAILED, message)
@@ -269,7 +286,7 @@ impl Demo {
         running: &Venue,
         stop: &Stop,
         is_told: bool,
-    ) -> Result<(), crate::demo::brokers::BrokerError> {
+    ) -> Result<(), BrokerError> {
         let interval = Duration::from_nanos(1_000_000_000 / self.rate);
         let start = Instant::now();
         let end = self.duration.map(|duration| start + duration);
