@@ -52,6 +52,15 @@ pub(crate) struct Rules {
     pub(crate) frames_per_turn: usize,
 }
 
+/// A round in which every connection with input has its turn.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    /// Connections at the head of the queue that have not had it.
+    left: usize,
+    /// Frames of the first of them that were served before the ring was full.
+    served: usize,
+}
+
 /// All connections and what they share.
 #[derive(Debug)]
 pub(crate) struct Doors {
@@ -72,6 +81,7 @@ pub(crate) struct Doors {
     in_queue: VecDeque<usize>,
     /// Connections whose next frame is an order for which the journal has no room.
     held: Vec<usize>,
+    round: Round,
     accounts: Accounts,
     /// By door: somebody may be waiting to be accepted.
     is_knocked: [bool; 2],
@@ -136,6 +146,7 @@ impl Doors {
             closing: Vec::new(),
             in_queue: VecDeque::new(),
             held: Vec::new(),
+            round: Round { left: 0, served: 0 },
             accounts: Accounts::new(ACCOUNT_SESSIONS * parts.rules.frames_per_turn),
             is_knocked: [false; 2],
             accept_again_ms: 0,
@@ -262,69 +273,92 @@ impl Doors {
     /// Serves every connection that has input once, another one first each time. `true` when
     /// there was any.
     ///
-    /// Session-downs go before all frames.
+    /// Session-downs go before all frames. A round that the full ring cuts short goes on where it
+    /// was: shares hold however small the ring is.
     fn read(&mut self, now_ms: u64) -> bool {
         self.finish_closings(now_ms);
         self.release_held();
-        let round = self.in_queue.len();
-        if 1 < round {
-            self.in_queue.rotate_left(1);
+        if self.round.left == 0 {
+            if 1 < self.in_queue.len() {
+                self.in_queue.rotate_left(1);
+            }
+            self.accounts.begin_round();
+            self.round = Round { left: self.in_queue.len(), served: 0 };
         }
-        self.accounts.begin_round();
-        for _ in 0..round {
+        let is_any = 0 < self.round.left;
+        while 0 < self.round.left {
             let Some(id) = self.in_queue.pop_front() else { break };
-            let Some(connection) = self.get(id) else { continue };
-            connection.input.is_queued = false;
-            let account = connection.account;
-            let frames_max = if 1 < round {
-                self.rules.frames_per_turn.min(self.accounts.left(account))
-            } else {
-                FRAMES_ALONE_MAX
-            };
-            if frames_max == 0 {
-                self.queue_in(id);
-                continue;
+            if !self.serve_turn(id, now_ms) {
+                break;
             }
-            let Some(connection) = self.get(id) else { continue };
-            if connection.input.is_ready && !connection.read(now_ms) {
-                connection.input.is_ready = false;
-                if matches!(connection.state, State::Lingering) {
-                    self.remove(id);
-                } else {
-                    self.close(id, Closed::Lost);
-                }
-                continue;
-            }
-            let (served, has_more) = self.serve(id, frames_max, now_ms);
-            self.accounts.spend(account, served);
-            if has_more || self.get(id).is_some_and(|it| it.input.is_ready) {
-                self.queue_in(id);
-            }
+            self.round = Round { left: self.round.left - 1, served: 0 };
         }
-        0 < round
+        is_any
     }
 
-    /// Handles up to `frames_max` frames. How many there were, and whether more may be complete.
-    fn serve(&mut self, id: usize, frames_max: usize, now_ms: u64) -> (usize, bool) {
+    /// Gives the connection at hand its turn; `false` when the ring was full before its end.
+    fn serve_turn(&mut self, id: usize, now_ms: u64) -> bool {
+        let is_alone = self.in_queue.is_empty();
+        let Some(connection) = self.get(id) else { return true };
+        connection.input.is_queued = false;
+        let account = connection.account;
+        let frames_max = if is_alone {
+            FRAMES_ALONE_MAX
+        } else {
+            let left = self.rules.frames_per_turn.saturating_sub(self.round.served);
+            left.min(self.accounts.left(account))
+        };
+        if frames_max == 0 {
+            self.queue_in(id);
+            return true;
+        }
+        let Some(connection) = self.get(id) else { return true };
+        if connection.input.is_ready && !connection.read(now_ms) {
+            connection.input.is_ready = false;
+            if matches!(connection.state, State::Lingering) {
+                self.remove(id);
+            } else {
+                self.close(id, Closed::Lost);
+            }
+            return true;
+        }
+        let (served, end) = self.serve(id, frames_max, now_ms);
+        self.accounts.spend(account, served);
+        if end == Served::RingFull {
+            self.round.served += served;
+            if let Some(connection) = self.get(id) {
+                connection.input.is_queued = true;
+                self.in_queue.push_front(id);
+            }
+            return false;
+        }
+        let is_held = end == Served::NoRoom;
+        let has_more = end == Served::Frame || self.get(id).is_some_and(|it| it.input.is_ready);
+        if has_more && !is_held {
+            self.queue_in(id);
+        }
+        true
+    }
+
+    /// Handles up to `frames_max` frames. How many there were, and what came of the last look.
+    fn serve(&mut self, id: usize, frames_max: usize, now_ms: u64) -> (usize, Served) {
         for served in 0..frames_max {
             match self.serve_frame(id, now_ms) {
                 Served::Frame => {}
-                Served::Nothing => return (served, false),
+                Served::Nothing => return (served, Served::Nothing),
                 Served::RingFull => {
                     self.is_starving = true;
-                    return (served, true);
+                    return (served, Served::RingFull);
                 }
-                // Of a connection that is ending, what could not enter is dropped: nobody was told
-                // of it, and its session-down takes more risk away.
                 Served::NoRoom => {
                     if !self.held.contains(&id) {
                         self.held.push(id);
                     }
-                    return (served, false);
+                    return (served, Served::NoRoom);
                 }
             }
         }
-        (frames_max, true)
+        (frames_max, Served::Frame)
     }
 
     /// Lets the sessions go on that an order without room in the journal held up.

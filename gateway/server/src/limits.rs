@@ -52,6 +52,14 @@ pub const STREAM_SMALL_CHUNKS: usize = 16;
 pub const STREAM_LARGE_CHUNK_LEN: usize = 1 << 26;
 /// Messages between two entries of a stream's index: a resend walks at most so many.
 pub const STREAM_INDEX_STRIDE: u64 = 64;
+/// Chunks for which a stream has its list at once: 63 GiB of messages.
+pub const STREAM_CHUNKS_RESERVED: usize = 1_024;
+/// Bytes of the index mapped at once, at first: entries for half a million messages.
+pub const STREAM_INDEX_CHUNK_LEN: usize = 1 << 16;
+/// Bytes of a later part of the index.
+pub const STREAM_INDEX_LARGE_CHUNK_LEN: usize = 1 << 22;
+/// Parts of the index for which a stream has its list at once: 1.6 billion messages.
+pub const STREAM_INDEX_CHUNKS_RESERVED: usize = 64;
 
 /// Passwords on their way to and from the thread that checks them; other logins wait outside.
 pub const LOGINS_CHECKED_MAX: usize = 64;

@@ -165,3 +165,68 @@ impl Release {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uncross_journal::{Entry, Identity, Settings, Writer, kind};
+
+    use super::*;
+
+    fn writer(dir: &std::path::Path) -> Writer {
+        let identity = Identity { behaviour_version: 1, config_hash: [0; 32], build_id: [0; 32] };
+        let settings = Settings { segment_len_bytes: 1 << 20, ..Settings::default() };
+        let mut recovery = uncross_journal::open(dir, &settings, &identity).unwrap();
+        recovery.replay(|_| Ok::<(), ()>(())).unwrap();
+        recovery.into_writer(1, 0).unwrap()
+    }
+
+    fn take(release: &mut Release, max: usize) -> usize {
+        release.take(max, |_| Ok::<(), CoreError>(())).unwrap()
+    }
+
+    #[test]
+    fn events_leave_when_the_record_of_their_mark_is_durable() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = writer(dir.path());
+        let watermark = writer.watermark();
+        let (mut outbound, mut release) = outbound(1_024, true, Arc::clone(&watermark));
+        for _ in 0..3 {
+            outbound.push(Event::EMPTY);
+        }
+        outbound.mark(1);
+        outbound.mark(1);
+        outbound.push(Event::EMPTY);
+        outbound.mark(2);
+        outbound.push(Event::EMPTY);
+        assert!(!release.has_some(), "nothing is durable");
+        let (body, flags, time_ns) = (&[][..], 0, 1);
+        for (seq, expected) in [(1, 3), (2, 1)] {
+            writer.append(Entry { seq, time_ns, kind: kind::TICK, flags, body }, 0).unwrap();
+            writer.ring();
+            while watermark.durable_seq() < seq {
+                std::thread::yield_now();
+            }
+            assert!(release.has_some());
+            assert_eq!(take(&mut release, 100), expected, "record {seq}");
+        }
+        assert!(!release.has_some(), "the last one has no mark yet");
+    }
+
+    #[test]
+    fn what_is_not_held_leaves_at_once_a_round_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut outbound, mut release) = outbound(1_024, false, writer(dir.path()).watermark());
+        let mut pushed = 0;
+        while outbound.has_room() {
+            for _ in 0..STEP_EVENTS_MAX {
+                outbound.push(Event::EMPTY);
+                pushed += 1;
+            }
+        }
+        assert_eq!(pushed, 1_024, "four steps");
+        assert_eq!(take(&mut release, 700), 700);
+        assert!(outbound.has_room(), "what was taken is free again");
+        assert_eq!(take(&mut release, 700), 324);
+        assert!(!release.has_some());
+    }
+}

@@ -258,28 +258,10 @@ impl Publisher {
 
     /// Sends what the streams brought, each outlet a turn's worth.
     fn send(&mut self, clock: &Clock, now_ms: u64) -> bool {
-        let mut has_reports = false;
-        let mut has_feed = false;
-        while let Some(entry) = self.egress.streams.take_grown() {
-            if entry == FEED {
-                has_feed = true;
-            } else if let Some(id) = self.holders[usize::from(entry)] {
-                has_reports = true;
-                self.queue(id);
-            }
-        }
-        if has_feed {
-            // Another subscriber is first each time.
-            let count = self.subscribers.len();
-            self.feed_turn = (self.feed_turn + 1) % count.max(1);
-            for position in 0..count {
-                self.queue(self.subscribers[(position + self.feed_turn) % count]);
-            }
-        }
+        let is_measured = self.line_up();
         if self.queues.iter().all(VecDeque::is_empty) {
             return false;
         }
-        let is_measured = has_reports && has_feed && !self.queues[Door::Data as usize].is_empty();
         let start_ns = if is_measured { clock.now_ns() } else { 0 };
         for door in [Door::Orders, Door::Data] {
             for _ in 0..self.queues[door as usize].len() {
@@ -291,6 +273,30 @@ impl Publisher {
             self.delays.note(clock.now_ns().saturating_sub(start_ns));
         }
         true
+    }
+
+    /// Queues those whose streams grew: reports in the order in which they were caused, so that a
+    /// maker is before its taker; of the feed's subscribers another one is first each time. `true`
+    /// when there are both.
+    fn line_up(&mut self) -> bool {
+        let mut has_reports = false;
+        let mut has_feed = false;
+        while let Some(entry) = self.egress.streams.take_grown() {
+            if entry == FEED {
+                has_feed = true;
+            } else if let Some(id) = self.holders[usize::from(entry)] {
+                has_reports = true;
+                self.queue(id);
+            }
+        }
+        if has_feed {
+            let count = self.subscribers.len();
+            self.feed_turn = (self.feed_turn + 1) % count.max(1);
+            for position in 0..count {
+                self.queue(self.subscribers[(position + self.feed_turn) % count]);
+            }
+        }
+        has_reports && has_feed && !self.queues[Door::Data as usize].is_empty()
     }
 
     fn send_to(&mut self, id: usize, now_ms: u64) {
@@ -321,3 +327,6 @@ impl Publisher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 //!
 //! A stream lives in an unlinked file that is mapped chunk by chunk, so that old messages cost
 //! disk and page cache, not memory. It is derived from the journal and made anew at every start.
+//! It grows by mappings, not by heap: the publisher's thread makes a chunk with one `fallocate` and
+//! one `mmap` when the last one is full, which takes it some tens of microseconds.
 #![expect(unsafe_code, reason = "chunks of the stream file are memory-mapped")]
 
 use std::{fs::File, io, path::Path};
@@ -14,8 +16,81 @@ use rustix::{
 use uncross_wire::soup;
 
 use crate::limits::{
-    STREAM_CHUNK_LEN, STREAM_INDEX_STRIDE, STREAM_LARGE_CHUNK_LEN, STREAM_SMALL_CHUNKS,
+    STREAM_CHUNK_LEN, STREAM_CHUNKS_RESERVED, STREAM_INDEX_CHUNK_LEN, STREAM_INDEX_CHUNKS_RESERVED,
+    STREAM_INDEX_LARGE_CHUNK_LEN, STREAM_INDEX_STRIDE, STREAM_LARGE_CHUNK_LEN, STREAM_SMALL_CHUNKS,
 };
+
+/// Lengths of successive mappings: some small ones, then large ones.
+#[derive(Clone, Copy, Debug)]
+struct Geometry {
+    small_len: usize,
+    large_len: usize,
+}
+
+/// Of the messages.
+const MESSAGES: Geometry =
+    Geometry { small_len: STREAM_CHUNK_LEN, large_len: STREAM_LARGE_CHUNK_LEN };
+/// Of the index.
+const ENTRIES: Geometry =
+    Geometry { small_len: STREAM_INDEX_CHUNK_LEN, large_len: STREAM_INDEX_LARGE_CHUNK_LEN };
+
+impl Geometry {
+    /// Bytes of a chunk.
+    const fn len_of(self, chunk: usize) -> usize {
+        if chunk < STREAM_SMALL_CHUNKS { self.small_len } else { self.large_len }
+    }
+
+    /// Position at which a chunk starts.
+    const fn start_of(self, chunk: usize) -> usize {
+        if chunk < STREAM_SMALL_CHUNKS {
+            chunk * self.small_len
+        } else {
+            STREAM_SMALL_CHUNKS * self.small_len + (chunk - STREAM_SMALL_CHUNKS) * self.large_len
+        }
+    }
+
+    /// Chunk and offset of a position.
+    const fn place(self, position: usize) -> (usize, usize) {
+        let small_len = STREAM_SMALL_CHUNKS * self.small_len;
+        if position < small_len {
+            return (position / self.small_len, position % self.small_len);
+        }
+        let beyond = position - small_len;
+        (STREAM_SMALL_CHUNKS + beyond / self.large_len, beyond % self.large_len)
+    }
+}
+
+/// Bytes of an entry of the index.
+const ENTRY_LEN: usize = size_of::<u64>();
+
+/// Positions, in memory that no file backs.
+#[derive(Debug)]
+struct Index {
+    chunks: Vec<MmapMut>,
+    len: usize,
+}
+
+impl Index {
+    fn push(&mut self, position: usize) -> io::Result<()> {
+        let (chunk, offset) = ENTRIES.place(self.len * ENTRY_LEN);
+        if self.chunks.len() == chunk {
+            self.chunks.push(MmapMut::map_anon(ENTRIES.len_of(chunk))?);
+        }
+        let entry = (position as u64).to_le_bytes();
+        self.chunks[chunk][offset..offset + ENTRY_LEN].copy_from_slice(&entry);
+        self.len += 1;
+        Ok(())
+    }
+
+    fn get(&self, number: usize) -> Option<usize> {
+        if self.len <= number {
+            return None;
+        }
+        let (chunk, offset) = ENTRIES.place(number * ENTRY_LEN);
+        let bytes = self.chunks.get(chunk)?.get(offset..offset + ENTRY_LEN)?;
+        usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
+    }
+}
 
 /// One stream of sequenced Soup packets.
 #[derive(Debug)]
@@ -27,13 +102,13 @@ pub(crate) struct Stream {
     /// Number the next message gets.
     next: u64,
     /// Position of every message whose number is 1 more than a multiple of the stride.
-    index: Vec<usize>,
+    index: Index,
     is_ended: bool,
 }
 
 impl Stream {
     pub(crate) fn new() -> Self {
-        let (chunks, index) = (Vec::new(), Vec::new());
+        let (chunks, index) = (Vec::new(), Index { chunks: Vec::new(), len: 0 });
         Self { file: None, chunks, len: 0, next: 1, index, is_ended: false }
     }
 
@@ -68,7 +143,7 @@ impl Stream {
             self.grow(dir)?;
         }
         if (self.next - 1).is_multiple_of(STREAM_INDEX_STRIDE) {
-            self.index.push(self.len);
+            self.index.push(self.len)?;
         }
         for part in [&header[..], head, tail] {
             self.put(part);
@@ -78,16 +153,20 @@ impl Stream {
     }
 
     const fn capacity(&self) -> usize {
-        start_of(self.chunks.len())
+        MESSAGES.start_of(self.chunks.len())
     }
 
     fn grow(&mut self, dir: &Path) -> io::Result<()> {
         let offset = self.capacity() as u64;
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(tempfile::tempfile_in(dir)?),
+            none => {
+                self.chunks.reserve(STREAM_CHUNKS_RESERVED);
+                self.index.chunks.reserve(STREAM_INDEX_CHUNKS_RESERVED);
+                none.insert(tempfile::tempfile_in(dir)?)
+            }
         };
-        let len = len_of(self.chunks.len());
+        let len = MESSAGES.len_of(self.chunks.len());
         // A hole would be filled when it is written, and a full disk would then kill the process.
         match fallocate(&*file, FallocateFlags::empty(), offset, len as u64) {
             Ok(()) => {}
@@ -110,8 +189,8 @@ impl Stream {
 
     fn put(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let (chunk, offset) = place(self.len);
-            let room = len_of(chunk) - offset;
+            let (chunk, offset) = MESSAGES.place(self.len);
+            let room = MESSAGES.len_of(chunk) - offset;
             let (now, later) = bytes.split_at(bytes.len().min(room));
             self.chunks[chunk][offset..offset + now.len()].copy_from_slice(now);
             self.len += now.len();
@@ -121,8 +200,8 @@ impl Stream {
 
     /// The bytes from `position` to the end or the chunk's end, whichever is first.
     pub(crate) fn at(&self, position: usize) -> &[u8] {
-        let (chunk, offset) = place(position);
-        let end = len_of(chunk).min(offset + self.len - position);
+        let (chunk, offset) = MESSAGES.place(position);
+        let end = MESSAGES.len_of(chunk).min(offset + self.len - position);
         self.chunks.get(chunk).map_or(&[], |chunk| &chunk[offset..end])
     }
 
@@ -133,7 +212,7 @@ impl Stream {
         }
         let before = number.checked_sub(1)?;
         let entry = usize::try_from(before / STREAM_INDEX_STRIDE).ok()?;
-        let mut position = *self.index.get(entry).filter(|_| number < self.next)?;
+        let mut position = self.index.get(entry).filter(|_| number < self.next)?;
         for _ in 0..before % STREAM_INDEX_STRIDE {
             let length = u16::from_be_bytes([self.byte(position), self.byte(position + 1)]);
             position += 2 + usize::from(length);
@@ -142,36 +221,9 @@ impl Stream {
     }
 
     fn byte(&self, position: usize) -> u8 {
-        let (chunk, offset) = place(position);
+        let (chunk, offset) = MESSAGES.place(position);
         self.chunks[chunk][offset]
     }
-}
-
-/// Bytes before the small chunks end.
-const SMALL_LEN: usize = STREAM_SMALL_CHUNKS * STREAM_CHUNK_LEN;
-
-/// Bytes of a chunk.
-const fn len_of(chunk: usize) -> usize {
-    if chunk < STREAM_SMALL_CHUNKS { STREAM_CHUNK_LEN } else { STREAM_LARGE_CHUNK_LEN }
-}
-
-/// Position at which a chunk starts.
-const fn start_of(chunk: usize) -> usize {
-    if chunk < STREAM_SMALL_CHUNKS {
-        chunk * STREAM_CHUNK_LEN
-    } else {
-        SMALL_LEN + (chunk - STREAM_SMALL_CHUNKS) * STREAM_LARGE_CHUNK_LEN
-    }
-}
-
-/// Chunk and offset of a position.
-const fn place(position: usize) -> (usize, usize) {
-    if position < SMALL_LEN {
-        return (position / STREAM_CHUNK_LEN, position % STREAM_CHUNK_LEN);
-    }
-    let beyond = position - SMALL_LEN;
-    let chunk = STREAM_SMALL_CHUNKS + beyond / STREAM_LARGE_CHUNK_LEN;
-    (chunk, beyond % STREAM_LARGE_CHUNK_LEN)
 }
 
 #[cfg(test)]
@@ -208,11 +260,27 @@ mod tests {
 
     #[test]
     fn chunks_follow_one_another_without_a_gap() {
-        for chunk in 0..40 {
-            assert_eq!(place(start_of(chunk)), (chunk, 0));
-            assert_eq!(start_of(chunk) + len_of(chunk), start_of(chunk + 1));
-            assert_eq!(place(start_of(chunk + 1) - 1), (chunk, len_of(chunk) - 1));
+        for geometry in [MESSAGES, ENTRIES] {
+            for chunk in 0..40 {
+                let (start, len) = (geometry.start_of(chunk), geometry.len_of(chunk));
+                assert_eq!(geometry.place(start), (chunk, 0));
+                assert_eq!(start + len, geometry.start_of(chunk + 1));
+                assert_eq!(geometry.place(start + len - 1), (chunk, len - 1));
+            }
         }
+    }
+
+    #[test]
+    fn an_index_finds_every_entry_across_its_chunks() {
+        let mut index = Index { chunks: Vec::new(), len: 0 };
+        for number in 0..30_000 {
+            index.push(number * 7).unwrap();
+        }
+        assert!(3 < index.chunks.len());
+        for number in 0..30_000 {
+            assert_eq!(index.get(number), Some(number * 7));
+        }
+        assert_eq!(index.get(30_000), None);
     }
 
     #[test]

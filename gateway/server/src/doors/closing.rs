@@ -3,7 +3,7 @@
 
 use uncross_wire::soup::LoginRejectReason;
 
-use super::Doors;
+use super::{Doors, Served};
 use crate::{
     connection::State,
     limits::FRAMES_ALONE_MAX,
@@ -59,11 +59,17 @@ impl Doors {
         let mut position = 0;
         while position < self.closing.len() {
             let id = self.closing[position];
-            let (_, has_more) = self.serve(id, FRAMES_ALONE_MAX, now_ms);
-            if has_more || !self.finish_closing(id) {
-                position += 1;
-            } else {
+            let (_, end) = self.serve(id, FRAMES_ALONE_MAX, now_ms);
+            let is_heard = match end {
+                Served::Frame | Served::RingFull => false,
+                // An order that had no room is dropped: nobody was told of it, and the
+                // session-down takes more risk away.
+                Served::Nothing | Served::NoRoom => true,
+            };
+            if is_heard && self.finish_closing(id) {
                 self.closing.swap_remove(position);
+            } else {
+                position += 1;
             }
         }
         if !self.waiting.is_empty() {

@@ -31,7 +31,7 @@ pub(crate) const USERS: [&str; 3] = ["ALICE", "BOB", "CAROL"];
 pub(crate) struct TestVenue {
     pub(crate) dir: TempDir,
     pub(crate) config: Config,
-    pub(crate) options: Options,
+    options: Options,
     venue: Option<Venue>,
 }
 
@@ -45,12 +45,21 @@ impl TestVenue {
         Self::with_options(settings, Options::default())
     }
 
-    /// The same, with a disk or a boot of the test's own.
+    /// The same, with a probe on its disk.
     pub(crate) fn with_options(settings: &[(&str, &str)], options: Options) -> Self {
+        Self::with_users(settings, options, &USERS.map(|user| (user, "FIRM")))
+    }
+
+    /// The same, with users of its own, each with its firm.
+    pub(crate) fn with_users(
+        settings: &[(&str, &str)],
+        options: Options,
+        names: &[(&str, &str)],
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut users = Users::new(dir.path().join("users.toml"));
-        for user in USERS {
-            users.add(user, "FIRM", user).unwrap();
+        for (user, firm) in names {
+            users.add(user, firm, user).unwrap();
         }
         users.save().unwrap();
         let mut overrides: Vec<(String, String)> = [
@@ -82,12 +91,11 @@ impl TestVenue {
     }
 
     pub(crate) fn stop(&mut self) -> Summary {
-        self.venue.take().unwrap().stop().unwrap()
+        self.try_stop().unwrap()
     }
 
-    /// Stops a venue that has failed.
-    pub(crate) fn stop_failed(&mut self) -> StopError {
-        self.venue.take().unwrap().stop().unwrap_err()
+    pub(crate) fn try_stop(&mut self) -> Result<Summary, StopError> {
+        self.venue.take().unwrap().stop()
     }
 
     pub(crate) fn restart(&mut self) -> Result<(), StartError> {
@@ -171,14 +179,21 @@ impl Raw {
     /// The next packet that is no heartbeat; `None` when the server closed.
     pub(crate) fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
+            match self.any_packet() {
+                Some((soup::SERVER_HEARTBEAT, _)) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The next packet, heartbeats too; `None` when the server closed.
+    pub(crate) fn any_packet(&mut self) -> Option<(u8, Vec<u8>)> {
+        loop {
             if let Some(frame) = soup::next_frame(&self.received, 65_000).unwrap() {
                 let (kind, payload) = (frame.kind, frame.payload.to_vec());
                 let len = frame.len_bytes;
                 self.received.drain(..len);
-                if kind != soup::SERVER_HEARTBEAT {
-                    return Some((kind, payload));
-                }
-                continue;
+                return Some((kind, payload));
             }
             let mut buffer = [0; 16_384];
             let count = self.socket.read(&mut buffer).expect("bytes in time");
@@ -230,6 +245,17 @@ impl Raw {
     pub(crate) fn half_close(&self) {
         self.socket.shutdown(Shutdown::Write).unwrap();
     }
+}
+
+/// Packets of `count` orders that rest, numbered from `first`.
+pub(crate) fn orders_packet(first: u32, count: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for number in first..first + count {
+        let order = enter(number, b'B', 1, 1_000_000);
+        bytes.extend_from_slice(&soup::header(soup::UNSEQUENCED_DATA, order.as_bytes().len()));
+        bytes.extend_from_slice(order.as_bytes());
+    }
+    bytes
 }
 
 /// A valid day order, to be changed by tests.

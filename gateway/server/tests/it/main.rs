@@ -9,6 +9,9 @@
 
 mod days;
 mod disk_full;
+mod durability;
+mod fairness;
+mod gate;
 mod harness;
 mod layouts;
 mod poison;

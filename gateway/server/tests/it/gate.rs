@@ -1,0 +1,82 @@
+//! A disk whose syncs hang or fail when a test wants it.
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Condvar, Mutex},
+};
+
+use uncross_server::{
+    journal::{Operation, Probe},
+    venue::Options,
+};
+
+/// What syncs of mapped pages meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disk {
+    Works,
+    Hangs,
+    Fails,
+}
+
+/// Syncs as the test wants them.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    disk: Disk,
+    /// Syncs that hang.
+    hanging: usize,
+    /// Syncs begun in all.
+    begun: usize,
+}
+
+impl Gate {
+    pub(crate) fn new() -> Arc<Self> {
+        let state = State { disk: Disk::Works, hanging: 0, begun: 0 };
+        Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() })
+    }
+
+    /// How a venue is started on this disk.
+    pub(crate) fn options(self: &Arc<Self>) -> Options {
+        let probe: Arc<dyn Probe> = Arc::<Self>::clone(self);
+        Options { probe: Some(probe), ..Options::default() }
+    }
+
+    pub(crate) fn set(&self, disk: Disk) {
+        self.state.lock().unwrap().disk = disk;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn begun(&self) -> usize {
+        self.state.lock().unwrap().begun
+    }
+
+    /// Waits until a sync hangs: then what it is for has been appended.
+    pub(crate) fn wait_until_it_hangs(&self) {
+        let state = self.state.lock().unwrap();
+        drop(self.changed.wait_while(state, |state| state.hanging == 0).unwrap());
+    }
+}
+
+impl Probe for Gate {
+    fn before(&self, operation: Operation, _path: &Path) -> io::Result<()> {
+        if operation != Operation::SyncPages {
+            return Ok(());
+        }
+        let mut state = self.state.lock().unwrap();
+        state.begun += 1;
+        state.hanging += 1;
+        self.changed.notify_all();
+        state = self.changed.wait_while(state, |state| state.disk == Disk::Hangs).unwrap();
+        state.hanging -= 1;
+        match state.disk {
+            Disk::Fails => Err(io::Error::other("the test wants it")),
+            Disk::Works | Disk::Hangs => Ok(()),
+        }
+    }
+}
