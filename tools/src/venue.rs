@@ -135,6 +135,7 @@ impl From<StartError> for Failure {
             StartError::Listen { door, address, error } => listen_failure(door, address, &error),
             StartError::Journal(error) => error.into(),
             StartError::JournalGone { .. } => Self::new(&errors::JOURNAL_GONE, message),
+            StartError::Behaviour { .. } => Self::new(&errors::JOURNAL_BEHAVIOUR, message),
             StartError::Replay(error) => error.into(),
             StartError::Users(error) => error.into(),
             StartError::Capacity { .. } => Self::new(&errors::CAPACITY_CHANGED, message),

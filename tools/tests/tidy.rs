@@ -21,8 +21,12 @@ use std::{
 /// Folders of the first level; dot-folders and the build's `target` are free.
 const TOP_FOLDERS: [&str; 6] = ["bench", "docs", "engine", "gateway", "journal", "tools"];
 /// The files in which unsafe code is allowed, each with its arguments.
-const UNSAFE_FILES: [&str; 3] =
-    ["gateway/server/src/stream.rs", "journal/src/crc.rs", "journal/src/mapped.rs"];
+const UNSAFE_FILES: [&str; 4] = [
+    "gateway/server/src/stream.rs",
+    "gateway/server/tests/allocations/counting.rs",
+    "journal/src/crc.rs",
+    "journal/src/mapped.rs",
+];
 /// Which of our crates each may name: dependencies point one way. What the design lets a crate
 /// reach through others (tools the server, bench the engine) it may also name.
 const DEPENDENCIES: [(&str, &[&str]); 8] = [

@@ -79,9 +79,9 @@ pub(crate) struct Doors {
     closing: Vec<usize>,
     /// Connections waiting for their turn, each at most once.
     in_queue: VecDeque<usize>,
+    round: Round,
     /// Connections whose next frame is an order for which the journal has no room.
     held: Vec<usize>,
-    round: Round,
     accounts: Accounts,
     /// By door: somebody may be waiting to be accepted.
     is_knocked: [bool; 2],
@@ -145,8 +145,8 @@ impl Doors {
             waiting: Vec::new(),
             closing: Vec::new(),
             in_queue: VecDeque::new(),
-            held: Vec::new(),
             round: Round { left: 0, served: 0 },
+            held: Vec::new(),
             accounts: Accounts::new(ACCOUNT_SESSIONS * parts.rules.frames_per_turn),
             is_knocked: [false; 2],
             accept_again_ms: 0,
@@ -254,7 +254,17 @@ impl Doors {
         let socket = Arc::new(socket);
         self.publisher.ask(Ask::Open { id, socket: Arc::clone(&socket), door });
         self.connections[id] = Some(Box::new(Connection::new(socket, peer, door, now_ms)));
+        self.reserve();
         self.queue_in(id);
+    }
+
+    /// Gives every list room for all connections, so that none grows while they are served.
+    fn reserve(&mut self) {
+        let all = self.connections.len();
+        for list in [&mut self.waiting, &mut self.closing, &mut self.held, &mut self.free] {
+            list.reserve(all.saturating_sub(list.len()));
+        }
+        self.in_queue.reserve(all.saturating_sub(self.in_queue.len()));
     }
 
     fn get(&mut self, id: usize) -> Option<&mut Connection> {

@@ -28,6 +28,7 @@ mod ring;
 mod room;
 mod stream;
 mod streams;
+mod tail;
 mod talk;
 mod terms;
 pub mod users;

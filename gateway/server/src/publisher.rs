@@ -164,6 +164,12 @@ impl Publisher {
         while self.outlets.len() <= id {
             self.outlets.push(None);
         }
+        // Every list gets room for all, so that none grows while they are served.
+        let all = self.outlets.len();
+        for queue in &mut self.queues {
+            queue.reserve(all.saturating_sub(queue.len()));
+        }
+        self.subscribers.reserve(all.saturating_sub(self.subscribers.len()));
         self.outlets[id] = Some(Box::new(outlet));
         if watched.is_err() {
             self.over(id, Closed::Lost);

@@ -5,7 +5,7 @@
 
 use uncross_engine::{
     command::{
-        Cancel, Command, DayRoll, Enter, EntrySwitch, MassCancel, Modify, Refuse, Replace,
+        Cancel, Command, DayRoll, Enter, EntrySwitch, Epoch, MassCancel, Modify, Refuse, Replace,
         SessionUp, Source,
     },
     instrument::Instrument,
@@ -15,7 +15,7 @@ use uncross_engine::{
 use uncross_journal::{
     body,
     format::kind::{
-        ACCOUNT_QUERY, CANCEL, CONFIGURATION, DAY_ROLL, DISABLE_ENTRY, ENABLE_ENTRY, ENTER,
+        ACCOUNT_QUERY, CANCEL, CONFIGURATION, DAY_ROLL, DISABLE_ENTRY, ENABLE_ENTRY, ENTER, EPOCH,
         MASS_CANCEL, MODIFY, REFUSE, REPLACE, SESSION_DOWN, SESSION_UP, TICK,
     },
 };
@@ -27,7 +27,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::{
     limits::{BODY_LEN_MAX, HEADER_LEN, RECORD_LEN_MAX},
-    terms::{action, channel, enter_terms, is_plain, replace_terms, scope},
+    terms::{action, channel, enter_terms, is_plain, order_reference, replace_terms, scope},
 };
 
 /// A record before it has a sequence number, a time and a checksum.
@@ -150,6 +150,7 @@ impl Draft {
             firm: up.firm,
             user,
             session: up.session,
+            grace_ms: up.grace_ms.unwrap_or(GRACE_NEVER).into(),
         };
         self.set(SESSION_UP, &body, &[]);
     }
@@ -179,6 +180,7 @@ impl Draft {
             user_ref_pages: capacity.user_ref_pages.into(),
             instruments: capacity.instruments.into(),
             ports: capacity.ports.into(),
+            hidden_orders: capacity.hidden_orders.into(),
         };
         self.set(CONFIGURATION, &body, &[]);
     }
@@ -196,7 +198,8 @@ impl Draft {
             lot: instrument.lot.into(),
             qty_min: instrument.qty_min.into(),
             qty_max: instrument.qty_max.into(),
-            tail: 0.into(),
+            collar_bp: instrument.collar_bp.into(),
+            reference_px: instrument.reference_px.into(),
         };
         self.set(CONFIGURATION, &body, &[]);
     }
@@ -211,8 +214,17 @@ impl Draft {
         };
         self.set(DAY_ROLL, &body, &[]);
     }
+
+    /// Numbers begin anew.
+    pub(crate) fn set_epoch(&mut self, epoch: &Epoch) {
+        let (session, reserved) = (epoch.session, [0; 2]);
+        let body = body::Epoch { epoch: epoch.epoch.into(), session, reserved };
+        self.set(EPOCH, &body, &[]);
+    }
 }
 
+/// In a record: the orders of a port stay when its connection is gone.
+const GRACE_NEVER: u32 = u32::MAX;
 /// Wire code of an order that the journal has no room for: destination closed.
 const REFUSED_FOR_ROOM: u16 = 0x02;
 
@@ -328,6 +340,7 @@ pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
             Command::Cancel(Cancel {
                 source: source!(body, rest),
                 user_ref_num: body.user_ref_num.get(),
+                order_ref: order_reference(rest),
                 qty: is_plain(rest, TagSet::CANCEL).then_some(body.qty.get()),
             })
         }
@@ -413,6 +426,7 @@ pub fn decode_capacity(kind: u8, bytes: &[u8]) -> Result<limits::Capacity, Recor
         user_ref_pages: body.user_ref_pages.get(),
         instruments: body.instruments.get(),
         ports: body.ports.get(),
+        hidden_orders: body.hidden_orders.get(),
     })
 }
 
@@ -466,6 +480,7 @@ fn decode_venue(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
                 source: source!(body),
                 firm: body.firm,
                 session: body.session,
+                grace_ms: Some(body.grace_ms.get()).filter(|&grace_ms| grace_ms != GRACE_NEVER),
             })
         }
         SESSION_DOWN => {
@@ -488,6 +503,8 @@ fn decode_venue(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
                 lot: body.lot.get(),
                 qty_min: body.qty_min.get(),
                 qty_max: body.qty_max.get(),
+                collar_bp: body.collar_bp.get(),
+                reference_px: body.reference_px.get(),
             })
         }
         DAY_ROLL => {
@@ -497,6 +514,10 @@ fn decode_venue(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
                 utc_offset_s: body.utc_offset_s.get(),
                 session: body.session,
             })
+        }
+        EPOCH => {
+            let (body, _) = split::<body::Epoch>(kind, bytes)?;
+            Command::Epoch(Epoch { epoch: body.epoch.get(), session: body.session })
         }
         found => return Err(RecordError::Kind { found }),
     })

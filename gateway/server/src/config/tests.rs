@@ -132,6 +132,8 @@ fn listed_instruments_replace_the_default_list() {
         lot: 1,
         qty_min: 1,
         qty_max: 999_999,
+        collar_bp: 500,
+        reference_px: 0,
     };
     assert_eq!(config.instruments[0], expected);
     assert_eq!(config.instruments[1].tick, 5_000);

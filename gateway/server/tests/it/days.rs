@@ -8,7 +8,7 @@ use uncross_wire::{IntoBytes, soup};
 use crate::harness::{Raw, TestVenue, enter};
 
 /// The time of day in so many seconds, as the configuration writes it.
-fn time_of_day_in(seconds: u64) -> String {
+pub(crate) fn time_of_day_in(seconds: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds;
     let of_day = now % 86_400;
     format!("{:02}:{:02}:{:02}", of_day / 3_600, of_day / 60 % 60, of_day % 60)

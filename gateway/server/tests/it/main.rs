@@ -13,6 +13,7 @@ mod durability;
 mod fairness;
 mod gate;
 mod harness;
+mod kinds;
 mod layouts;
 mod poison;
 mod reboot;

@@ -76,7 +76,7 @@ fn fail_at(level: Level, layout: &str) {
         let is_quiet = said.chunks(3).all(|packet| packet == [0, 1, soup::SERVER_HEARTBEAT]);
         assert!(is_quiet, "{context}: answered behind a failed sync: {said:?}");
     }
-    let error = venue.try_stop().unwrap_err();
+    let error = venue.stop_failed();
     let StopError::Failed(ReactorError::Core(CoreError::Journal(AppendError::Poisoned))) = error
     else {
         panic!("{context}: {error}");

@@ -1,0 +1,137 @@
+//! The hot threads take nothing from the heap for a message: not to read, match, write or send it.
+//!
+//! A binary of its own, because its allocator is.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed unwrap is a failed test"
+)]
+
+mod counting;
+#[path = "../it/harness.rs"]
+#[expect(dead_code, reason = "the other tests need more of it")]
+mod harness;
+
+use std::thread;
+
+use uncross_wire::{
+    IntoBytes, TypeByte,
+    ouch::{codes, inbound},
+    soup,
+};
+
+use self::harness::{Raw, TestVenue, enter};
+
+/// Messages of a batch, and of the whole.
+const BATCH: u32 = 2_000;
+const WARM_UP: u32 = 20_000;
+const COMMANDS: u32 = 1_000_000;
+
+fn put(bytes: &mut Vec<u8>, message: &[u8]) {
+    bytes.extend_from_slice(&soup::header(soup::UNSEQUENCED_DATA, message.len()));
+    bytes.extend_from_slice(message);
+}
+
+/// Puts five messages of a maker: an order, its reduction, its replacement, the end of that, and
+/// another order that stays to be traded with.
+fn make(bytes: &mut Vec<u8>, first: u32) {
+    let px = 1_000_000 - 100 * u64::from(first % 50);
+    put(bytes, enter(first, b'B', 100, px).as_bytes());
+    let cancel = |number: u32, quantity: u32| inbound::Cancel {
+        kind: TypeByte::new(),
+        user_ref_num: number.into(),
+        quantity: quantity.into(),
+    };
+    put(bytes, cancel(first, 60).as_bytes());
+    let replace = inbound::Replace {
+        kind: TypeByte::new(),
+        orig_user_ref_num: first.into(),
+        new_user_ref_num: (first + 1).into(),
+        quantity: 80.into(),
+        price: (px - 100).into(),
+        time_in_force: codes::TimeInForce::Day.to_wire(),
+        display: codes::Display::Visible.to_wire(),
+        intermarket_sweep: codes::NO,
+        cl_ord_id: *b"REPLACED      ",
+        appendage_len_bytes: 0.into(),
+    };
+    put(bytes, replace.as_bytes());
+    put(bytes, cancel(first + 1, 0).as_bytes());
+    put(bytes, enter(first + 2, b'B', 10, px).as_bytes());
+}
+
+/// An order that trades with what is there and goes.
+fn take(bytes: &mut Vec<u8>, number: u32) {
+    let mut order = enter(number, b'S', 10, 100);
+    order.time_in_force = codes::TimeInForce::ImmediateOrCancel.to_wire();
+    put(bytes, order.as_bytes());
+}
+
+/// Two sessions that trade with each other, batch by batch.
+struct Flow {
+    maker: Raw,
+    taker: Raw,
+    next: u32,
+}
+
+impl Flow {
+    /// Sends about so many messages; returns how many reports came.
+    fn run(&mut self, messages: u32) -> usize {
+        let mut reports = 0;
+        for _ in 0..messages / BATCH {
+            let (mut made, mut taken) = (Vec::new(), Vec::new());
+            for _ in 0..BATCH / 6 {
+                make(&mut made, self.next);
+                take(&mut taken, self.next);
+                self.next += 3;
+            }
+            self.maker.send(&made);
+            self.taker.send(&taken);
+            reports += self.maker.sync().len() + self.taker.sync().len();
+        }
+        reports
+    }
+}
+
+fn measure(layout: &str, level: &str) {
+    let settings = [
+        ("core.layout", layout),
+        ("journal.level", level),
+        // So slow a reader as a debug build on a busy machine may be is not what is tested.
+        ("session.lag_max", "1GiB"),
+        ("session.lag_time_max", "60s"),
+    ];
+    let venue = TestVenue::with(&settings);
+    let mut feed = venue.data(1);
+    let (maker, taker) = (venue.orders("ALICE", 0), venue.orders("BOB", 0));
+    let mut flow = Flow { maker, taker, next: 1 };
+    let names: Vec<&str> = venue.venue().plan().threads.iter().map(|thread| thread.name).collect();
+    let subscriber = thread::spawn(move || {
+        feed.may_be_cut = true;
+        let mut count = 0_u64;
+        while feed.packet().is_some() {
+            count += 1;
+        }
+        count
+    });
+    flow.run(WARM_UP);
+    let mut reports = 0;
+    let (count, last_len) = counting::count(&names, || reports = flow.run(COMMANDS));
+    assert_eq!(count, 0, "{layout}, {level}: allocations, the last one of {last_len} bytes");
+    // A cancel of what was traded before is not answered.
+    assert!(COMMANDS as usize / 4 * 3 <= reports, "{reports} reports");
+    let (count, _) = counting::count(&names, || drop(venue.data(0)));
+    assert!(0 < count, "a connection takes memory, and that is seen");
+    drop(flow);
+    drop(venue);
+    assert!(0 < subscriber.join().unwrap(), "market data was sent");
+}
+
+// One test, since both venues have threads of the same names.
+#[test]
+fn a_million_commands_take_nothing_from_the_heap_in_either_layout() {
+    measure("fused", "group");
+    measure("split", "async");
+}
