@@ -342,7 +342,9 @@ impl Doors {
             }
             return false;
         }
-        if end == Served::Frame || self.get(id).is_some_and(|it| it.input.is_ready) {
+        let is_held = end == Served::NoRoom;
+        let has_more = end == Served::Frame || self.get(id).is_some_and(|it| it.input.is_ready);
+        if has_more && !is_held {
             self.queue_in(id);
         }
         true
@@ -358,13 +360,11 @@ impl Doors {
                     self.is_starving = true;
                     return (served, Served::RingFull);
                 }
-                // Of a connection that is ending, what could not enter is dropped: nobody was told
-                // of it, and its session-down takes more risk away.
                 Served::NoRoom => {
                     if !self.held.contains(&id) {
                         self.held.push(id);
                     }
-                    return (served, Served::Nothing);
+                    return (served, Served::NoRoom);
                 }
             }
         }
