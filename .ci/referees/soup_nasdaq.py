@@ -1,14 +1,16 @@
 """Proves with nasdaq-protocols, Nasdaq's own client in Python, that our sessions are SoupBinTCP.
 
-soup_nasdaq.py PROGRAM
+soup_nasdaq.py PROGRAM [FOLDER]
 
 Two users of it log in, trade with each other and read the feed. One is cut off in the middle, and
 gets exactly the missing messages when it resumes by number. Heartbeats keep idle sessions alive in
 both directions. Logins that must fail do. What it received is what `journal export` writes.
+With FOLDER the venue is kept there, for those who read its feed.
 """
 
 import asyncio
 import logging
+import sys
 
 from nasdaq_protocols import soup
 
@@ -114,10 +116,25 @@ async def trade(alice, bob):
     same("quantities", [100, 50], [taker[0] for taker, _ in pairs])
 
 
+async def hide(alice, bob):
+    """Orders of which the public sees nothing, or more than usual."""
+    answers = await alice.ask(
+        enter(6, b"B", 100, 10_0100, display=b"N"),
+        enter(7, b"B", 100, 9_9000, display=b"N"),
+        enter(8, b"B", 100, 9_9700, display=b"A"),
+        enter(9, b"B", 100, 9_9700),
+        cancel(9, 0),
+    )
+    same("answers", "AAAAC", kinds(answers))
+    same("answers to the taker", "AE", kinds(await bob.ask(enter(2, b"S", 100, 10_0100))))
+    hidden = [executed(message) for message in await alice.ask()]
+    same("liquidity of a hidden order", [b"J"], [liquidity for _, _, liquidity, _ in hidden])
+
+
 async def resume(venue, alice, bob):
     """Cuts ALICE off while BOB trades with her."""
     await alice.cut()
-    same("answers", "AEE", kinds(await bob.ask(enter(2, b"S", 50, 9_9800))))
+    same("answers", "AEE", kinds(await bob.ask(enter(3, b"S", 50, 9_9800))))
     back = await Session.login(venue.orders, "ALICE", alice.name(), alice.next_number())
     same("next number", alice.next_number(), back.client.sequence + 1)
     missed = await back.more(2)
@@ -153,11 +170,12 @@ async def refusals(venue, alice):
 
 
 async def referee():
-    with Venue() as venue:
+    with Venue(keep=next(iter(sys.argv[2:]), None)) as venue:
         alice = await Session.login(venue.orders, "ALICE")
         bob = await Session.login(venue.orders, "BOB")
         feed = await Session.login(venue.data, "CAROL")
         await trade(alice, bob)
+        await hide(alice, bob)
         await resume(venue, alice, bob)
         await idle(bob, feed)
         await refusals(venue, alice)
@@ -165,6 +183,7 @@ async def referee():
         same("the feed and the exported file", exported, await feed.more(len(exported)))
         for user, session in (("ALICE", alice), ("BOB", bob)):
             same(f"reports to {user}", venue.export("--reports", user), session.received)
+        same("kinds of messages on the feed", set("SRHAFEPXDU"), set(kinds(feed.received)))
         await bob.log_out()
         await feed.log_out()
     counts = [len(session.received) for session in (alice, bob, feed)]

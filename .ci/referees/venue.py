@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import struct
 import subprocess
@@ -48,10 +49,10 @@ def run(*arguments):
 
 
 class Venue:
-    """A venue in a temporary folder, running while the block does."""
+    """A venue in a temporary folder, running while the block does; `keep` is where it then goes."""
 
-    def __init__(self, *settings):
-        self.settings = settings
+    def __init__(self, *settings, keep=None):
+        self.settings, self.keep = settings, keep
         self.folder = tempfile.TemporaryDirectory(prefix="uncross-referee-")
         self.path = pathlib.Path(self.folder.name) / "venue"
 
@@ -76,6 +77,8 @@ class Venue:
         code = self.process.wait(timeout=20)
         if error[0] is not None:
             sys.stderr.write((self.path.parent / "log.jsonl").read_text())
+        if self.keep is not None:
+            shutil.move(self.path, self.keep)
         self.folder.cleanup()
         if error[0] is None:
             same("exit code of the venue", 0, code)
@@ -121,11 +124,11 @@ def queue(rows):
 # OUCH 5.0, from the published layouts.
 
 
-def enter(number, side, quantity, price, symbol=b"DEMO"):
-    """Enter Order: a visible day order; the price in units of a hundredth of a cent."""
+def enter(number, side, quantity, price, symbol=b"DEMO", display=b"Y"):
+    """Enter Order: a day order; the price in units of a hundredth of a cent."""
     return struct.pack(
         "!cIcI8sQccccc14sH", b"O", number, side, quantity, symbol.ljust(8), price,
-        b"0", b"Y", b"A", b"N", b"N", b"REFEREE".ljust(14), 0,
+        b"0", display, b"A", b"N", b"N", b"REFEREE".ljust(14), 0,
     )  # fmt: skip
 
 

@@ -5,7 +5,10 @@ use std::{collections::HashMap, io};
 use uncross_server::export::{Session, SessionName, StreamOf, Taker, export, line::Line, survey};
 use uncross_wire::{IntoBytes, soup};
 
-use crate::harness::{Raw, TestVenue, enter, with_appendage};
+use crate::{
+    harness::{Raw, TestVenue, enter, with_appendage},
+    kinds::forget_the_end,
+};
 
 /// Keeps all that is exported.
 #[derive(Default)]
@@ -104,4 +107,28 @@ fn sessions_are_exported_one_by_one() {
         assert_eq!(kept(&venue, session.name).feed, day);
     }
     assert!(kept(&venue, *b"NO-SESSION").feed.is_empty());
+}
+
+#[test]
+fn what_follows_a_loss_is_a_session_of_its_own() {
+    let mut venue = TestVenue::with(&[("journal.level", "async")]);
+    let mut alice = venue.orders("ALICE", 1);
+    let mut feed = venue.data(1);
+    alice.ouch(enter(1, b'B', 10, 1_000_000).as_bytes());
+    alice.sync();
+    let first = feed.until(b'A');
+    venue.stop();
+    forget_the_end(&venue);
+    venue.restart().unwrap();
+    // Until the market is open again, with the order that stands.
+    let second = venue.data(1).messages(14);
+    venue.stop();
+
+    let found = sessions(&venue);
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].date, found[1].date);
+    assert_ne!(found[0].name, found[1].name);
+    for (session, messages) in found.iter().zip([first, second]) {
+        assert_eq!(kept(&venue, session.name).feed, messages);
+    }
 }

@@ -180,7 +180,7 @@ fn a_good_till_cancel_order_is_carried_over_and_cancelled_by_its_reference() {
 }
 
 /// Makes the journal of a stopped venue look like one whose machine went down while it ran.
-fn forget_the_end(venue: &TestVenue) {
+pub(crate) fn forget_the_end(venue: &TestVenue) {
     let path = venue.dir().journal().join("durable");
     let mut bytes = std::fs::read(&path).unwrap();
     let stride = usize::try_from(SIDECAR_SLOT_STRIDE_BYTES).unwrap();
