@@ -98,8 +98,9 @@ def referee(venue):
     for book in run("replay", venue, "--book")["books"]:
         symbol = book["symbol"]
         for side, rows in (("B", book["bids"]), ("S", book["asks"])):
-            same(f"{symbol} {side}", queue(rows), books.side(symbol, side))
-            resting += len(rows)
+            ours = queue(rows)
+            same(f"{symbol} {side}", ours, books.side(symbol, side))
+            resting += len(ours)
     same("orders on all books", resting, len(books.orders))
     check(0 < resting, "an empty book proves nothing")
     counts = collections.Counter(message.message_type.decode() for message in messages)

@@ -41,7 +41,7 @@ def feed(venue, symbols):
 
 def referee(venue):
     books = {book["symbol"]: book for book in run("replay", venue, "--book")["books"]}
-    books = {symbol: book for symbol, book in books.items() if book["bids"] or book["asks"]}
+    books = {symbol: it for symbol, it in books.items() if queue(it["bids"] + it["asks"])}
     check(books, "empty books prove nothing")
     processors, count = feed(venue, books)
     for symbol, book in books.items():

@@ -105,7 +105,7 @@ def split(data):
 
 
 def queue(rows):
-    """Price, quantity and reference of the orders that `replay --book` shows of a side."""
+    """Price, quantity and reference of a side of `replay --book`, as far as the public sees it."""
     # A decimal without its point is the integer that is on the wire.
     return [
         (
@@ -114,6 +114,7 @@ def queue(rows):
             int(row["order_reference"]),
         )
         for row in rows
+        if row["display"] != "N"
     ]
 
 

@@ -2,11 +2,13 @@
 //!
 //! A level is the sentinel of a circular, doubly linked list whose other members are its orders,
 //! first in first out. Linking and unlinking are unconditional stores; a level is empty when its
-//! neighbour is itself. Order slots come first, level slots behind them.
+//! neighbour is itself. Slots of displayed orders come first, then those of hidden orders, then
+//! levels: each kind has free slots of its own, so that the references of displayed orders are what
+//! they would be if no hidden order existed.
 
 use crate::{
     limits::GENERATION_MAX,
-    types::{Action, Capacity, OrderRef, Origin, TimeInForce},
+    types::{Action, Capacity, Display, OrderRef, Origin, TimeInForce},
 };
 
 /// No unit.
@@ -30,8 +32,8 @@ pub(crate) struct Unit {
     pub(crate) user_ref_num: u32,
     /// Lives of this slot today; the upper byte holds [`Unit::traits`].
     generation: u32,
-    /// The owner's port.
-    pub(crate) port: u16,
+    /// The owner's port, and [`Unit::CHANNELED`].
+    owner: u16,
     /// Position of the instrument in the engine's table.
     pub(crate) book: u16,
 }
@@ -47,9 +49,16 @@ impl Unit {
         executed: 0,
         user_ref_num: 0,
         generation: 0,
-        port: 0,
+        owner: 0,
         book: 0,
     };
+    /// The order is of another channel of its port than 0; which one, the arena knows.
+    const CHANNELED: u16 = 1 << 15;
+
+    /// The owner's port.
+    pub(crate) const fn port(&self) -> u16 {
+        self.owner & !Self::CHANNELED
+    }
 
     pub(crate) const fn generation(&self) -> u32 {
         self.generation & GENERATION_MAX
@@ -71,16 +80,54 @@ impl Unit {
         TimeInForce::from_code(self.traits() >> 4)
     }
 
-    pub(crate) const fn set_traits(
-        &mut self,
-        action: Action,
-        capacity: Capacity,
-        time_in_force: TimeInForce,
-    ) {
-        let traits = action as u32 | (capacity as u32) << 2 | (time_in_force as u32) << 4;
-        self.generation = self.generation & GENERATION_MAX | traits << 24;
+    pub(crate) const fn display(&self) -> Display {
+        Display::from_code(self.traits() >> 6)
+    }
+
+    pub(crate) const fn set_traits(&mut self, traits: Traits) {
+        let Traits { action, capacity, time_in_force, display } = traits;
+        let low = action as u32 | (capacity as u32) << 2;
+        let high = (time_in_force as u32) << 4 | (display as u32) << 6;
+        self.generation = self.generation & GENERATION_MAX | (low | high) << 24;
+    }
+
+    pub(crate) const fn set_action(&mut self, action: Action) {
+        let (capacity, time_in_force) = (self.capacity(), self.time_in_force());
+        self.set_traits(Traits { action, capacity, time_in_force, display: self.display() });
     }
 }
+
+/// Small values of an order that never change but for the side among sells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traits {
+    pub(crate) action: Action,
+    pub(crate) capacity: Capacity,
+    pub(crate) time_in_force: TimeInForce,
+    pub(crate) display: Display,
+}
+
+/// Who an order is, beside its unit: what trading seldom asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Identity {
+    pub(crate) port: u16,
+    pub(crate) channel: u8,
+    /// Self-trade group; 0 for none.
+    pub(crate) group: u16,
+    /// Sequence number of the command that gave the order its place.
+    pub(crate) seq: u64,
+}
+
+/// What is kept of an order beside its unit.
+#[derive(Clone, Copy, Debug)]
+struct Aside {
+    entered_seq: u64,
+    /// Taken away by self-trade prevention from the whole chain of replaces.
+    decremented: u32,
+    group: u16,
+    channel: u8,
+}
+
+const _: () = assert!(size_of::<Aside>() == 16);
 
 /// A stack of free slots: those never used count up, those given back are linked through `next`.
 #[derive(Debug)]
@@ -126,24 +173,31 @@ impl FreeList {
 #[derive(Debug)]
 pub(crate) struct Arena {
     units: Vec<Unit>,
-    /// Sequence number of the command that gave the order its place, by slot.
-    entered_seq: Vec<u64>,
-    orders: FreeList,
+    /// By slot of an order.
+    asides: Vec<Aside>,
+    displayed: FreeList,
+    hidden: FreeList,
     levels: FreeList,
-    orders_max: u32,
+    /// Where the slots of hidden orders begin, and where those of levels do.
+    hidden_start: u32,
+    levels_start: u32,
     /// Slots out of generations, linked through `next` until the next day.
     retired: u32,
 }
 
 impl Arena {
-    pub(crate) fn new(orders_max: u32, levels_max: u32) -> Self {
-        let end = orders_max + levels_max;
+    pub(crate) fn new(displayed_max: u32, hidden_max: u32, levels_max: u32) -> Self {
+        let (hidden_start, levels_start) = (displayed_max, displayed_max + hidden_max);
+        let end = levels_start + levels_max;
+        let aside = Aside { entered_seq: 0, decremented: 0, group: 0, channel: 0 };
         Self {
             units: vec![Unit::FREE; end as usize],
-            entered_seq: vec![0; orders_max as usize],
-            orders: FreeList::new(0, orders_max),
-            levels: FreeList::new(orders_max, end),
-            orders_max,
+            asides: vec![aside; levels_start as usize],
+            displayed: FreeList::new(0, hidden_start),
+            hidden: FreeList::new(hidden_start, levels_start),
+            levels: FreeList::new(levels_start, end),
+            hidden_start,
+            levels_start,
             retired: NONE,
         }
     }
@@ -158,23 +212,45 @@ impl Arena {
         &mut self.units[index as usize]
     }
 
-    pub(crate) const fn orders_free(&self) -> u32 {
-        self.orders.count
+    /// Free slots for orders that are hidden, or for those that are not.
+    pub(crate) const fn orders_free(&self, is_hidden: bool) -> u32 {
+        if is_hidden { self.hidden.count } else { self.displayed.count }
     }
 
     pub(crate) const fn levels_free(&self) -> u32 {
         self.levels.count
     }
 
+    /// Whether the slot is one of those for hidden orders.
+    #[inline]
+    pub(crate) const fn is_hidden(&self, slot: u32) -> bool {
+        self.hidden_start <= slot
+    }
+
     pub(crate) fn order_ref(&self, origin: Origin, slot: u32) -> OrderRef {
         OrderRef::new(origin, self.unit(slot).generation(), slot)
     }
 
+    /// The slot of the live order with this public reference.
+    pub(crate) fn find(&self, origin: Origin, order_ref: u64) -> Option<u32> {
+        let slot = OrderRef::slot_of(order_ref);
+        let is_live = slot < self.levels_start && 0 < self.unit(slot).open;
+        (is_live && self.order_ref(origin, slot).raw() == order_ref).then_some(slot)
+    }
+
     /// Takes a free order slot and begins its next life.
-    pub(crate) fn take_order(&mut self, seq: u64) -> Option<u32> {
-        let slot = self.orders.take(&self.units)?;
-        self.entered_seq[slot as usize] = seq;
+    pub(crate) fn take_order(&mut self, is_hidden: bool, identity: Identity) -> Option<u32> {
+        let list = if is_hidden { &mut self.hidden } else { &mut self.displayed };
+        let slot = list.take(&self.units)?;
+        self.identify(slot, identity, 0);
         Some(slot)
+    }
+
+    fn identify(&mut self, slot: u32, identity: Identity, decremented: u32) {
+        let Identity { port, channel, group, seq } = identity;
+        self.asides[slot as usize] = Aside { entered_seq: seq, decremented, group, channel };
+        let channeled = if channel == 0 { 0 } else { Unit::CHANNELED };
+        self.unit_mut(slot).owner = port | channeled;
     }
 
     /// Ends the life of an order that is in no queue.
@@ -182,19 +258,48 @@ impl Arena {
         let unit = self.unit_mut(slot);
         unit.open = 0;
         if self.bear(slot) {
-            self.orders.give(&mut self.units, slot);
+            self.give_back(slot);
         } else {
             self.units[slot as usize].next = self.retired;
             self.retired = slot;
         }
     }
 
-    /// Gives the slot of a replaced order a new reference, where it has one left.
+    fn give_back(&mut self, slot: u32) {
+        let list = if self.is_hidden(slot) { &mut self.hidden } else { &mut self.displayed };
+        list.give(&mut self.units, slot);
+    }
+
+    /// Gives a replaced order its new reference: in its slot, or in another one when it changes
+    /// between displayed and hidden or the slot's generations are used up for the day.
     ///
-    /// `false` when the slot's generations are used up for the day.
-    pub(crate) fn renew_order(&mut self, slot: u32, seq: u64) -> bool {
-        self.entered_seq[slot as usize] = seq;
-        self.bear(slot)
+    /// `None`, and nothing changed, when there is no other one.
+    pub(crate) fn renew_order(
+        &mut self,
+        slot: u32,
+        is_hidden: bool,
+        identity: Identity,
+    ) -> Option<u32> {
+        let decremented = self.decremented(slot);
+        let mut renewed = slot;
+        if !self.may_stay(slot, is_hidden) {
+            renewed = self.take_order(is_hidden, identity)?;
+            self.free_order(slot);
+        } else if !self.bear(slot) {
+            return None;
+        }
+        self.identify(renewed, identity, decremented);
+        Some(renewed)
+    }
+
+    /// Whether a replaced order keeps its slot.
+    fn may_stay(&self, slot: u32, is_hidden: bool) -> bool {
+        self.is_hidden(slot) == is_hidden && self.unit(slot).generation() < GENERATION_MAX
+    }
+
+    /// Whether [`Self::renew_order`] would find a slot.
+    pub(crate) fn can_renew(&self, slot: u32, is_hidden: bool) -> bool {
+        self.may_stay(slot, is_hidden) || 0 < self.orders_free(is_hidden)
     }
 
     /// Counts the slot's generation up; `false` at its end.
@@ -213,7 +318,7 @@ impl Arena {
             let slot = self.retired;
             self.retired = self.units[slot as usize].next;
             self.units[slot as usize] = Unit::FREE;
-            self.orders.give(&mut self.units, slot);
+            self.give_back(slot);
         }
     }
 
@@ -247,7 +352,7 @@ impl Arena {
         let Unit { next, prev, .. } = *self.unit(slot);
         self.unit_mut(prev).next = next;
         self.unit_mut(next).prev = prev;
-        (next == prev && self.orders_max <= next).then_some(next)
+        (next == prev && self.levels_start <= next).then_some(next)
     }
 
     /// The orders of a level, first in first out.
@@ -260,23 +365,54 @@ impl Arena {
         })
     }
 
-    /// Writes the slots of all live orders to `slots`, in the order in which they were entered.
-    pub(crate) fn live_orders(&self, slots: &mut Vec<u32>) {
+    /// Writes the slots of the live orders that `is_meant` to `slots`, in the order in which they
+    /// were entered. Visits every slot that was ever used.
+    pub(crate) fn live_orders(&self, slots: &mut Vec<u32>, is_meant: impl Fn(&Unit) -> bool) {
         slots.clear();
-        slots.extend((0..self.orders.fresh).filter(|&slot| 0 < self.unit(slot).open));
-        slots.sort_unstable_by_key(|&slot| self.entered_seq[slot as usize]);
+        let used = (0..self.displayed.fresh).chain(self.hidden_start..self.hidden.fresh);
+        slots.extend(used.filter(|&slot| {
+            let unit = self.unit(slot);
+            0 < unit.open && is_meant(unit)
+        }));
+        slots.sort_unstable_by_key(|&slot| self.entered_seq(slot));
     }
 
     /// Sequence number of the command that gave the order its place.
     pub(crate) fn entered_seq(&self, slot: u32) -> u64 {
-        self.entered_seq[slot as usize]
+        self.asides[slot as usize].entered_seq
     }
 
-    /// Feeds what decides future references to `each`: fresh slots, then free ones in order of
-    /// reuse with their generations, then the retired ones.
+    /// The series of numbers the order is of.
+    #[inline]
+    pub(crate) fn channel(&self, slot: u32) -> u8 {
+        if self.unit(slot).owner & Unit::CHANNELED == 0 {
+            return 0;
+        }
+        self.asides[slot as usize].channel
+    }
+
+    /// The order's self-trade group; 0 for none.
+    pub(crate) fn group(&self, slot: u32) -> u16 {
+        self.asides[slot as usize].group
+    }
+
+    /// What self-trade prevention took from the whole chain of replaces.
+    pub(crate) fn decremented(&self, slot: u32) -> u32 {
+        self.asides[slot as usize].decremented
+    }
+
+    /// Takes `qty` from the open quantity, for self-trade prevention.
+    pub(crate) fn decrement(&mut self, slot: u32, qty: u32) {
+        self.unit_mut(slot).open -= qty;
+        self.asides[slot as usize].decremented += qty;
+    }
+
+    /// Feeds what decides future references to `each`: for displayed and then hidden orders the
+    /// fresh slots, then the free ones in order of reuse with their generations, then the retired.
     pub(crate) fn describe_free(&self, mut each: impl FnMut(u32)) {
-        each(self.orders.fresh);
-        for mut at in [self.orders.head, self.retired] {
+        each(self.displayed.fresh);
+        each(self.hidden.fresh);
+        for mut at in [self.displayed.head, self.hidden.head, self.retired] {
             while at != NONE {
                 each(at);
                 each(self.unit(at).generation());
@@ -291,42 +427,49 @@ impl Arena {
 mod tests {
     use super::*;
 
+    const fn by(seq: u64) -> Identity {
+        Identity { port: 1, channel: 0, group: 0, seq }
+    }
+
     #[test]
     fn a_freed_slot_is_reused_first_and_under_a_new_reference() {
-        let mut arena = Arena::new(4, 1);
+        let mut arena = Arena::new(4, 0, 1);
         let origin = Origin::new(0, 0);
-        let first = arena.take_order(1).unwrap();
+        let first = arena.take_order(false, by(1)).unwrap();
         let before = arena.order_ref(origin, first);
         arena.free_order(first);
-        assert_eq!(arena.take_order(2), Some(first));
+        assert_eq!(arena.take_order(false, by(2)), Some(first));
         assert_ne!(arena.order_ref(origin, first), before);
     }
 
     #[test]
     fn a_full_arena_hands_out_nothing() {
-        let mut arena = Arena::new(2, 1);
-        assert_eq!((arena.take_order(1), arena.take_order(2)), (Some(0), Some(1)));
-        assert_eq!(arena.take_order(3), None);
+        let mut arena = Arena::new(2, 0, 1);
+        assert_eq!(
+            (arena.take_order(false, by(1)), arena.take_order(false, by(2))),
+            (Some(0), Some(1))
+        );
+        assert_eq!(arena.take_order(false, by(3)), None);
         assert_eq!((arena.take_level(7), arena.take_level(8)), (Some(2), None));
     }
 
     #[test]
     fn a_slot_out_of_generations_rests_until_the_next_day() {
-        let mut arena = Arena::new(1, 1);
-        let slot = arena.take_order(1).unwrap();
+        let mut arena = Arena::new(1, 0, 1);
+        let slot = arena.take_order(false, by(1)).unwrap();
         arena.unit_mut(slot).generation = GENERATION_MAX;
         arena.free_order(slot);
-        assert_eq!(arena.take_order(2), None);
+        assert_eq!(arena.take_order(false, by(2)), None);
         arena.begin_day();
-        assert_eq!(arena.take_order(3), Some(slot));
+        assert_eq!(arena.take_order(false, by(3)), Some(slot));
         assert_eq!(arena.unit(slot).generation(), 0);
     }
 
     #[test]
     fn the_queue_is_first_in_first_out_and_tells_when_it_is_empty() {
-        let mut arena = Arena::new(3, 1);
+        let mut arena = Arena::new(3, 0, 1);
         let level = arena.take_level(5).unwrap();
-        let slots: Vec<u32> = (0..3).map(|seq| arena.take_order(seq).unwrap()).collect();
+        let slots: Vec<u32> = (0..3).map(|seq| arena.take_order(false, by(seq)).unwrap()).collect();
         for &slot in &slots {
             arena.link_last(level, slot);
         }
@@ -340,10 +483,57 @@ mod tests {
     fn traits_leave_the_generation_alone() {
         let mut unit = Unit::FREE;
         unit.generation = 77;
-        unit.set_traits(Action::SellShortExempt, Capacity::Other, TimeInForce::ImmediateOrCancel);
+        unit.set_traits(Traits {
+            action: Action::SellShortExempt,
+            capacity: Capacity::Other,
+            time_in_force: TimeInForce::GoodTillCancel,
+            display: Display::Attributable,
+        });
         assert_eq!(unit.generation(), 77);
         assert_eq!(unit.action(), Action::SellShortExempt);
         assert_eq!(unit.capacity(), Capacity::Other);
-        assert_eq!(unit.time_in_force(), TimeInForce::ImmediateOrCancel);
+        assert_eq!(unit.time_in_force(), TimeInForce::GoodTillCancel);
+        assert_eq!(unit.display(), Display::Attributable);
+    }
+
+    #[test]
+    fn displayed_references_are_the_same_with_and_without_hidden_orders() {
+        let origin = Origin::new(0, 0);
+        let references = |with_hidden: bool| {
+            let mut arena = Arena::new(4, 4, 1);
+            let mut references = Vec::new();
+            for seq in 0..20 {
+                if with_hidden {
+                    let hidden = arena.take_order(true, by(seq)).unwrap();
+                    arena.free_order(hidden);
+                }
+                let slot = arena.take_order(false, by(seq)).unwrap();
+                references.push(arena.order_ref(origin, slot));
+                if seq % 3 != 0 || seq == 9 {
+                    arena.free_order(slot);
+                }
+                if arena.orders_free(false) == 1 {
+                    arena.free_order(0);
+                }
+            }
+            references
+        };
+        assert_eq!(references(true), references(false));
+    }
+
+    #[test]
+    fn a_reference_finds_its_order_while_that_lives_and_never_another() {
+        let origin = Origin::new(0, 3);
+        let mut arena = Arena::new(2, 1, 1);
+        let slot = arena.take_order(false, by(1)).unwrap();
+        arena.unit_mut(slot).open = 5;
+        let reference = arena.order_ref(origin, slot).raw();
+        assert_eq!(arena.find(origin, reference), Some(slot));
+        assert_eq!(arena.find(Origin::new(0, 4), reference), None);
+        assert_eq!(arena.find(origin, reference + 1), None, "a free slot");
+        assert_eq!(arena.find(origin, reference + 3), None, "a level");
+        assert_eq!(arena.find(origin, u64::MAX), None);
+        arena.free_order(slot);
+        assert_eq!(arena.find(origin, reference), None);
     }
 }

@@ -1,4 +1,4 @@
-//! One instrument's resting orders: two ladders of levels, and the best level of each side.
+//! One instrument's resting orders: ladders of levels, and the best level of each.
 
 use crate::{
     arena::{Arena, NONE},
@@ -21,15 +21,26 @@ impl Store {
     }
 }
 
-/// Both sides of one instrument.
+/// Both sides of one instrument. Displayed and hidden orders stand in ladders of their own, because
+/// the public sees the one and never the other.
 ///
-/// Invariant: `best` names the level nearest to the other side, or nothing when the side is empty;
-/// every level in a ladder has at least one order.
+/// Invariant: `best` names the level nearest to the other side, or nothing when the ladder is
+/// empty; every level in a ladder has at least one order.
 #[derive(Debug)]
 pub(crate) struct Book {
     pub(crate) instrument: Instrument,
-    ladders: [Ladder; 2],
-    best: [u32; 2],
+    /// Of displayed orders by side, then of hidden ones.
+    ladders: [Ladder; 4],
+    best: [u32; 4],
+    /// Price of the last trade of the day; 0 for none.
+    pub(crate) last_px: u32,
+    /// What a price is measured against until the first trade of the day; 0 for nothing.
+    pub(crate) reference_px: u32,
+}
+
+/// Position of a ladder among the four.
+const fn ladder_of(side: Side, is_hidden: bool) -> usize {
+    side as usize + if is_hidden { 2 } else { 0 }
 }
 
 /// From the best price of `side` to its worse ones.
@@ -40,21 +51,56 @@ const fn away(side: Side) -> Toward {
     }
 }
 
+/// Whether on `side` an order at `px` comes before one at `other`.
+const fn is_better(side: Side, px: u32, other: u32) -> bool {
+    match side {
+        Side::Bid => other < px,
+        Side::Ask => px < other,
+    }
+}
+
 impl Book {
     pub(crate) const fn new(instrument: Instrument) -> Self {
         let key_max = Price::RAW_MAX / instrument.tick;
         Self {
             instrument,
-            ladders: [Ladder::new(key_max), Ladder::new(key_max)],
-            best: [NONE, NONE],
+            ladders: [
+                Ladder::new(key_max),
+                Ladder::new(key_max),
+                Ladder::new(key_max),
+                Ladder::new(key_max),
+            ],
+            best: [NONE; 4],
+            last_px: 0,
+            reference_px: instrument.reference_px,
         }
     }
 
-    /// The best level of `side`.
+    /// The last price of the day, or else the reference price; 0 when there is neither.
+    pub(crate) const fn reference(&self) -> u32 {
+        if self.last_px == 0 { self.reference_px } else { self.last_px }
+    }
+
+    /// The best level of `side` that the public sees.
     #[inline]
-    pub(crate) fn best(&self, side: Side) -> Option<u32> {
-        let level = self.best[side as usize];
+    pub(crate) fn best_displayed(&self, side: Side) -> Option<u32> {
+        let level = self.best[ladder_of(side, false)];
         (level != NONE).then_some(level)
+    }
+
+    /// The level whose orders trade first: the best price, at one price the displayed orders.
+    #[inline]
+    pub(crate) fn best_tradable(&self, store: &Store, side: Side) -> Option<u32> {
+        let displayed = self.best[ladder_of(side, false)];
+        let hidden = self.best[ladder_of(side, true)];
+        if hidden == NONE {
+            return (displayed != NONE).then_some(displayed);
+        }
+        if displayed == NONE {
+            return Some(hidden);
+        }
+        let px = |level| store.arena.unit(level).px;
+        Some(if is_better(side, px(hidden), px(displayed)) { hidden } else { displayed })
     }
 
     /// Appends the order at `slot`, whose price is set, to its level, which is made if need be.
@@ -63,7 +109,8 @@ impl Book {
     pub(crate) fn rest(&mut self, store: &mut Store, side: Side, slot: u32) {
         let px = store.arena.unit(slot).px;
         let key = px / self.instrument.tick;
-        let ladder = &mut self.ladders[side as usize];
+        let at = ladder_of(side, store.arena.is_hidden(slot));
+        let ladder = &mut self.ladders[at];
         let level = ladder.get(&store.nodes, key).unwrap_or_else(|| {
             let level = store.arena.take_level(px);
             assert!(level.is_some(), "an order was rested without room for its level");
@@ -72,16 +119,9 @@ impl Book {
             level
         });
         store.arena.link_last(level, slot);
-        let best = self.best[side as usize];
-        let is_better = best == NONE || {
-            let best_px = store.arena.unit(best).px;
-            match side {
-                Side::Bid => best_px < px,
-                Side::Ask => px < best_px,
-            }
-        };
-        if is_better {
-            self.best[side as usize] = level;
+        let best = self.best[at];
+        if best == NONE || is_better(side, px, store.arena.unit(best).px) {
+            self.best[at] = level;
         }
     }
 
@@ -91,21 +131,40 @@ impl Book {
             return;
         };
         let key = store.arena.unit(level).px / self.instrument.tick;
-        let ladder = &mut self.ladders[side as usize];
-        if self.best[side as usize] == level {
-            self.best[side as usize] = ladder.next(&store.nodes, key, away(side)).unwrap_or(NONE);
+        let at = ladder_of(side, store.arena.is_hidden(slot));
+        let ladder = &mut self.ladders[at];
+        if self.best[at] == level {
+            self.best[at] = ladder.next(&store.nodes, key, away(side)).unwrap_or(NONE);
         }
         ladder.remove(&mut store.nodes, key);
         store.arena.free_level(level);
     }
 
-    /// The levels of `side`, best first.
+    /// The levels of `side` in the order in which they trade.
     pub(crate) fn levels<'a>(
         &'a self,
         store: &'a Store,
         side: Side,
     ) -> impl Iterator<Item = u32> + 'a {
-        let ladder = &self.ladders[side as usize];
+        let px = |level: u32| store.arena.unit(level).px;
+        let mut displayed = self.ladder_levels(store, side, false).peekable();
+        let mut hidden = self.ladder_levels(store, side, true).peekable();
+        core::iter::from_fn(move || match (displayed.peek(), hidden.peek()) {
+            (Some(&shown), Some(&other)) if !is_better(side, px(other), px(shown)) => {
+                displayed.next()
+            }
+            (_, Some(_)) => hidden.next(),
+            (_, None) => displayed.next(),
+        })
+    }
+
+    fn ladder_levels<'a>(
+        &'a self,
+        store: &'a Store,
+        side: Side,
+        is_hidden: bool,
+    ) -> impl Iterator<Item = u32> + 'a {
+        let ladder = &self.ladders[ladder_of(side, is_hidden)];
         let mut at = ladder.first(&store.nodes, away(side));
         core::iter::from_fn(move || {
             let level = at?;

@@ -7,7 +7,7 @@
 use crate::{
     instrument::Instrument,
     reject::Reject,
-    types::{Action, Capacity, TimeInForce},
+    types::{Action, Capacity, Display, Prevention, TimeInForce},
 };
 
 /// The connection a command came over.
@@ -17,7 +17,7 @@ pub struct Source {
     pub port: u16,
     /// The port's connection, counted; commands of an older one are dropped.
     pub generation: u16,
-    /// The port's series of numbers (`UserRefIdx`). Only 0 has any orders.
+    /// The port's series of numbers (`UserRefIdx`), each with a highest number of its own.
     pub channel: u8,
 }
 
@@ -30,6 +30,8 @@ pub struct Terms {
     pub time_in_force: TimeInForce,
     /// The broker's role. A replace inherits it.
     pub capacity: Capacity,
+    /// What the public sees of it.
+    pub display: Display,
     /// The order may only rest: if it would trade, it is cancelled instead.
     pub post_only: bool,
     /// Seconds from acceptance to expiry, for [`TimeInForce::UntilTime`]; otherwise 0.
@@ -38,6 +40,10 @@ pub struct Terms {
     pub min_qty: u32,
     /// The firm named by the order, if any; it must be the port's.
     pub firm: Option<[u8; 4]>,
+    /// What happens instead of a trade with its own firm; `None`: it trades.
+    pub prevention: Option<Prevention>,
+    /// Narrows what counts as its own firm to orders of the same group; 0 for all.
+    pub group: u16,
 }
 
 /// A new order.
@@ -87,8 +93,10 @@ pub struct Replace<'a> {
 pub struct Cancel {
     /// Where it came from.
     pub source: Source,
-    /// The order.
+    /// The order; 0 when it is named by its reference.
     pub user_ref_num: u32,
+    /// The public reference of the order, where its number is 0.
+    pub order_ref: Option<u64>,
     /// The new total quantity, what has been executed included; `None` when the message had values
     /// that are not allowed.
     pub qty: Option<u32>,
@@ -158,13 +166,26 @@ pub struct EntrySwitch {
 }
 
 /// A broker's connection that logged in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionUp {
     /// The port and the new generation of its connection.
     pub source: Source,
     /// The firm orders of this port may name.
     pub firm: [u8; 4],
     /// The session it joined; when that has ended meanwhile, the login is void.
+    pub session: [u8; 10],
+    /// How long after the end of the connection the port's orders are cancelled, in milliseconds;
+    /// `None`: they stay.
+    pub grace_ms: Option<u32>,
+}
+
+/// A new series of references, match numbers and sessions within a day: what was said since the
+/// last record that is known may have been lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch {
+    /// Counts losses; its lowest ten bits are part of references and match numbers.
+    pub epoch: u32,
+    /// Name of the session from now on.
     pub session: [u8; 10],
 }
 
@@ -218,4 +239,6 @@ pub enum Command<'a> {
     Define(Instrument),
     /// A day begins.
     DayRoll(DayRoll),
+    /// Numbers begin anew within a day.
+    Epoch(Epoch),
 }

@@ -1,25 +1,50 @@
-//! The trading day: how one ends and the next begins.
+//! The trading day: how one ends and the next begins, and how numbers begin anew within one.
 
 use crate::{
-    command::DayRoll,
+    command::{DayRoll, Epoch},
     engine::{Engine, RollStage, Standing, Work},
-    event::{Day, Directory, Event, Head, Sink, Trading},
+    event::{Day, Directory, Event, Head, Restated, Sink, Trading},
     reject::CancelReason,
-    types::Action,
+    types::{Action, Origin, TimeInForce},
+    user_refs::lane,
 };
 
-/// Events of a system event or of one listing.
+/// Events of one listing.
 const LISTING_EVENTS: usize = 2;
+/// Events of a standing order in a new session: a start of day, a report, its place on the feed.
+const STANDING_EVENTS: usize = 3;
+/// The shard this engine is: there is one.
+const SHARD: u8 = 0;
 
 impl Engine {
     /// Notes what is to expire, in entry order; the stages follow step by step.
     pub(crate) fn begin_roll(&mut self, roll: DayRoll) {
-        let mut slots = core::mem::take(&mut self.scratch);
-        self.store.arena.live_orders(&mut slots);
-        self.scratch = slots;
+        self.gather_all();
         self.next_day = roll;
         let stage = if self.day.is_some() { RollStage::Expire } else { RollStage::CloseFeed };
         self.work = Work::Roll { stage, next: 0 };
+    }
+
+    /// Begins new series of references, match numbers and streams, and says again what stands.
+    pub(crate) fn begin_epoch(&mut self, epoch: Epoch, sink: &mut impl Sink) {
+        self.origin = Origin::new(SHARD, epoch.epoch);
+        self.epoch = epoch.epoch;
+        let Some(mut day) = self.day else {
+            return;
+        };
+        day.session = epoch.session;
+        for port in &mut self.ports {
+            port.standing = Standing::Absent;
+        }
+        self.gather_all();
+        self.open_streams(day, sink);
+        self.work = Work::Roll { stage: RollStage::List, next: 0 };
+    }
+
+    fn gather_all(&mut self) {
+        let mut slots = core::mem::take(&mut self.scratch);
+        self.store.arena.live_orders(&mut slots, |_| true);
+        self.scratch = slots;
     }
 
     pub(crate) fn roll(
@@ -33,7 +58,7 @@ impl Engine {
             RollStage::Expire => {
                 let end = self.scratch.len().min(next + room);
                 for at in next..end {
-                    self.cancel_resting(self.scratch[at], CancelReason::Closed, sink);
+                    self.end_day_of(self.scratch[at], sink);
                 }
                 advance(stage, RollStage::ClosePorts, end, self.scratch.len())
             }
@@ -53,7 +78,14 @@ impl Engine {
                 for position in next..end {
                     self.list(position, sink);
                 }
-                advance(stage, RollStage::OpenFeed, end, self.books.len())
+                advance(stage, RollStage::Announce, end, self.books.len())
+            }
+            RollStage::Announce => {
+                let end = self.scratch.len().min(next + room / STANDING_EVENTS);
+                for at in next..end {
+                    self.announce(self.scratch[at], sink);
+                }
+                advance(stage, RollStage::OpenFeed, end, self.scratch.len())
             }
             RollStage::OpenFeed => {
                 for code in *b"SQ" {
@@ -64,14 +96,50 @@ impl Engine {
         }
     }
 
+    /// Ends an order with the day, or takes its number away when it stands for longer.
+    fn end_day_of(&mut self, slot: u32, sink: &mut impl Sink) {
+        if self.store.arena.unit(slot).time_in_force() != TimeInForce::GoodTillCancel {
+            return self.cancel_resting(slot, CancelReason::Closed, sink);
+        }
+        if let Some(key) = self.key(slot) {
+            self.user_refs.clear(key);
+            self.store.arena.unit_mut(slot).user_ref_num = 0;
+        }
+    }
+
+    /// Says of a standing order what its owner and the feed must know in a new session.
+    fn announce(&mut self, slot: u32, sink: &mut impl Sink) {
+        let unit = *self.store.arena.unit(slot);
+        let port = &mut self.ports[usize::from(unit.port())];
+        if port.standing == Standing::Absent {
+            port.standing = Standing::Down;
+            self.system(unit.port(), b'S', sink);
+        }
+        sink.push(Event::restated(Restated {
+            head: self.head(slot),
+            order_ref: self.order_ref(slot),
+            instrument: self.books[usize::from(unit.book)].instrument.id,
+            px: unit.px,
+            open: unit.open,
+            channel: self.store.arena.channel(slot),
+            pad: [0; 27],
+        }));
+        self.tell_rested(slot, sink);
+    }
+
     fn close_port(&mut self, number: usize, sink: &mut impl Sink) {
-        let port = &mut self.ports[number];
-        let had_begun = port.standing != Standing::Absent;
+        let Ok(number) = u16::try_from(number) else { return };
+        let port = &mut self.ports[usize::from(number)];
+        let before = port.standing;
         port.standing = Standing::Absent;
-        port.user_ref_mark = 0;
         port.is_disabled = false;
-        if had_begun {
-            self.system(u16::try_from(number).unwrap_or(0), b'E', sink);
+        let first = lane(number, 0);
+        self.marks[first..=lane(number, u8::MAX)].fill(0);
+        if before == Standing::Up {
+            self.begin_grace(number);
+        }
+        if before != Standing::Absent {
+            self.system(number, b'E', sink);
         }
     }
 
@@ -82,10 +150,20 @@ impl Engine {
                 self.system(0, code, sink);
             }
         }
-        let day = self.next_day;
+        let arena = &self.store.arena;
+        self.scratch.retain(|&slot| 0 < arena.unit(slot).open);
         self.store.arena.begin_day();
         self.user_refs.begin_day();
         self.match_count = 0;
+        for book in &mut self.books {
+            book.reference_px = book.reference();
+            book.last_px = 0;
+        }
+        self.open_streams(self.next_day, sink);
+    }
+
+    /// Opens the streams of `day`; the feed's begins with the start of messages.
+    fn open_streams(&mut self, day: DayRoll, sink: &mut impl Sink) {
         self.day = Some(day);
         sink.push(Event::day(Day {
             head: Head::new(0, 0, Action::Buy, self.now_ns),

@@ -7,15 +7,16 @@
 use crate::{
     arena::Arena,
     book::{Book, Store},
-    command::{Command, DayRoll, SessionUp, Source},
+    command::{Command, DayRoll, Source, Terms},
+    due::Disconnect,
     event::{Event, Head, Notice, Rejected, Sink, System},
     instrument::{Instrument, InstrumentError},
     ladder::Nodes,
-    limits::{Capacity, INSTRUMENTS_MAX, STEP_EVENTS_MAX, USER_REF_JUMP_MAX},
-    reject::Reject,
+    limits::{CHANNELS, Capacity, INSTRUMENTS_MAX, STEP_EVENTS_MAX, USER_REF_JUMP_MAX},
+    reject::{CancelReason, Reject},
     timers::Timers,
-    types::{self, Action, Origin, Price, Side},
-    user_refs::UserRefs,
+    types::{self, Action, Display, Origin, Prevention, Price, Side, TimeInForce},
+    user_refs::{UserRefs, lane},
 };
 
 /// Whether a command is finished.
@@ -32,21 +33,38 @@ pub enum Progress {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Work {
     Idle,
-    /// The taker at `slot` goes on trading.
-    Sweep {
-        slot: u32,
-    },
-    /// Orders whose time has come end.
+    /// A taker goes on trading.
+    Sweep(Taker),
+    /// What is due happens.
     Expire,
     /// The orders in `scratch` from `next` on are cancelled.
     CancelAll {
         next: usize,
+        reason: CancelReason,
+        /// Something else may be due as well.
+        is_due: bool,
     },
     /// A day ends and the next begins.
     Roll {
         stage: RollStage,
         next: usize,
     },
+}
+
+/// An order that trades, and what of its terms matters only while it does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taker {
+    pub(crate) slot: u32,
+    pub(crate) is_market: bool,
+    pub(crate) prevention: Option<Prevention>,
+    pub(crate) group: u16,
+}
+
+impl Taker {
+    pub(crate) const fn new(slot: u32, terms: Terms, is_market: bool) -> Self {
+        let Terms { prevention, group, .. } = terms;
+        Self { slot, is_market, prevention, group }
+    }
 }
 
 /// Where a day roll stands; `next` counts within the stage.
@@ -56,6 +74,7 @@ pub(crate) enum RollStage {
     ClosePorts,
     CloseFeed,
     List,
+    Announce,
     OpenFeed,
 }
 
@@ -75,13 +94,13 @@ pub(crate) enum Standing {
 pub(crate) struct Port {
     pub(crate) generation: u16,
     pub(crate) standing: Standing,
-    /// Highest number used today.
-    pub(crate) user_ref_mark: u32,
     pub(crate) firm: [u8; 4],
     /// Orders of it that rest.
     pub(crate) live_orders: u32,
     /// It lets no new orders in.
     pub(crate) is_disabled: bool,
+    /// How long after the end of its connection its orders are cancelled; `None`: they stay.
+    pub(crate) grace_ms: Option<u32>,
 }
 
 /// The matching engine of one shard.
@@ -95,7 +114,13 @@ pub struct Engine {
     positions: Vec<u16>,
     /// By port number; entry 0 is never used.
     pub(crate) ports: Vec<Port>,
+    /// By [`lane`]: highest number used today.
+    pub(crate) marks: Vec<u32>,
+    /// Connections that are gone and whose grace runs, by its end; a port at most once.
+    pub(crate) disconnects: Vec<Disconnect>,
     pub(crate) origin: Origin,
+    /// Counts unprovable losses.
+    pub(crate) epoch: u32,
     pub(crate) match_count: u64,
     pub(crate) day: Option<DayRoll>,
     /// The day that a running [`Work::Roll`] opens.
@@ -103,7 +128,7 @@ pub struct Engine {
     pub(crate) now_ns: u64,
     pub(crate) seq: u64,
     pub(crate) work: Work,
-    /// Slots a mass cancel has still to visit.
+    /// Slots that the work has still to visit.
     pub(crate) scratch: Vec<u32>,
     pub(crate) capacity: Capacity,
 }
@@ -125,29 +150,34 @@ impl Engine {
         let port = Port {
             generation: 0,
             standing: Standing::Absent,
-            user_ref_mark: 0,
             firm: [b' '; 4],
             live_orders: 0,
             is_disabled: false,
+            grace_ms: None,
         };
+        let orders_max = capacity.orders + capacity.hidden_orders;
+        let ports_len = usize::from(capacity.ports) + 1;
         Self {
             store: Store {
-                arena: Arena::new(capacity.orders, capacity.levels),
+                arena: Arena::new(capacity.orders, capacity.hidden_orders, capacity.levels),
                 nodes: Nodes::new(capacity.nodes),
             },
             user_refs: UserRefs::new(&capacity),
-            timers: Timers::new(capacity.orders),
+            timers: Timers::new(orders_max),
             books: Vec::with_capacity(usize::from(capacity.instruments)),
             positions: vec![u16::MAX; usize::from(INSTRUMENTS_MAX) + 1],
-            ports: vec![port; usize::from(capacity.ports) + 1],
+            ports: vec![port; ports_len],
+            marks: vec![0; ports_len * CHANNELS],
+            disconnects: Vec::with_capacity(ports_len),
             origin: Origin::new(0, 0),
+            epoch: 0,
             match_count: 0,
             day: None,
             next_day: DayRoll { date: 0, utc_offset_s: 0, session: [b' '; 10] },
             now_ns: 0,
             seq: 0,
             work: Work::Idle,
-            scratch: Vec::with_capacity(capacity.orders as usize),
+            scratch: Vec::with_capacity(orders_max as usize),
             capacity,
         }
     }
@@ -178,25 +208,21 @@ impl Engine {
             Command::AccountQuery(source) => self.account_query(*source, sink),
             Command::Refuse(refuse) => {
                 if self.is_current(refuse.source) {
-                    let Source { port, .. } = refuse.source;
-                    match self.number(port, refuse.user_ref_num) {
+                    let (source, number) = (refuse.source, refuse.user_ref_num);
+                    match self.number(source, number) {
                         Number::Old => return Progress::Done,
                         Number::Wild => {}
-                        Number::Fresh => self.consume(port, refuse.user_ref_num),
+                        Number::Fresh => self.consume(source, number),
                     }
-                    let text = refuse.client_order_id;
-                    self.reject(port, refuse.user_ref_num, refuse.reason, text, sink);
+                    self.reject(source, number, refuse.reason, refuse.client_order_id, sink);
                 }
             }
             Command::Tick => self.work = Work::Expire,
             Command::SessionUp(up) => self.session_up(*up, sink),
-            Command::SessionDown(source) => {
-                if self.is_current(*source) {
-                    self.ports[usize::from(source.port)].standing = Standing::Down;
-                }
-            }
+            Command::SessionDown(source) => self.session_down(*source),
             Command::Define(instrument) => self.define(*instrument, sink),
             Command::DayRoll(roll) => self.begin_roll(*roll),
+            Command::Epoch(epoch) => self.begin_epoch(*epoch, sink),
         }
         self.go_on(STEP_EVENTS_MAX / 2, sink)
     }
@@ -209,14 +235,16 @@ impl Engine {
     fn go_on(&mut self, room: usize, sink: &mut impl Sink) -> Progress {
         self.work = match self.work {
             Work::Idle => Work::Idle,
-            Work::Sweep { slot } => self.sweep(slot, room, sink),
+            Work::Sweep(taker) => self.sweep(taker, room, sink),
             Work::Expire => self.expire(room, sink),
-            Work::CancelAll { next } => self.cancel_all(next, room, sink),
+            Work::CancelAll { next, reason, is_due } => {
+                self.cancel_all(next, reason, is_due, room, sink)
+            }
             Work::Roll { stage, next } => self.roll(stage, next, room, sink),
         };
         match self.work {
             Work::Idle => Progress::Done,
-            Work::Sweep { .. } | Work::Expire | Work::CancelAll { .. } | Work::Roll { .. } => {
+            Work::Sweep(_) | Work::Expire | Work::CancelAll { .. } | Work::Roll { .. } => {
                 Progress::More
             }
         }
@@ -270,8 +298,8 @@ impl Engine {
         port.standing == Standing::Up && port.generation == source.generation
     }
 
-    pub(crate) fn number(&self, port: u16, user_ref_num: u32) -> Number {
-        let mark = self.ports[usize::from(port)].user_ref_mark;
+    pub(crate) fn number(&self, source: Source, user_ref_num: u32) -> Number {
+        let mark = self.marks[lane(source.port, source.channel)];
         if user_ref_num <= mark {
             Number::Old
         } else if USER_REF_JUMP_MAX < user_ref_num - mark {
@@ -281,44 +309,30 @@ impl Engine {
         }
     }
 
-    pub(crate) fn consume(&mut self, port: u16, user_ref_num: u32) {
-        self.ports[usize::from(port)].user_ref_mark = user_ref_num;
+    pub(crate) fn consume(&mut self, source: Source, user_ref_num: u32) {
+        self.marks[lane(source.port, source.channel)] = user_ref_num;
     }
 
     pub(crate) fn reject(
         &self,
-        port: u16,
+        source: Source,
         user_ref_num: u32,
-        reason: u16,
+        reason: impl Into<u16>,
         client_order_id: [u8; 14],
         sink: &mut impl Sink,
     ) {
+        let Source { port, channel, .. } = source;
         let head = Head::new(port, user_ref_num, Action::Buy, self.now_ns);
-        sink.push(Event::rejected(Rejected { head, reason, client_order_id, pad: [0; 32] }));
+        let (reason, pad) = (reason.into(), [0; 31]);
+        sink.push(Event::rejected(Rejected { head, reason, client_order_id, channel, pad }));
     }
 
     fn account_query(&self, source: Source, sink: &mut impl Sink) {
         if self.is_current(source) {
-            let mark = self.ports[usize::from(source.port)].user_ref_mark;
-            let next = if source.channel == 0 { mark.saturating_add(1) } else { 1 };
-            let head = Head::new(source.port, next, Action::Buy, self.now_ns);
-            sink.push(Event::account(Notice { head, pad: [0; 48] }));
-        }
-    }
-
-    fn session_up(&mut self, up: SessionUp, sink: &mut impl Sink) {
-        if self.day.is_none_or(|day| day.session != up.session) {
-            return;
-        }
-        let Some(port) = self.ports.get_mut(usize::from(up.source.port)) else {
-            return;
-        };
-        let before = port.standing;
-        port.generation = up.source.generation;
-        port.standing = Standing::Up;
-        port.firm = up.firm;
-        if before == Standing::Absent {
-            self.system(up.source.port, b'S', sink);
+            let Source { port, channel, .. } = source;
+            let next = self.marks[lane(port, channel)].saturating_add(1);
+            let head = Head::new(port, next, Action::Buy, self.now_ns);
+            sink.push(Event::account(Notice { head, order_ref: 0, channel, pad: [0; 39] }));
         }
     }
 
@@ -334,11 +348,10 @@ impl Engine {
         self.day.as_ref()
     }
 
-    /// When the next order expires, nanoseconds since the UNIX epoch.
+    /// How many times numbers began anew because of a loss.
     #[must_use]
-    #[inline]
-    pub fn due_ns(&self) -> Option<u64> {
-        self.timers.next().map(|(due_ns, _)| due_ns)
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
     }
 
     /// Time of the last command, nanoseconds since the UNIX epoch.
@@ -359,6 +372,20 @@ impl Engine {
         self.books.iter().map(|book| &book.instrument)
     }
 
+    /// What a market order's price is measured against now; 0 for nothing.
+    #[must_use]
+    pub fn reference_px(&self, instrument: u32) -> u32 {
+        let book = self.book_of(instrument).map(|position| &self.books[usize::from(position)]);
+        book.map_or(0, Book::reference)
+    }
+
+    /// The firm of a port as its last login named it, and the next number of its channel 0.
+    #[must_use]
+    pub fn port(&self, port: u16) -> Option<([u8; 4], u32)> {
+        let firm = self.ports.get(usize::from(port))?.firm;
+        Some((firm, self.marks[lane(port, 0)].saturating_add(1)))
+    }
+
     /// The resting orders of one side of an instrument, in order of priority.
     pub fn resting(&self, instrument: u32, side: Side) -> impl Iterator<Item = Resting> + '_ {
         let book = self.book_of(instrument).map(|position| &self.books[usize::from(position)]);
@@ -377,20 +404,25 @@ impl Engine {
             open: unit.open,
             executed: unit.executed,
             user_ref_num: unit.user_ref_num,
-            port: unit.port,
+            port: unit.port(),
             action: unit.action(),
             capacity: unit.capacity(),
+            time_in_force: unit.time_in_force(),
+            display: unit.display(),
+            channel: self.store.arena.channel(slot),
+            group: self.store.arena.group(slot),
+            decremented: self.store.arena.decremented(slot),
             due_ns: self.timers.due_ns(slot).unwrap_or(0),
             entered_seq: self.store.arena.entered_seq(slot),
         }
     }
 
-    /// Best bid and best ask of an instrument.
+    /// Best bid and best ask of an instrument, as the public sees them.
     #[must_use]
     pub fn best(&self, instrument: u32) -> [Option<Price>; 2] {
         [Side::Bid, Side::Ask].map(|side| {
             let book = &self.books[usize::from(self.book_of(instrument)?)];
-            Price::from_raw(self.store.arena.unit(book.best(side)?).px)
+            Price::from_raw(self.store.arena.unit(book.best_displayed(side)?).px)
         })
     }
 }
@@ -406,7 +438,7 @@ pub struct Resting {
     pub open: u32,
     /// Executed by the whole chain of replaces.
     pub executed: u32,
-    /// The client's number.
+    /// The client's number; 0 for an order of an earlier day.
     pub user_ref_num: u32,
     /// The owner's port.
     pub port: u16,
@@ -414,6 +446,16 @@ pub struct Resting {
     pub action: Action,
     /// The broker's role; a replace inherits it.
     pub capacity: types::Capacity,
+    /// How long it stands.
+    pub time_in_force: TimeInForce,
+    /// What the public sees of it.
+    pub display: Display,
+    /// Channel of the client's number.
+    pub channel: u8,
+    /// Self-trade group; 0 for none.
+    pub group: u16,
+    /// Taken away by self-trade prevention from the whole chain of replaces.
+    pub decremented: u32,
     /// When it expires, nanoseconds since the UNIX epoch; 0 for never.
     pub due_ns: u64,
     /// Sequence number of the command that gave it its place.

@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute, transmut
 
 use crate::{
     limits::ECHO_PART_LEN,
-    types::{Action, Capacity, TimeInForce},
+    types::{Action, Capacity, Display, TimeInForce},
 };
 
 #[cfg(target_endian = "big")]
@@ -64,6 +64,8 @@ impl Event {
             kind::DIRECTORY => View::Directory(transmute_ref!(self)),
             kind::TRADING => View::Trading(transmute_ref!(self)),
             kind::DAY => View::Day(transmute_ref!(self)),
+            kind::RESTATED => View::Restated(transmute_ref!(self)),
+            kind::PREVENTED => View::Prevented(transmute_ref!(self)),
             kind => {
                 assert_eq!(kind, kind::ACCEPTED, "a slot that no engine wrote");
                 View::Accepted(transmute_ref!(self))
@@ -94,6 +96,8 @@ mod kind {
     pub(super) const DAY: u8 = 13;
     pub(super) const CANCEL_REJECTED: u8 = 14;
     pub(super) const RESPONSE: u8 = 15;
+    pub(super) const RESTATED: u8 = 16;
+    pub(super) const PREVENTED: u8 = 17;
 }
 
 /// What every event begins with.
@@ -101,8 +105,9 @@ mod kind {
 #[repr(C)]
 pub struct Head {
     kind: u8,
-    /// [`Action`] of the order it is about, as its code.
-    pub action: u8,
+    /// [`Action`] of the order it is about, as its code in the low two bits; the next one says that
+    /// the order is hidden.
+    traits: u8,
     /// The port concerned (of a fill the maker's), 0 for none.
     pub port: u16,
     /// The client's number of the order (of a fill the maker's).
@@ -112,14 +117,28 @@ pub struct Head {
 }
 
 impl Head {
+    const HIDDEN: u8 = 1 << 2;
+
     pub(crate) const fn new(port: u16, user_ref_num: u32, action: Action, time_ns: u64) -> Self {
-        Self { kind: 0, action: action as u8, port, user_ref_num, time_ns }
+        Self { kind: 0, traits: action as u8, port, user_ref_num, time_ns }
+    }
+
+    /// The same about an order that is hidden, or is not.
+    pub(crate) const fn hidden(self, is_hidden: bool) -> Self {
+        let traits = if is_hidden { self.traits | Self::HIDDEN } else { self.traits };
+        Self { traits, ..self }
     }
 
     /// Side and kind of sale of the order.
     #[must_use]
     pub const fn action(&self) -> Action {
-        Action::from_code(self.action)
+        Action::from_code(self.traits)
+    }
+
+    /// The public knows nothing of the order.
+    #[must_use]
+    pub const fn is_hidden(&self) -> bool {
+        self.traits & Self::HIDDEN != 0
     }
 }
 
@@ -132,13 +151,24 @@ impl Marks {
     const RESTS: u16 = 1 << 4;
     const DEAD: u16 = 1 << 5;
     const ECHO: u16 = 1 << 6;
+    const DISPLAY_SHIFT: u16 = 7;
+    const OLD_SHOWN: u16 = 1 << 9;
 
-    pub(crate) const fn new(time_in_force: TimeInForce, capacity: Capacity) -> Self {
-        Self(time_in_force as u16 | (capacity as u16) << 2)
+    pub(crate) const fn new(
+        time_in_force: TimeInForce,
+        capacity: Capacity,
+        display: Display,
+    ) -> Self {
+        let low = time_in_force as u16 | (capacity as u16) << 2;
+        Self(low | (display as u16) << Self::DISPLAY_SHIFT)
     }
 
     pub(crate) const fn rests(self) -> Self {
         Self(self.0 | Self::RESTS)
+    }
+
+    pub(crate) const fn with_old_shown(self, some: bool) -> Self {
+        if some { Self(self.0 | Self::OLD_SHOWN) } else { self }
     }
 
     pub(crate) const fn dead(self) -> Self {
@@ -161,7 +191,21 @@ impl Marks {
         Capacity::from_code(self.low() >> 2)
     }
 
-    /// The whole open quantity went to the book at once: the feed shows it.
+    /// What the public may see of it.
+    #[must_use]
+    pub const fn display(self) -> Display {
+        let [low, _] = (self.0 >> Self::DISPLAY_SHIFT).to_le_bytes();
+        Display::from_code(low)
+    }
+
+    /// Of a replacement: the public saw the order that is finished.
+    #[must_use]
+    pub const fn is_old_shown(self) -> bool {
+        self.0 & Self::OLD_SHOWN != 0
+    }
+
+    /// The whole open quantity went to the book at once and the feed shows it, of a replacement
+    /// under the attribution of the old one. What it shows otherwise, a [`Rested`] event says.
     #[must_use]
     pub const fn is_resting(self) -> bool {
         self.0 & Self::RESTS != 0
@@ -196,7 +240,7 @@ pub struct Entered {
     pub old_order_ref: u64,
     /// Instrument id.
     pub instrument: u32,
-    /// Price.
+    /// Price, of a market order as received.
     pub px: u32,
     /// Open quantity.
     pub qty: u32,
@@ -218,10 +262,13 @@ pub struct Rejected {
     pub reason: u16,
     /// The client's text.
     pub client_order_id: [u8; 14],
-    pub(crate) pad: [u8; 32],
+    /// Channel of the number.
+    pub channel: u8,
+    pub(crate) pad: [u8; 31],
 }
 
-/// A trade at the maker's price. The head is the maker's.
+/// A trade at the maker's price. The head is the maker's; the number of an order of an earlier day
+/// is 0.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Fill {
@@ -245,7 +292,10 @@ pub struct Fill {
     pub taker_user_ref_num: u32,
     /// The taker's port.
     pub taker_port: u16,
-    pub(crate) pad: [u8; 2],
+    /// Channel of the maker's number.
+    pub maker_channel: u8,
+    /// Channel of the taker's number.
+    pub taker_channel: u8,
 }
 
 /// A reduction of an order, to something or to nothing.
@@ -264,9 +314,11 @@ pub struct Canceled {
     pub open: u32,
     /// The wire code.
     pub reason: u8,
-    /// 1 when the order was on the book, so that the feed must tell.
-    pub booked: u8,
-    pub(crate) pad: [u8; 26],
+    /// 1 when the public saw the order, so that the feed must tell.
+    pub shown: u8,
+    /// Channel of the number.
+    pub channel: u8,
+    pub(crate) pad: [u8; 25],
 }
 
 /// A reduction or change of side by its owner's Modify.
@@ -283,10 +335,60 @@ pub struct Modified {
     pub qty: u32,
     /// Quantity left; 0 ends the order.
     pub open: u32,
-    pub(crate) pad: [u8; 28],
+    /// Channel of the number.
+    pub channel: u8,
+    pub(crate) pad: [u8; 27],
 }
 
-/// What is left of an order after its executions went to the book.
+/// A quantity of an order was taken away instead of trading with its own firm.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Prevented {
+    /// Port, number and side.
+    pub head: Head,
+    /// The public reference.
+    pub order_ref: u64,
+    /// Instrument id.
+    pub instrument: u32,
+    /// Quantity taken away from this order.
+    pub qty: u32,
+    /// Quantity left; 0 ends the order.
+    pub open: u32,
+    /// Quantity that would have traded; 0 when no details are given.
+    pub prevented: u32,
+    /// Price at which it would have; 0 when no details are given.
+    pub px: u32,
+    /// 1 when it was the arriving order.
+    pub taker: u8,
+    /// The strategy as the arriving order named it.
+    pub strategy: u8,
+    /// 1 when the public saw the order, so that the feed must tell.
+    pub shown: u8,
+    /// Channel of the number.
+    pub channel: u8,
+    pub(crate) pad: [u8; 16],
+}
+
+/// A standing order as its owner finds it in a new session.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Restated {
+    /// Port, number (0 for an order of an earlier day) and side.
+    pub head: Head,
+    /// The public reference.
+    pub order_ref: u64,
+    /// Instrument id.
+    pub instrument: u32,
+    /// Price.
+    pub px: u32,
+    /// Open quantity.
+    pub open: u32,
+    /// Channel of the number.
+    pub channel: u8,
+    pub(crate) pad: [u8; 27],
+}
+
+/// What the feed is to show of an order beyond [`Marks::is_resting`].
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Rested {
@@ -300,7 +402,9 @@ pub struct Rested {
     pub px: u32,
     /// Open quantity.
     pub qty: u32,
-    pub(crate) pad: [u8; 28],
+    /// The firm it is attributed to; blank for none.
+    pub firm: [u8; 4],
+    pub(crate) pad: [u8; 24],
 }
 
 /// A piece of the appendage of the [`Entered`] event before it.
@@ -317,13 +421,17 @@ pub struct Echo {
     pub bytes: [u8; ECHO_PART_LEN],
 }
 
-/// A message that is all head.
+/// A message about a number alone.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Notice {
-    /// Port and number.
+    /// Port and number; 0 for an order of an earlier day.
     pub head: Head,
-    pub(crate) pad: [u8; 48],
+    /// The public reference, when an order is meant.
+    pub order_ref: u64,
+    /// Channel of the number.
+    pub channel: u8,
+    pub(crate) pad: [u8; 39],
 }
 
 /// A mass cancel or a switch of order entry is accepted; its effects follow.
@@ -338,7 +446,9 @@ pub struct Response {
     pub firm: [u8; 4],
     /// The type byte of the answer: `X`, `G` or `K`.
     pub answer: u8,
-    pub(crate) pad: [u8; 35],
+    /// Channel of the number.
+    pub channel: u8,
+    pub(crate) pad: [u8; 34],
 }
 
 /// A system event for one port, or for the feed when the port is 0.
@@ -416,7 +526,11 @@ pub enum View<'a> {
     Canceled(&'a Canceled),
     /// A reduction or change of side.
     Modified(&'a Modified),
-    /// A remainder went to the book.
+    /// A quantity was taken away instead of trading with its own firm.
+    Prevented(&'a Prevented),
+    /// A standing order in a new session.
+    Restated(&'a Restated),
+    /// The feed shows an order.
     Rested(&'a Rested),
     /// A piece of an appendage.
     Echo(&'a Echo),
@@ -463,4 +577,6 @@ make! {
     directory, DIRECTORY, Directory;
     trading, TRADING, Trading;
     day, DAY, Day;
+    restated, RESTATED, Restated;
+    prevented, PREVENTED, Prevented;
 }

@@ -2,7 +2,7 @@
 
 use crc_fast::{CrcAlgorithm, Digest};
 
-use crate::{engine::Engine, event::Event, types::Side};
+use crate::{due::Disconnect, engine::Engine, event::Event, types::Side};
 
 /// A rolling fingerprint of all events so far: CRC32C of their bytes in the upper half, their
 /// count modulo 2^32 in the lower.
@@ -47,23 +47,29 @@ pub fn state_hash(engine: &Engine) -> [u8; 32] {
     put(&engine.now_ns.to_le_bytes());
     put(&engine.seq.to_le_bytes());
     put(&engine.match_count.to_le_bytes());
-    put(&engine.origin.match_number(0).to_le_bytes());
+    put(&engine.epoch.to_le_bytes());
     if let Some(day) = engine.day {
         put(&day.date.to_le_bytes());
         put(&day.utc_offset_s.to_le_bytes());
         put(&day.session);
     }
     for (number, port) in (0_u32..).zip(&engine.ports) {
-        let was_used = port.generation != 0 || port.user_ref_mark != 0;
-        if was_used {
+        if port.generation != 0 {
             put(&number.to_le_bytes());
             put(&port.generation.to_le_bytes());
             put(&[port.standing as u8, u8::from(port.is_disabled)]);
-            put(&port.user_ref_mark.to_le_bytes());
+            put(&port.grace_ms.map_or(u64::MAX, u64::from).to_le_bytes());
             put(&port.firm);
-            let newest = engine.user_refs.newest(number as usize).unwrap_or(u64::MAX);
-            put(&newest.to_le_bytes());
         }
+    }
+    for (lane, mark) in engine.marks.iter().enumerate().filter(|(_, mark)| **mark != 0) {
+        put(&(lane as u64).to_le_bytes());
+        put(&mark.to_le_bytes());
+        put(&engine.user_refs.newest(lane).unwrap_or(u64::MAX).to_le_bytes());
+    }
+    for Disconnect { due_ns, port } in &engine.disconnects {
+        put(&due_ns.to_le_bytes());
+        put(&port.to_le_bytes());
     }
     for instrument in engine.instruments() {
         put(&instrument.id.to_le_bytes());
@@ -72,6 +78,8 @@ pub fn state_hash(engine: &Engine) -> [u8; 32] {
         for value in [instrument.tick, instrument.lot, instrument.qty_min, instrument.qty_max] {
             put(&value.to_le_bytes());
         }
+        put(&instrument.collar_bp.to_le_bytes());
+        put(&engine.reference_px(instrument.id).to_le_bytes());
         for side in [Side::Bid, Side::Ask] {
             put(&[b'b' + side as u8]);
             for order in engine.resting(instrument.id, side) {
@@ -81,8 +89,11 @@ pub fn state_hash(engine: &Engine) -> [u8; 32] {
                 for value in [order.px, order.open, order.executed, order.user_ref_num] {
                     put(&value.to_le_bytes());
                 }
+                put(&order.decremented.to_le_bytes());
                 put(&order.port.to_le_bytes());
-                put(&[order.action as u8, order.capacity as u8]);
+                put(&order.group.to_le_bytes());
+                put(&[order.action as u8, order.capacity as u8, order.channel]);
+                put(&[order.time_in_force as u8, order.display as u8]);
             }
         }
     }

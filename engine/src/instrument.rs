@@ -5,7 +5,7 @@ use core::fmt;
 use crate::{
     limits::{INSTRUMENTS_MAX, QTY_MAX},
     reject::Reject,
-    types::Price,
+    types::{Price, Side},
 };
 
 /// Highest number of decimals a price or a quantity may have.
@@ -30,6 +30,23 @@ pub struct Instrument {
     pub qty_min: u32,
     /// Largest quantity of an order, in quantity units.
     pub qty_max: u32,
+    /// How far from the reference price a market order may trade, in hundredths of a percent of it,
+    /// at most [`COLLAR_BP_MAX`]; 0: there are no market orders.
+    pub collar_bp: u32,
+    /// Reference price of the first day, in price units; 0: none before the first trade.
+    pub reference_px: u32,
+}
+
+/// Highest collar: the whole reference price.
+pub const COLLAR_BP_MAX: u32 = 10_000;
+
+/// The price an order asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Not worse than this.
+    Limit(Price),
+    /// Whatever the collar allows.
+    Market,
 }
 
 /// Why an instrument cannot be listed.
@@ -54,6 +71,10 @@ pub enum InstrumentError {
         /// The lot both must be multiples of.
         lot: u32,
     },
+    /// The collar is above [`COLLAR_BP_MAX`].
+    Collar(u32),
+    /// The reference price is above the highest price.
+    Reference(u32),
 }
 
 impl fmt::Display for InstrumentError {
@@ -76,6 +97,14 @@ impl fmt::Display for InstrumentError {
                 f,
                 "quantities must satisfy 1 <= min <= max <= {QTY_MAX} and be multiples of the \
                  lot {lot}, found min {qty_min}, max {qty_max}"
+            ),
+            Self::Collar(found) => {
+                write!(f, "collar must be at most {COLLAR_BP_MAX} basis points, found {found}")
+            }
+            Self::Reference(found) => write!(
+                f,
+                "reference price must be at most {} price units, found {found}",
+                Price::RAW_MAX
             ),
         }
     }
@@ -112,6 +141,12 @@ impl Instrument {
         if qty_min == 0 || qty_max < qty_min || !multiples {
             return Err(InstrumentError::Quantities { qty_min, qty_max, lot });
         }
+        if COLLAR_BP_MAX < self.collar_bp {
+            return Err(InstrumentError::Collar(self.collar_bp));
+        }
+        if Price::RAW_MAX < self.reference_px {
+            return Err(InstrumentError::Reference(self.reference_px));
+        }
         Ok(())
     }
 
@@ -121,17 +156,41 @@ impl Instrument {
     ///
     /// The code to answer with.
     #[inline]
-    pub fn check_order(&self, qty: u32, px: u32) -> Result<Price, Reject> {
+    pub fn check_order(&self, qty: u32, px: u32) -> Result<Asked, Reject> {
         if qty < self.qty_min || self.qty_max < qty || !qty.is_multiple_of(self.lot) {
             return Err(Reject::Quantity);
         }
         if px == MARKET_PX || px == CROSS_MARKET_PX {
-            return Err(Reject::MarketOrder);
+            return Ok(Asked::Market);
         }
         match Price::from_raw(px) {
-            Some(price) if px.is_multiple_of(self.tick) => Ok(price),
+            Some(price) if px.is_multiple_of(self.tick) => Ok(Asked::Limit(price)),
             _ => Err(Reject::Price),
         }
+    }
+
+    /// The worst price at which a market order of `side` may trade while `reference_px` holds:
+    /// the edge of the collar, rounded inward to the tick.
+    ///
+    /// `None` without a collar, without a reference price, or when no tick lies inside.
+    #[must_use]
+    pub fn collar(&self, side: Side, reference_px: u32) -> Option<Price> {
+        if self.collar_bp == 0 || reference_px == 0 {
+            return None;
+        }
+        let width = u64::from(reference_px) * u64::from(self.collar_bp) / u64::from(COLLAR_BP_MAX);
+        let tick = u64::from(self.tick);
+        let edge = match side {
+            Side::Bid => {
+                let edge = (u64::from(reference_px) + width).min(u64::from(Price::RAW_MAX));
+                edge / tick * tick
+            }
+            Side::Ask => {
+                let edge = (u64::from(reference_px) - width).max(1);
+                edge.next_multiple_of(tick)
+            }
+        };
+        Price::from_raw(u32::try_from(edge).ok()?)
     }
 }
 
@@ -153,6 +212,8 @@ mod tests {
         lot: 10,
         qty_min: 10,
         qty_max: 1_000,
+        collar_bp: 500,
+        reference_px: 0,
     };
 
     #[test]
@@ -172,12 +233,27 @@ mod tests {
             (10, 150, Err(Reject::Price)),
             (10, 1_999_999_901, Err(Reject::Price)),
             (10, u32::MAX, Err(Reject::Price)),
-            (10, 2_000_000_000, Err(Reject::MarketOrder)),
-            (10, 0x7FFF_FFFF, Err(Reject::MarketOrder)),
         ] {
-            let found = SHARE.check_order(qty, px).map(Price::raw);
-            assert_eq!(found, expected, "qty {qty} px {px}");
+            let expected = expected.map(|raw| Asked::Limit(Price::from_raw(raw).unwrap()));
+            assert_eq!(SHARE.check_order(qty, px), expected, "qty {qty} px {px}");
         }
+        for px in [2_000_000_000, 0x7FFF_FFFF] {
+            assert_eq!(SHARE.check_order(10, px), Ok(Asked::Market));
+        }
+    }
+
+    #[test]
+    fn a_collar_is_rounded_inward_and_ends_with_the_prices() {
+        // 5 % of 10,050 is 502: the edges are 10,552 and 9,548.
+        assert_eq!(SHARE.collar(Side::Bid, 10_050).map(Price::raw), Some(10_500));
+        assert_eq!(SHARE.collar(Side::Ask, 10_050).map(Price::raw), Some(9_600));
+        let highest = Price::RAW_MAX;
+        assert_eq!(SHARE.collar(Side::Bid, highest).map(Price::raw), Some(highest));
+        let all = Instrument { collar_bp: COLLAR_BP_MAX, ..SHARE };
+        assert_eq!(all.collar(Side::Ask, 10_050).map(Price::raw), Some(100));
+        assert_eq!(SHARE.collar(Side::Bid, 0), None);
+        assert_eq!(SHARE.collar(Side::Bid, 90), None, "no tick lies below 94");
+        assert_eq!(Instrument { collar_bp: 0, ..SHARE }.collar(Side::Ask, 10_050), None);
     }
 
     #[test]
@@ -197,6 +273,11 @@ mod tests {
             (
                 Instrument { qty_min: 2_000, ..SHARE },
                 InstrumentError::Quantities { qty_min: 2_000, qty_max: 1_000, lot: 10 },
+            ),
+            (Instrument { collar_bp: 10_001, ..SHARE }, InstrumentError::Collar(10_001)),
+            (
+                Instrument { reference_px: 1_999_999_901, ..SHARE },
+                InstrumentError::Reference(1_999_999_901),
             ),
         ];
         for (instrument, expected) in cases {

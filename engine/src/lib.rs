@@ -9,8 +9,10 @@
 
 mod arena;
 mod book;
+mod change;
 pub mod command;
 mod day;
+mod due;
 pub mod engine;
 pub mod event;
 pub mod hash;
@@ -21,6 +23,7 @@ mod mass;
 mod matching;
 #[cfg(feature = "naive")]
 pub mod naive;
+mod prevention;
 pub mod reject;
 mod timers;
 pub mod types;
@@ -28,6 +31,6 @@ mod user_refs;
 
 /// Counts changes of what the same commands lead to; every journal names the one it was written
 /// under.
-pub const BEHAVIOUR_VERSION: u32 = 1;
+pub const BEHAVIOUR_VERSION: u32 = 2;
 
 pub use engine::{Engine, Progress};

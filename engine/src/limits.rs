@@ -19,7 +19,7 @@ pub const SHARD_BITS: u32 = 6;
 pub const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
 /// Epochs a reference can tell apart. A day cannot see a thousand unprovable losses.
 pub const EPOCHS_MAX: u32 = 1 << EPOCH_BITS;
-/// Resting orders any configuration may ask for.
+/// Resting orders any configuration may ask for, displayed and hidden ones together.
 pub const ORDERS_MAX: u32 = 1 << SLOT_BITS;
 /// Price levels any configuration may ask for.
 pub const LEVELS_MAX: u32 = 1 << SLOT_BITS;
@@ -27,6 +27,9 @@ pub const LEVELS_MAX: u32 = 1 << SLOT_BITS;
 pub const INSTRUMENTS_MAX: u16 = u16::MAX;
 /// Ports: a port is a u16 in every record, and 0 means "none".
 pub const PORTS_MAX: u16 = 4_096;
+
+/// Series of numbers a port has: a `UserRefIdx` is a u8 on the wire.
+pub const CHANNELS: usize = 1 << 8;
 
 /// Largest quantity of one order, in quantity units.
 pub const QTY_MAX: u32 = u32::MAX;
@@ -55,8 +58,11 @@ const _: () = assert!((Price::RAW_MAX as u128) * (QTY_MAX as u128) <= u64::MAX a
 /// How much one engine holds. All of it is allocated at start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Live orders, `1..=ORDERS_MAX`. 72 bytes each.
+    /// Live orders that are not hidden, `1..=ORDERS_MAX`. 64 bytes each.
     pub orders: u32,
+    /// Live hidden orders, with `orders` at most [`ORDERS_MAX`]. 64 bytes each. They have slots of
+    /// their own, so that references of displayed orders tell nothing about them.
+    pub hidden_orders: u32,
     /// Price levels with at least one order, over all instruments, `1..=LEVELS_MAX`. 32 bytes each.
     pub levels: u32,
     /// Nodes of the price ladders. 264 bytes each; a node covers 64 neighbouring ticks.
@@ -77,6 +83,7 @@ impl Default for Capacity {
     fn default() -> Self {
         Self {
             orders: 1 << 18,
+            hidden_orders: 1 << 15,
             levels: 1 << 16,
             nodes: 1 << 15,
             instruments: 1_024,

@@ -17,23 +17,17 @@ impl Engine {
     pub(crate) fn mass_cancel(&mut self, request: &MassCancel, sink: &mut impl Sink) {
         let MassCancel { source, user_ref_num, firm, symbol, scope } = *request;
         let Some(scope) = self.admit(source, user_ref_num, firm, scope, sink) else { return };
-        self.respond(source.port, user_ref_num, (firm, symbol), b'X', sink);
+        self.respond(source, user_ref_num, (firm, symbol), b'X', sink);
+        self.gather(|engine, port| engine.is_meant(source.port, firm, port));
         let mut slots = core::mem::take(&mut self.scratch);
-        slots.clear();
-        for other in 1..=self.capacity.ports {
-            if self.is_meant(source.port, firm, other) {
-                slots.extend(self.user_refs.live(other));
-            }
-        }
         slots.retain(|&slot| {
             let unit = self.store.arena.unit(slot);
             let id = self.books[usize::from(unit.book)].instrument.id;
             scope.instrument.is_none_or(|instrument| instrument == id)
                 && scope.action.is_none_or(|action| action == unit.action())
         });
-        slots.sort_unstable_by_key(|&slot| self.store.arena.entered_seq(slot));
         self.scratch = slots;
-        self.work = Work::CancelAll { next: 0 };
+        self.work = Work::CancelAll { next: 0, reason: CancelReason::User, is_due: false };
     }
 
     pub(crate) fn switch_entry(&mut self, request: &EntrySwitch, sink: &mut impl Sink) {
@@ -47,16 +41,52 @@ impl Engine {
             }
         }
         let answer = if is_enabled { b'K' } else { b'G' };
-        self.respond(source.port, user_ref_num, (firm, [b' '; 8]), answer, sink);
+        self.respond(source, user_ref_num, (firm, [b' '; 8]), answer, sink);
     }
 
-    /// Ends the orders noted in `scratch`, from `next` on.
-    pub(crate) fn cancel_all(&mut self, next: usize, room: usize, sink: &mut impl Sink) -> Work {
+    /// Notes in `scratch` the live orders of the ports that are meant, in entry order.
+    ///
+    /// Orders of earlier days are in no table of numbers: where a meant port has some, all slots
+    /// are looked through.
+    pub(crate) fn gather(&mut self, is_meant: impl Fn(&Self, u16) -> bool) {
+        let mut slots = core::mem::take(&mut self.scratch);
+        slots.clear();
+        let mut carried = 0;
+        for port in 1..=self.capacity.ports {
+            if is_meant(self, port) {
+                slots.extend(self.user_refs.live(port));
+                carried += self.ports[usize::from(port)].live_orders;
+            }
+        }
+        if slots.len() < carried as usize {
+            self.store.arena.live_orders(&mut slots, |unit| is_meant(self, unit.port()));
+        } else {
+            slots.sort_unstable_by_key(|&slot| self.store.arena.entered_seq(slot));
+        }
+        self.scratch = slots;
+    }
+
+    /// Ends the orders noted in `scratch`, from `next` on. `is_due` says that something else may
+    /// be due as well.
+    pub(crate) fn cancel_all(
+        &mut self,
+        next: usize,
+        reason: CancelReason,
+        is_due: bool,
+        room: usize,
+        sink: &mut impl Sink,
+    ) -> Work {
         let end = self.scratch.len().min(next + room);
         for at in next..end {
-            self.cancel_resting(self.scratch[at], CancelReason::User, sink);
+            self.cancel_resting(self.scratch[at], reason, sink);
         }
-        if end < self.scratch.len() { Work::CancelAll { next: end } } else { Work::Idle }
+        if end < self.scratch.len() {
+            Work::CancelAll { next: end, reason, is_due }
+        } else if is_due {
+            Work::Expire
+        } else {
+            Work::Idle
+        }
     }
 
     /// Takes a request's number, and gives what it asks for unless that is refused.
@@ -71,41 +101,41 @@ impl Engine {
         if !self.is_current(source) {
             return None;
         }
-        let Source { port, channel, .. } = source;
-        let number = self.number(port, user_ref_num);
-        if number == Number::Old && channel == 0 {
-            return None;
-        }
-        let reason = if number == Number::Wild || channel != 0 {
-            Reject::Other
-        } else {
-            self.consume(port, user_ref_num);
-            match asked {
-                Ok(_) if !is_blank(&firm) && firm != self.ports[usize::from(port)].firm => {
-                    Reject::Firm
+        let reason = match self.number(source, user_ref_num) {
+            Number::Old => return None,
+            Number::Wild => Reject::Other,
+            Number::Fresh => {
+                self.consume(source, user_ref_num);
+                match asked {
+                    Ok(_) if !is_blank(&firm) && firm != self.firm(source.port) => Reject::Firm,
+                    Ok(asked) => return Some(asked),
+                    Err(reason) => reason,
                 }
-                Ok(asked) => return Some(asked),
-                Err(reason) => reason,
             }
         };
-        self.reject(port, user_ref_num, reason as u16, [b' '; 14], sink);
+        self.reject(source, user_ref_num, reason, [b' '; 14], sink);
         None
+    }
+
+    fn firm(&self, port: u16) -> [u8; 4] {
+        self.ports[usize::from(port)].firm
     }
 
     /// Whether a request from `port` naming `firm` is about the port `other`.
     fn is_meant(&self, port: u16, firm: [u8; 4], other: u16) -> bool {
-        other == port || (!is_blank(&firm) && self.ports[usize::from(other)].firm == firm)
+        other == port || (!is_blank(&firm) && self.firm(other) == firm)
     }
 
     fn respond(
         &self,
-        port: u16,
+        source: Source,
         user_ref_num: u32,
         (firm, symbol): ([u8; 4], [u8; 8]),
         answer: u8,
         sink: &mut impl Sink,
     ) {
-        let head = Head::new(port, user_ref_num, Action::Buy, self.now_ns);
-        sink.push(Event::response(Response { head, symbol, firm, answer, pad: [0; 35] }));
+        let head = Head::new(source.port, user_ref_num, Action::Buy, self.now_ns);
+        let (channel, pad) = (source.channel, [0; 34]);
+        sink.push(Event::response(Response { head, symbol, firm, answer, channel, pad }));
     }
 }

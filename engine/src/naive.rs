@@ -4,50 +4,64 @@
 //! no step limit, nothing shared with the engine but the types. It gives references by the same
 //! rule (last freed slot first, then a fresh one), so whole event lists can be compared.
 
+mod day;
+mod mass;
+mod orders;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
-    command::{Command, DayRoll, Enter, EntrySwitch, MassCancel, Replace, Source, Terms},
+    command::{Command, DayRoll, SessionUp, Source},
     engine::Resting,
-    event::{
-        Canceled, Day, Directory, Entered, Event, Fill, Head, Marks, Modified, Notice, Rejected,
-        Response, Rested, Sink, System, Trading,
-    },
+    event::{Canceled, Event, Head, Notice, Rejected, Rested, Sink, System},
     instrument::Instrument,
     limits::USER_REF_JUMP_MAX,
-    matching::{check_min_qty, echo},
-    reject::Reject,
-    types::{Action, OrderRef, Origin, Price, Side, TimeInForce, crosses},
+    types::{Action, Display, OrderRef, Origin, Side},
 };
 
 #[derive(Clone, Copy, Debug)]
 struct Order {
     slot: u32,
     resting: Resting,
-    time_in_force: TimeInForce,
     instrument: u32,
 }
+
+/// Where an order stands in its side of the book: by price, best first, then displayed before
+/// hidden.
+type Place = (u32, bool);
 
 #[derive(Clone, Debug)]
 struct Book {
     instrument: Instrument,
-    bids: BTreeMap<u32, VecDeque<Order>>,
-    asks: BTreeMap<u32, VecDeque<Order>>,
+    bids: BTreeMap<Place, VecDeque<Order>>,
+    asks: BTreeMap<Place, VecDeque<Order>>,
+    last_px: u32,
+    reference_px: u32,
+}
+
+fn place_of(resting: &Resting) -> Place {
+    let rank = match resting.action.side() {
+        Side::Bid => u32::MAX - resting.px,
+        Side::Ask => resting.px,
+    };
+    (rank, resting.display == Display::Hidden)
 }
 
 impl Book {
-    fn side(&mut self, side: Side) -> &mut BTreeMap<u32, VecDeque<Order>> {
+    const fn side(&mut self, side: Side) -> &mut BTreeMap<Place, VecDeque<Order>> {
         match side {
             Side::Bid => &mut self.bids,
             Side::Ask => &mut self.asks,
         }
     }
 
-    fn best_px(&self, side: Side) -> Option<u32> {
-        match side {
-            Side::Bid => self.bids.last_key_value().map(|(&px, _)| px),
-            Side::Ask => self.asks.first_key_value().map(|(&px, _)| px),
-        }
+    /// The order of `side` that trades first.
+    fn first(&mut self, side: Side) -> Option<&mut Order> {
+        self.side(side).values_mut().next()?.front_mut()
+    }
+
+    const fn reference(&self) -> u32 {
+        if self.last_px == 0 { self.reference_px } else { self.last_px }
     }
 }
 
@@ -56,45 +70,59 @@ struct Port {
     generation: u16,
     is_up: bool,
     has_begun: bool,
-    mark: u32,
     firm: [u8; 4],
+    grace_ms: Option<u32>,
 }
 
-/// What an accepted order comes to first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Trades,
-    Rests,
-    Dies,
-    /// It is post-only, would trade, and is cancelled.
-    Yields,
-}
+/// Port, channel and number of an order; of one of an earlier day its slot stands for the number.
+type Key = (u16, u8, u32);
 
 /// A matching engine without any cleverness.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Naive {
     books: Vec<Book>,
     ports: BTreeMap<u16, Port>,
+    /// Highest number used, by port and channel.
+    marks: BTreeMap<(u16, u8), u32>,
     /// Ports that let no new orders in.
     disabled: BTreeSet<u16>,
-    /// Port and number to instrument, side and price of the live order.
-    live: BTreeMap<(u16, u32), (u32, Side, u32)>,
-    /// Freed slots, the last one on top.
-    free: Vec<u32>,
-    generations: Vec<u32>,
+    /// When the orders of a port are to be cancelled, and which.
+    graces: BTreeSet<(u64, u16)>,
+    /// First slot of the orders that are hidden.
+    hidden_start: u32,
+    /// Freed slots, the last one on top: of displayed orders, then of hidden ones.
+    free: [Vec<u32>; 2],
+    /// Slots ever used: of displayed orders, then of hidden ones.
+    used: [u32; 2],
+    generations: BTreeMap<u32, u32>,
+    origin: Origin,
     match_count: u64,
     day: Option<DayRoll>,
     now_ns: u64,
     seq: u64,
 }
 
-const ORIGIN: Origin = Origin::new(0, 0);
-
 impl Naive {
-    /// An engine without instruments.
+    /// An engine without instruments, which gives references like one with room for
+    /// `displayed_max` orders that are not hidden.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new(displayed_max: u32) -> Self {
+        Self {
+            books: Vec::new(),
+            ports: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            disabled: BTreeSet::new(),
+            graces: BTreeSet::new(),
+            hidden_start: displayed_max,
+            free: [Vec::new(), Vec::new()],
+            used: [0; 2],
+            generations: BTreeMap::new(),
+            origin: Origin::new(0, 0),
+            match_count: 0,
+            day: None,
+            now_ns: 0,
+            seq: 0,
+        }
     }
 
     /// Applies one command, whole.
@@ -104,67 +132,71 @@ impl Naive {
         match command {
             Command::Enter(enter) => self.enter(enter, sink),
             Command::Replace(replace) => self.replace(replace, sink),
-            Command::Cancel(cancel) => {
-                self.reduce(cancel.source, cancel.user_ref_num, cancel.qty, sink);
-            }
-            Command::Modify(modify) => {
-                if self.is_current(modify.source) && modify.source.channel == 0 {
-                    let key = (modify.source.port, modify.user_ref_num);
-                    self.modify(key, modify.action, modify.qty, sink);
-                }
-            }
+            Command::Cancel(cancel) => self.cancel(cancel, sink),
+            Command::Modify(modify) => self.modify(modify, sink),
             Command::MassCancel(request) => self.mass_cancel(request, sink),
             Command::EntrySwitch(request) => self.switch_entry(request, sink),
             Command::AccountQuery(source) => {
                 if self.is_current(*source) {
-                    let mark = self.ports[&source.port].mark;
-                    let next = if source.channel == 0 { mark.saturating_add(1) } else { 1 };
+                    let next = self.mark(*source).saturating_add(1);
                     let head = self.head(source.port, next, Action::Buy);
-                    sink.push(Event::account(Notice { head, pad: [0; 48] }));
+                    let (channel, pad) = (source.channel, [0; 39]);
+                    sink.push(Event::account(Notice { head, order_ref: 0, channel, pad }));
                 }
             }
             Command::Refuse(refuse) => {
-                if self.is_current(refuse.source) {
-                    let (port, number) = (refuse.source.port, refuse.user_ref_num);
-                    let mark = self.ports[&port].mark;
-                    if number <= mark {
-                        return;
+                let (source, number) = (refuse.source, refuse.user_ref_num);
+                if self.is_current(source) && self.mark(source) < number {
+                    if !self.is_wild(source, number) {
+                        self.consume(source, number);
                     }
-                    if number - mark <= USER_REF_JUMP_MAX {
-                        self.consume(port, number);
-                    }
-                    self.reject(port, number, refuse.reason, refuse.client_order_id, sink);
+                    self.reject(source, number, refuse.reason, refuse.client_order_id, sink);
                 }
             }
-            Command::Tick => self.expire(sink),
-            Command::SessionUp(up) => {
-                if self.day.is_none_or(|day| day.session != up.session) {
-                    return;
-                }
-                let port = self.ports.entry(up.source.port).or_default();
-                port.generation = up.source.generation;
-                port.is_up = true;
-                port.firm = up.firm;
-                if !port.has_begun {
-                    port.has_begun = true;
-                    self.system(up.source.port, b'S', sink);
-                }
-            }
+            Command::Tick => self.tick(sink),
+            Command::SessionUp(up) => self.session_up(*up, sink),
             Command::SessionDown(source) => {
-                if self.is_current(*source)
-                    && let Some(port) = self.ports.get_mut(&source.port)
-                {
-                    port.is_up = false;
+                if self.is_current(*source) {
+                    self.lose(source.port);
                 }
             }
             Command::Define(instrument) => {
-                let (bids, asks) = (BTreeMap::new(), BTreeMap::new());
-                self.books.push(Book { instrument: *instrument, bids, asks });
+                self.books.push(Book {
+                    instrument: *instrument,
+                    bids: BTreeMap::new(),
+                    asks: BTreeMap::new(),
+                    last_px: 0,
+                    reference_px: instrument.reference_px,
+                });
                 if self.day.is_some() {
                     self.list(self.books.len() - 1, sink);
                 }
             }
             Command::DayRoll(roll) => self.roll(*roll, sink),
+            Command::Epoch(epoch) => self.begin_epoch(*epoch, sink),
+        }
+    }
+
+    fn session_up(&mut self, up: SessionUp, sink: &mut impl Sink) {
+        if self.day.is_none_or(|day| day.session != up.session) {
+            return;
+        }
+        let port = self.ports.entry(up.source.port).or_default();
+        let had_begun = port.has_begun;
+        let (generation, firm, grace_ms) = (up.source.generation, up.firm, up.grace_ms);
+        *port = Port { generation, is_up: true, has_begun: true, firm, grace_ms };
+        self.graces.retain(|(_, port)| *port != up.source.port);
+        if !had_begun {
+            self.system(up.source.port, b'S', sink);
+        }
+    }
+
+    /// The connection of a port is gone.
+    fn lose(&mut self, number: u16) {
+        let Some(port) = self.ports.get_mut(&number) else { return };
+        port.is_up = false;
+        if let Some(grace_ms) = port.grace_ms {
+            self.graces.insert((self.now_ns + u64::from(grace_ms) * 1_000_000, number));
         }
     }
 
@@ -172,27 +204,44 @@ impl Naive {
         Head::new(port, user_ref_num, action, self.now_ns)
     }
 
-    fn due_ns(&self, terms: Terms) -> u64 {
-        match terms.time_in_force {
-            TimeInForce::UntilTime => self.now_ns + u64::from(terms.expire_s) * 1_000_000_000,
-            TimeInForce::Day | TimeInForce::ImmediateOrCancel => 0,
-        }
+    fn head_of(&self, resting: &Resting) -> Head {
+        let Resting { port, user_ref_num, action, display, .. } = *resting;
+        self.head(port, user_ref_num, action).hidden(display == Display::Hidden)
     }
 
-    /// All resting orders, in the order of their instruments, sides and prices.
+    /// All resting orders, by entry.
     fn orders(&self) -> Vec<Order> {
         let books = self.books.iter();
         let sides = books.flat_map(|book| book.bids.values().chain(book.asks.values()));
-        sides.flatten().copied().collect()
+        let mut orders: Vec<Order> = sides.flatten().copied().collect();
+        orders.sort_by_key(|order| order.resting.entered_seq);
+        orders
     }
 
-    fn expire(&mut self, sink: &mut impl Sink) {
-        let now_ns = self.now_ns;
-        let mut due = self.orders();
-        due.retain(|order| 0 < order.resting.due_ns && order.resting.due_ns <= now_ns);
-        due.sort_by_key(|order| (order.resting.due_ns, order.resting.entered_seq));
-        for Order { resting, .. } in due {
-            self.tell_canceled((resting.port, resting.user_ref_num), resting.open, b'T', sink);
+    /// What is due happens: expiries by time and entry, and the ends of graces, which come last
+    /// where the time is the same.
+    fn tick(&mut self, sink: &mut impl Sink) {
+        loop {
+            let timed = self.orders().into_iter().filter(|it| 0 < it.resting.due_ns);
+            let order = timed.min_by_key(|it| (it.resting.due_ns, it.resting.entered_seq));
+            let order = order.filter(|order| order.resting.due_ns <= self.now_ns);
+            let grace = self.graces.first().copied().filter(|(due_ns, _)| *due_ns <= self.now_ns);
+            match (order, grace) {
+                (Some(order), grace)
+                    if grace.is_none_or(|(due_ns, _)| order.resting.due_ns <= due_ns) =>
+                {
+                    self.take(key_of(&order), order.resting.open, b'T', sink);
+                }
+                (_, Some((due_ns, port))) => {
+                    self.graces.remove(&(due_ns, port));
+                    for order in self.orders() {
+                        if order.resting.port == port {
+                            self.take(key_of(&order), order.resting.open, b'Z', sink);
+                        }
+                    }
+                }
+                (_, None) => return,
+            }
         }
     }
 
@@ -201,14 +250,30 @@ impl Naive {
         port.is_up && port.generation == source.generation
     }
 
-    fn consume(&mut self, port: u16, number: u32) {
-        self.ports.entry(port).or_default().mark = number;
+    fn mark(&self, source: Source) -> u32 {
+        self.marks.get(&(source.port, source.channel)).copied().unwrap_or(0)
     }
 
-    fn reject(&self, port: u16, number: u32, reason: u16, text: [u8; 14], sink: &mut impl Sink) {
-        let head = self.head(port, number, Action::Buy);
-        let (client_order_id, pad) = (text, [0; 32]);
-        sink.push(Event::rejected(Rejected { head, reason, client_order_id, pad }));
+    /// Whether a number that was not used is too high to be meant.
+    fn is_wild(&self, source: Source, number: u32) -> bool {
+        USER_REF_JUMP_MAX < number - self.mark(source)
+    }
+
+    fn consume(&mut self, source: Source, number: u32) {
+        self.marks.insert((source.port, source.channel), number);
+    }
+
+    fn reject(
+        &self,
+        source: Source,
+        number: u32,
+        reason: impl Into<u16>,
+        client_order_id: [u8; 14],
+        sink: &mut impl Sink,
+    ) {
+        let head = self.head(source.port, number, Action::Buy);
+        let (reason, channel, pad) = (reason.into(), source.channel, [0; 31]);
+        sink.push(Event::rejected(Rejected { head, reason, client_order_id, channel, pad }));
     }
 
     fn system(&self, port: u16, code: u8, sink: &mut impl Sink) {
@@ -220,481 +285,114 @@ impl Naive {
         self.books.iter_mut().find(|book| book.instrument.id == instrument)
     }
 
-    fn take_ref(&mut self) -> (u32, u64) {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.generations.push(0);
-            u32::try_from(self.generations.len() - 1).unwrap_or(u32::MAX)
-        });
-        (slot, OrderRef::new(ORIGIN, self.generations[slot as usize], slot).raw())
+    fn order_ref(&self, slot: u32) -> u64 {
+        let generation = self.generations.get(&slot).copied().unwrap_or(0);
+        OrderRef::new(self.origin, generation, slot).raw()
     }
 
-    fn free_ref(&mut self, slot: u32) {
-        self.generations[slot as usize] += 1;
-        self.free.push(slot);
+    fn take_slot(&mut self, display: Display) -> u32 {
+        let kind = usize::from(display == Display::Hidden);
+        self.free[kind].pop().unwrap_or_else(|| {
+            let slot = self.used[kind] + if kind == 1 { self.hidden_start } else { 0 };
+            self.used[kind] += 1;
+            slot
+        })
     }
 
-    fn enter(&mut self, enter: &Enter<'_>, sink: &mut impl Sink) {
-        let (port, number) = (enter.source.port, enter.user_ref_num);
-        if !self.is_current(enter.source) {
-            return;
-        }
-        let text = enter.client_order_id;
-        if enter.source.channel != 0 {
-            return self.reject(port, number, Reject::Other as u16, text, sink);
-        }
-        if number <= self.ports[&port].mark {
-            return;
-        }
-        if USER_REF_JUMP_MAX < number - self.ports[&port].mark {
-            return self.reject(port, number, Reject::Other as u16, text, sink);
-        }
-        self.consume(port, number);
-        let (terms, price) = match self.check(enter) {
-            Ok(checked) => checked,
-            Err(reject) => return self.reject(port, number, reject as u16, text, sink),
-        };
-        let (slot, order_ref) = self.take_ref();
-        let order = Order {
-            slot,
-            resting: Resting {
-                order_ref,
-                px: price.raw(),
-                open: enter.qty,
-                executed: 0,
-                user_ref_num: number,
-                port,
-                action: terms.action,
-                capacity: terms.capacity,
-                due_ns: self.due_ns(terms),
-                entered_seq: self.seq,
-            },
-            time_in_force: terms.time_in_force,
-            instrument: enter.instrument,
-        };
-        let fate = self.fate(&order, terms);
-        let entered = self.entered(&order, fate, text, !enter.echo.is_empty());
-        sink.push(Event::accepted(entered));
-        echo(port, number, self.now_ns, enter.echo, sink);
-        self.work(order, fate, sink);
+    fn free_slot(&mut self, slot: u32) {
+        *self.generations.entry(slot).or_default() += 1;
+        self.free[usize::from(self.hidden_start <= slot)].push(slot);
     }
 
-    fn check(&mut self, enter: &Enter<'_>) -> Result<(Terms, Price), Reject> {
-        if self.disabled.contains(&enter.source.port) {
-            return Err(Reject::Firm);
-        }
-        let instrument = self.book(enter.instrument).ok_or(Reject::Symbol)?.instrument;
-        let terms = enter.terms?;
-        let price = instrument.check_order(enter.qty, enter.px)?;
-        check_min_qty(enter.qty, terms)?;
-        match terms.firm {
-            Some(firm) if firm != self.ports[&enter.source.port].firm => Err(Reject::Firm),
-            _ => Ok((terms, price)),
-        }
+    fn find(&mut self, key: Key) -> Option<&mut Order> {
+        let books = self.books.iter_mut();
+        let mut queues =
+            books.flat_map(|book| book.bids.values_mut().chain(book.asks.values_mut()));
+        queues.find_map(|queue| queue.iter_mut().find(|order| key_of(order) == key))
     }
 
-    fn is_crossed(&mut self, order: &Order) -> bool {
-        let (side, px) = (order.resting.action.side(), order.resting.px);
-        let best = self.book(order.instrument).and_then(|book| book.best_px(side.opposite()));
-        best.is_some_and(|best| crosses(side, px, best))
-    }
-
-    /// What will become of an order, before anything does.
-    fn fate(&mut self, order: &Order, terms: Terms) -> Fate {
-        let open = order.resting.open;
-        let may_rest = order.time_in_force != TimeInForce::ImmediateOrCancel;
-        if open == 0 {
-            Fate::Dies
-        } else if self.is_crossed(order) {
-            let available = self.available(order).min(u64::from(open));
-            match (terms.post_only, available < u64::from(terms.min_qty)) {
-                (true, _) => Fate::Yields,
-                (false, true) => Fate::Dies,
-                (false, false) => Fate::Trades,
-            }
-        } else if may_rest {
-            Fate::Rests
-        } else {
-            Fate::Dies
-        }
-    }
-
-    /// Quantity that stands on the other side within an order's limit.
-    fn available(&mut self, order: &Order) -> u64 {
-        let (side, limit) = (order.resting.action.side(), order.resting.px);
-        let Some(book) = self.book(order.instrument) else { return 0 };
-        let makers = book.side(side.opposite()).values().flatten();
-        let makers = makers.filter(|maker| crosses(side, limit, maker.resting.px));
-        makers.map(|maker| u64::from(maker.resting.open)).sum()
-    }
-
-    /// The answer to a new order; what an acceptance says of a replace is filled in by the caller.
-    fn entered(&self, order: &Order, fate: Fate, text: [u8; 14], echo: bool) -> Entered {
-        let Resting { port, user_ref_num, action, px, open, order_ref, .. } = order.resting;
-        let marks = Marks::new(order.time_in_force, order.resting.capacity).with_echo(echo);
-        let marks = match fate {
-            Fate::Trades | Fate::Yields => marks,
-            Fate::Rests => marks.rests(),
-            Fate::Dies => marks.dead(),
-        };
-        Entered {
-            head: self.head(port, user_ref_num, action),
-            order_ref,
-            old_order_ref: 0,
-            instrument: order.instrument,
-            px,
-            qty: open,
-            orig_user_ref_num: 0,
-            client_order_id: text,
-            marks,
-        }
-    }
-
-    /// Trades the order as far as it goes, then rests or ends what is left.
-    fn work(&mut self, mut taker: Order, fate: Fate, sink: &mut impl Sink) {
-        while fate == Fate::Trades && 0 < taker.resting.open && self.is_crossed(&taker) {
-            self.trade(&mut taker, sink);
-        }
-        let Resting { port, user_ref_num, action, px, open, order_ref, .. } = taker.resting;
-        let head = self.head(port, user_ref_num, action);
-        let instrument = taker.instrument;
-        let reason = match (fate, taker.time_in_force) {
-            (Fate::Yields, _) => Some(b'G'),
-            (Fate::Trades, TimeInForce::ImmediateOrCancel) if 0 < open => Some(b'I'),
-            _ => None,
-        };
-        if let Some(reason) = reason {
-            sink.push(Event::canceled(Canceled {
-                head,
-                order_ref,
-                instrument,
-                qty: open,
-                open: 0,
-                reason,
-                booked: 0,
-                pad: [0; 26],
-            }));
-        }
-        if open == 0 || fate == Fate::Dies || reason.is_some() {
-            self.free_ref(taker.slot);
-            return;
-        }
-        if fate == Fate::Trades {
-            let (qty, pad) = (open, [0; 28]);
-            sink.push(Event::rested(Rested { head, order_ref, instrument, px, qty, pad }));
-        }
-        self.live.insert((port, user_ref_num), (instrument, action.side(), px));
-        if let Some(book) = self.book(instrument) {
-            book.side(action.side()).entry(px).or_default().push_back(taker);
-        }
-    }
-
-    fn trade(&mut self, taker: &mut Order, sink: &mut impl Sink) {
-        self.match_count += 1;
-        let maker_side = taker.resting.action.side().opposite();
-        let Some(book) = self.book(taker.instrument) else { return };
-        let Some(px) = book.best_px(maker_side) else { return };
-        let Some(maker) = book.side(maker_side).entry(px).or_default().front_mut() else { return };
-        let qty = maker.resting.open.min(taker.resting.open);
-        maker.resting.open -= qty;
-        maker.resting.executed += qty;
-        taker.resting.open -= qty;
-        taker.resting.executed += qty;
-        let maker = *maker;
-        sink.push(Event::fill(Fill {
-            head: self.head(maker.resting.port, maker.resting.user_ref_num, maker.resting.action),
-            maker_ref: maker.resting.order_ref,
-            match_number: ORIGIN.match_number(self.match_count),
-            instrument: taker.instrument,
-            px,
-            qty,
-            maker_open: maker.resting.open,
-            taker_ref: taker.resting.order_ref,
-            taker_user_ref_num: taker.resting.user_ref_num,
-            taker_port: taker.resting.port,
-            pad: [0; 2],
-        }));
-        if maker.resting.open == 0 {
-            self.remove((maker.resting.port, maker.resting.user_ref_num));
-        }
-    }
-
-    fn find(&mut self, key: (u16, u32)) -> Option<&mut Order> {
-        let &(instrument, side, px) = self.live.get(&key)?;
-        let queue = self.book(instrument)?.side(side).get_mut(&px)?;
-        queue.iter_mut().find(|order| (order.resting.port, order.resting.user_ref_num) == key)
+    fn find_by_ref(&self, port: u16, order_ref: u64) -> Option<Key> {
+        let orders = self.orders();
+        let named = orders.iter().find(|it| it.resting.order_ref == order_ref);
+        named.filter(|it| it.resting.port == port).map(key_of)
     }
 
     /// Takes a live order off the book and frees its slot.
-    fn remove(&mut self, key: (u16, u32)) {
+    fn remove(&mut self, key: Key) {
         if let Some(order) = self.unlink(key) {
-            self.free_ref(order.slot);
+            self.free_slot(order.slot);
         }
     }
 
-    fn unlink(&mut self, key: (u16, u32)) -> Option<Order> {
-        let (instrument, side, px) = self.live.remove(&key)?;
-        let levels = self.book(instrument)?.side(side);
-        let queue = levels.get_mut(&px)?;
-        let is_it = |order: &Order| (order.resting.port, order.resting.user_ref_num) == key;
-        let order = queue.remove(queue.iter().position(is_it)?);
+    fn unlink(&mut self, key: Key) -> Option<Order> {
+        let order = *self.find(key)?;
+        let (side, place) = (order.resting.action.side(), place_of(&order.resting));
+        let levels = self.book(order.instrument)?.side(side);
+        let queue = levels.get_mut(&place)?;
+        queue.remove(queue.iter().position(|other| key_of(other) == key)?);
         if queue.is_empty() {
-            levels.remove(&px);
+            levels.remove(&place);
         }
-        order
+        Some(order)
     }
 
-    fn reduce(&mut self, source: Source, number: u32, qty: Option<u32>, sink: &mut impl Sink) {
-        if !self.is_current(source) || source.channel != 0 {
-            return;
-        }
-        let Some(order) = self.find((source.port, number)) else { return };
-        let Some(qty) = qty else {
-            let action = order.resting.action;
-            return self.reject_cancel((source.port, number), action, sink);
-        };
-        let left = order.resting.open.min(qty.saturating_sub(order.resting.executed));
-        let taken = order.resting.open - left;
-        if 0 < taken {
-            self.tell_canceled((source.port, number), taken, b'U', sink);
-        }
-    }
-
-    fn reject_cancel(&self, key: (u16, u32), action: Action, sink: &mut impl Sink) {
-        let head = self.head(key.0, key.1, action);
-        sink.push(Event::cancel_rejected(Notice { head, pad: [0; 48] }));
-    }
-
-    fn tell_canceled(&mut self, key: (u16, u32), qty: u32, reason: u8, sink: &mut impl Sink) {
+    /// Takes `qty` from a resting order and says why; ends it when nothing is left.
+    fn take(&mut self, key: Key, qty: u32, reason: u8, sink: &mut impl Sink) {
         let Some(order) = self.find(key) else { return };
         order.resting.open -= qty;
         let order = *order;
-        sink.push(Event::canceled(Canceled {
-            head: self.head(key.0, key.1, order.resting.action),
-            order_ref: order.resting.order_ref,
-            instrument: order.instrument,
-            qty,
-            open: order.resting.open,
-            reason,
-            booked: 1,
-            pad: [0; 26],
-        }));
+        self.tell_canceled(&order, qty, reason, order.resting.display != Display::Hidden, sink);
         if order.resting.open == 0 {
             self.remove(key);
         }
     }
 
-    fn modify(&mut self, key: (u16, u32), to: Option<Action>, qty: u32, sink: &mut impl Sink) {
-        let Some(order) = self.find(key) else { return };
-        let old = order.resting.action;
-        let Some(action) =
-            to.filter(|&to| to == old || (old.side() == Side::Ask && to.side() == Side::Ask))
-        else {
-            return self.reject_cancel(key, old, sink);
-        };
-        let left = qty.saturating_sub(order.resting.executed);
-        if order.resting.open < left {
-            return;
-        }
-        let taken = order.resting.open - left;
-        order.resting.open = left;
-        order.resting.action = action;
-        let order = *order;
-        sink.push(Event::modified(Modified {
-            head: self.head(key.0, key.1, action),
+    fn tell_canceled(
+        &self,
+        order: &Order,
+        qty: u32,
+        reason: u8,
+        shown: bool,
+        sink: &mut impl Sink,
+    ) {
+        sink.push(Event::canceled(Canceled {
+            head: self.head_of(&order.resting),
             order_ref: order.resting.order_ref,
             instrument: order.instrument,
-            qty: taken,
-            open: left,
-            pad: [0; 28],
+            qty,
+            open: order.resting.open,
+            reason,
+            shown: u8::from(shown),
+            channel: order.resting.channel,
+            pad: [0; 25],
         }));
-        if left == 0 {
-            self.remove(key);
-        }
     }
 
-    fn replace(&mut self, replace: &Replace<'_>, sink: &mut impl Sink) {
-        let (port, number) = (replace.source.port, replace.user_ref_num);
-        let is_known = self.is_current(replace.source) && replace.source.channel == 0;
-        if !is_known || number <= self.ports[&port].mark {
-            return;
-        }
-        let key = (port, replace.orig_user_ref_num);
-        let Some(&mut old) = self.find(key) else { return };
-        let text = replace.client_order_id;
-        if USER_REF_JUMP_MAX < number - self.ports[&port].mark {
-            return self.reject(port, number, Reject::Other as u16, text, sink);
-        }
-        if self.disabled.contains(&port) {
-            self.consume(port, number);
-            return self.reject(port, number, Reject::Firm as u16, text, sink);
-        }
-        let Some(book) = self.book(old.instrument) else { return };
-        let checked = book.instrument.check_order(replace.qty, replace.px);
-        let terms = replace.terms.and_then(|terms| {
-            check_min_qty(replace.qty, terms)?;
-            Ok(terms)
-        });
-        let (Ok(price), Ok(terms)) = (checked, terms) else {
-            return self.tell_canceled(key, old.resting.open, b'Z', sink);
+    fn tell_rested(&self, order: &Order, sink: &mut impl Sink) {
+        let Resting { order_ref, px, open, display, port, .. } = order.resting;
+        let firm = match display {
+            Display::Hidden => return,
+            Display::Visible => *b"    ",
+            Display::Attributable => self.ports[&port].firm,
         };
-        self.consume(port, number);
-        self.unlink(key);
-        self.generations[old.slot as usize] += 1;
-        let generation = self.generations[old.slot as usize];
-        let mut order = old;
-        order.time_in_force = terms.time_in_force;
-        order.resting.due_ns = self.due_ns(terms);
-        order.resting.order_ref = OrderRef::new(ORIGIN, generation, old.slot).raw();
-        order.resting.px = price.raw();
-        order.resting.open = replace.qty.saturating_sub(old.resting.executed);
-        order.resting.user_ref_num = number;
-        order.resting.entered_seq = self.seq;
-        let fate = self.fate(&order, terms);
-        let mut entered = self.entered(&order, fate, text, !replace.echo.is_empty());
-        entered.old_order_ref = old.resting.order_ref;
-        entered.orig_user_ref_num = replace.orig_user_ref_num;
-        sink.push(Event::replaced(entered));
-        echo(port, number, self.now_ns, replace.echo, sink);
-        self.work(order, fate, sink);
-    }
-
-    /// Takes the number of a request about many orders; `false` when it is ignored or refused.
-    fn admit(
-        &mut self,
-        source: Source,
-        number: u32,
-        firm: [u8; 4],
-        fault: Option<Reject>,
-        sink: &mut impl Sink,
-    ) -> bool {
-        let port = self.ports.get(&source.port).copied().unwrap_or_default();
-        if !self.is_current(source) || (number <= port.mark && source.channel == 0) {
-            return false;
-        }
-        let is_wild = source.channel != 0 || USER_REF_JUMP_MAX < number - port.mark;
-        let is_foreign = firm != *b"    " && firm != port.firm;
-        if !is_wild {
-            self.consume(source.port, number);
-        }
-        let reason = match (is_wild, fault, is_foreign) {
-            (true, _, _) => Reject::Other,
-            (false, Some(fault), _) => fault,
-            (false, None, true) => Reject::Firm,
-            (false, None, false) => return true,
-        };
-        self.reject(source.port, number, reason as u16, [b' '; 14], sink);
-        false
-    }
-
-    fn is_meant(&self, source: Source, firm: [u8; 4], port: u16) -> bool {
-        port == source.port || (firm != *b"    " && self.ports[&port].firm == firm)
-    }
-
-    fn mass_cancel(&mut self, request: &MassCancel, sink: &mut impl Sink) {
-        let MassCancel { source, user_ref_num, firm, symbol, scope } = *request;
-        if !self.admit(source, user_ref_num, firm, scope.err(), sink) {
-            return;
-        }
-        let Ok(scope) = scope else { return };
-        let head = self.head(source.port, user_ref_num, Action::Buy);
-        let (answer, pad) = (b'X', [0; 35]);
-        sink.push(Event::response(Response { head, symbol, firm, answer, pad }));
-        let mut orders = self.orders();
-        orders.retain(|order| {
-            self.is_meant(source, firm, order.resting.port)
-                && scope.instrument.is_none_or(|id| id == order.instrument)
-                && scope.action.is_none_or(|action| action == order.resting.action)
-        });
-        orders.sort_by_key(|order| order.resting.entered_seq);
-        for Order { resting, .. } in orders {
-            self.tell_canceled((resting.port, resting.user_ref_num), resting.open, b'U', sink);
-        }
-    }
-
-    fn switch_entry(&mut self, request: &EntrySwitch, sink: &mut impl Sink) {
-        let EntrySwitch { source, user_ref_num, firm, is_enabled } = *request;
-        if !self.admit(source, user_ref_num, firm, is_enabled.err(), sink) {
-            return;
-        }
-        let is_enabled = is_enabled.unwrap_or_default();
-        let meant: Vec<u16> = self.ports.keys().copied().collect();
-        for port in meant {
-            if !self.is_meant(source, firm, port) {
-                continue;
-            }
-            if is_enabled {
-                self.disabled.remove(&port);
-            } else {
-                self.disabled.insert(port);
-            }
-        }
-        let head = self.head(source.port, user_ref_num, Action::Buy);
-        let (symbol, answer) = ([b' '; 8], if is_enabled { b'K' } else { b'G' });
-        sink.push(Event::response(Response { head, symbol, firm, answer, pad: [0; 35] }));
-    }
-
-    fn roll(&mut self, roll: DayRoll, sink: &mut impl Sink) {
-        if self.day.is_some() {
-            let mut orders = self.orders();
-            orders.sort_by_key(|order| order.resting.entered_seq);
-            for Order { resting, .. } in orders {
-                let key = (resting.port, resting.user_ref_num);
-                self.tell_canceled(key, resting.open, b'E', sink);
-            }
-            let begun = self.ports.iter().filter(|(_, port)| port.has_begun);
-            let begun: Vec<u16> = begun.map(|(&number, _)| number).collect();
-            for number in begun {
-                self.system(number, b'E', sink);
-            }
-            for port in self.ports.values_mut() {
-                (port.is_up, port.has_begun, port.mark) = (false, false, 0);
-            }
-            self.disabled.clear();
-            b"MEC".iter().for_each(|&code| self.system(0, code, sink));
-        }
-        self.match_count = 0;
-        self.day = Some(roll);
-        sink.push(Event::day(Day {
-            head: self.head(0, 0, Action::Buy),
-            midnight_ns: roll.midnight_ns(),
-            date: roll.date,
-            session: roll.session,
-            pad: [0; 26],
-        }));
-        self.system(0, b'O', sink);
-        for position in 0..self.books.len() {
-            self.list(position, sink);
-        }
-        b"SQ".iter().for_each(|&code| self.system(0, code, sink));
-    }
-
-    fn list(&self, position: usize, sink: &mut impl Sink) {
-        let head = self.head(0, 0, Action::Buy);
-        let instrument = self.books[position].instrument;
-        let Instrument { id, symbol, price_decimals, qty_decimals, lot, .. } = instrument;
-        let locate = u16::try_from(position + 1).unwrap_or(0);
-        sink.push(Event::directory(Directory {
-            head,
-            symbol,
-            instrument: id,
-            lot,
-            locate,
-            price_decimals,
-            qty_decimals,
-            pad: [0; 28],
-        }));
-        let (instrument, state, pad) = (id, b'T', [0; 43]);
-        sink.push(Event::trading(Trading { head, instrument, state, pad }));
+        let (head, instrument) = (self.head_of(&order.resting), order.instrument);
+        let (qty, pad) = (open, [0; 24]);
+        sink.push(Event::rested(Rested { head, order_ref, instrument, px, qty, firm, pad }));
     }
 
     /// The resting orders of one side of an instrument, in order of priority.
     pub fn resting(&self, instrument: u32, side: Side) -> impl Iterator<Item = Resting> + '_ {
         let book = self.books.iter().find(|book| book.instrument.id == instrument);
-        let queues: Vec<&VecDeque<Order>> = match (book, side) {
-            (Some(book), Side::Bid) => book.bids.values().rev().collect(),
-            (Some(book), Side::Ask) => book.asks.values().collect(),
-            (None, _) => Vec::new(),
-        };
-        queues.into_iter().flatten().map(|order| order.resting)
+        let queues = book.map(|book| match side {
+            Side::Bid => book.bids.values(),
+            Side::Ask => book.asks.values(),
+        });
+        queues.into_iter().flatten().flatten().map(|order| order.resting)
     }
+}
+
+/// Orders of an earlier day have no number, so that two of them could be confused.
+fn key_of(order: &Order) -> Key {
+    let Resting { port, channel, user_ref_num, .. } = order.resting;
+    if user_ref_num == 0 { (0, 0, order.slot) } else { (port, channel, user_ref_num) }
 }

@@ -32,7 +32,7 @@ pub enum Reject {
     Symbol = 0x17,
     /// The price is zero, too high or no multiple of the tick.
     Price = 0x1D,
-    /// Market orders are not offered.
+    /// A market order that may rest, or while there is no reference price or no collar.
     MarketOrder = 0x2C,
 }
 
@@ -52,6 +52,8 @@ pub enum CancelReason {
     PostOnly = b'G',
     /// The day ended.
     Closed = b'E',
-    /// The system: a replace with invalid details.
+    /// The system: a replace with invalid details, or a connection that is gone for too long.
     System = b'Z',
+    /// The rest of a market order: what stands on the other side is beyond the collar.
+    Collar = b'K',
 }

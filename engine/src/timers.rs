@@ -2,96 +2,86 @@
 
 use crate::arena::NONE;
 
-#[derive(Clone, Copy, Debug)]
-struct Timer {
-    due_ns: u64,
-    entered_seq: u64,
-    /// Position in the heap, [`NONE`] while the timer is not running.
-    place: u32,
-}
-
 /// One timer for each order slot, allocated at start.
 ///
-/// Invariant: `heap[timers[slot].place] == slot` for every running timer, and no timer in the heap
-/// is due before its parent.
+/// The caller tells when an order was entered, which decides between timers due together.
+///
+/// Invariant: `heap[places[slot]] == slot` for every running timer, and no timer in the heap is due
+/// before its parent.
 #[derive(Debug)]
 pub(crate) struct Timers {
-    timers: Vec<Timer>,
+    /// By slot: when its timer is due.
+    due_ns: Vec<u64>,
+    /// By slot: position in the heap, [`NONE`] while the timer is not running.
+    places: Vec<u32>,
     heap: Vec<u32>,
 }
 
 impl Timers {
     pub(crate) fn new(orders_max: u32) -> Self {
-        let stopped = Timer { due_ns: 0, entered_seq: 0, place: NONE };
-        Self {
-            timers: vec![stopped; orders_max as usize],
-            heap: Vec::with_capacity(orders_max as usize),
-        }
+        let len = orders_max as usize;
+        Self { due_ns: vec![0; len], places: vec![NONE; len], heap: Vec::with_capacity(len) }
     }
 
     /// Says when the order at `slot` expires, should it come to rest.
-    pub(crate) fn set(&mut self, slot: u32, due_ns: u64, entered_seq: u64) {
-        debug_assert_eq!(self.timers[slot as usize].place, NONE, "setting a running timer");
-        self.timers[slot as usize] = Timer { due_ns, entered_seq, place: NONE };
+    pub(crate) fn set(&mut self, slot: u32, due_ns: u64) {
+        debug_assert_eq!(self.places[slot as usize], NONE, "setting a running timer");
+        self.due_ns[slot as usize] = due_ns;
     }
 
     /// When the order at `slot` expires, if its timer runs.
     pub(crate) fn due_ns(&self, slot: u32) -> Option<u64> {
-        let timer = &self.timers[slot as usize];
-        (timer.place != NONE).then_some(timer.due_ns)
+        (self.places[slot as usize] != NONE).then(|| self.due_ns[slot as usize])
     }
 
     /// The next order to expire, and when.
     #[inline]
     pub(crate) fn next(&self) -> Option<(u64, u32)> {
         let &slot = self.heap.first()?;
-        Some((self.timers[slot as usize].due_ns, slot))
+        Some((self.due_ns[slot as usize], slot))
     }
 
     /// Starts the timer that was set for `slot`.
-    pub(crate) fn start(&mut self, slot: u32) {
+    pub(crate) fn start(&mut self, slot: u32, entered_seq: impl Fn(u32) -> u64) {
         let place = self.heap.len();
         self.heap.push(slot);
-        self.rise(place);
+        self.rise(place, &entered_seq);
     }
 
     /// Stops the timer of `slot`, if it runs.
     #[inline]
-    pub(crate) fn stop(&mut self, slot: u32) {
-        if self.timers[slot as usize].place != NONE {
-            self.take_out(slot);
+    pub(crate) fn stop(&mut self, slot: u32, entered_seq: impl Fn(u32) -> u64) {
+        if self.places[slot as usize] != NONE {
+            self.take_out(slot, &entered_seq);
         }
     }
 
-    fn take_out(&mut self, slot: u32) {
-        let place = self.timers[slot as usize].place as usize;
-        self.timers[slot as usize].place = NONE;
+    fn take_out(&mut self, slot: u32, entered_seq: &impl Fn(u32) -> u64) {
+        let place = self.places[slot as usize] as usize;
+        self.places[slot as usize] = NONE;
         self.heap.swap_remove(place);
         if place < self.heap.len() {
-            let place = self.rise(place);
-            self.sink(place);
+            let place = self.rise(place, entered_seq);
+            self.sink(place, entered_seq);
         }
     }
 
-    fn is_before(&self, a: u32, b: u32) -> bool {
-        let key = |slot: u32| {
-            let timer = &self.timers[slot as usize];
-            (timer.due_ns, timer.entered_seq)
-        };
+    fn is_before(&self, a: u32, b: u32, entered_seq: &impl Fn(u32) -> u64) -> bool {
+        let key = |slot: u32| (self.due_ns[slot as usize], entered_seq(slot));
         key(a) < key(b)
     }
 
     fn put(&mut self, place: usize, slot: u32) {
         self.heap[place] = slot;
-        self.timers[slot as usize].place = u32::try_from(place).unwrap_or(NONE);
+        self.places[slot as usize] = u32::try_from(place).unwrap_or(NONE);
     }
 
     /// Moves the timer at `place` toward the front; returns where it ends.
-    fn rise(&mut self, mut place: usize) -> usize {
+    fn rise(&mut self, mut place: usize, entered_seq: &impl Fn(u32) -> u64) -> usize {
         let slot = self.heap[place];
         while 0 < place {
             let parent = (place - 1) / 2;
-            if !self.is_before(slot, self.heap[parent]) {
+            if !self.is_before(slot, self.heap[parent], entered_seq) {
                 break;
             }
             self.put(place, self.heap[parent]);
@@ -102,18 +92,18 @@ impl Timers {
     }
 
     /// Moves the timer at `place` toward the end.
-    fn sink(&mut self, mut place: usize) {
+    fn sink(&mut self, mut place: usize, entered_seq: &impl Fn(u32) -> u64) {
         let slot = self.heap[place];
         loop {
             let left = 2 * place + 1;
             let Some(&first) = self.heap.get(left) else { break };
             let (mut child, mut earlier) = (left, first);
             if let Some(&second) = self.heap.get(left + 1)
-                && self.is_before(second, first)
+                && self.is_before(second, first, entered_seq)
             {
                 (child, earlier) = (left + 1, second);
             }
-            if !self.is_before(earlier, slot) {
+            if !self.is_before(earlier, slot, entered_seq) {
                 break;
             }
             self.put(place, earlier);
@@ -134,18 +124,20 @@ mod tests {
         const SLOTS: u32 = 200;
         let mut timers = Timers::new(SLOTS);
         let mut model = BTreeSet::new();
+        let mut entered = vec![0; SLOTS as usize];
         let mut state = 7_u64;
         for seq in 0..50_000_u64 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let random = u32::try_from(state >> 33).unwrap();
             let slot = random % SLOTS;
             if let Some(due_ns) = timers.due_ns(slot) {
-                timers.stop(slot);
+                timers.stop(slot, |slot| entered[slot as usize]);
                 model.retain(|&(due, _, other)| (due, other) != (due_ns, slot));
             } else {
                 let due_ns = u64::from(random / SLOTS % 50);
-                timers.set(slot, due_ns, seq);
-                timers.start(slot);
+                entered[slot as usize] = seq;
+                timers.set(slot, due_ns);
+                timers.start(slot, |slot| entered[slot as usize]);
                 model.insert((due_ns, seq, slot));
             }
             let first = model.first().map(|&(due_ns, _, slot)| (due_ns, slot));
@@ -156,10 +148,10 @@ mod tests {
     #[test]
     fn a_timer_that_was_only_set_does_not_run() {
         let mut timers = Timers::new(1);
-        timers.set(0, 5, 1);
+        timers.set(0, 5);
         assert_eq!((timers.next(), timers.due_ns(0)), (None, None));
-        timers.stop(0);
-        timers.start(0);
+        timers.stop(0, |_| 0);
+        timers.start(0, |_| 0);
         assert_eq!(timers.next(), Some((5, 0)));
     }
 }

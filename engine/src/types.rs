@@ -95,6 +95,8 @@ pub enum TimeInForce {
     ImmediateOrCancel = 1,
     /// Until a time of its own, or until the day rolls.
     UntilTime = 2,
+    /// Until it is cancelled, over any number of days.
+    GoodTillCancel = 3,
 }
 
 impl TimeInForce {
@@ -104,7 +106,8 @@ impl TimeInForce {
         match code & 3 {
             0 => Self::Day,
             1 => Self::ImmediateOrCancel,
-            _ => Self::UntilTime,
+            2 => Self::UntilTime,
+            _ => Self::GoodTillCancel,
         }
     }
 
@@ -112,10 +115,65 @@ impl TimeInForce {
     #[must_use]
     pub const fn may_rest(self) -> bool {
         match self {
-            Self::Day | Self::UntilTime => true,
+            Self::Day | Self::UntilTime | Self::GoodTillCancel => true,
             Self::ImmediateOrCancel => false,
         }
     }
+}
+
+/// What the public sees of a resting order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Display {
+    /// Price and quantity.
+    Visible = 0,
+    /// Nothing; at its price it trades after all that is displayed.
+    Hidden = 1,
+    /// Price, quantity and the firm.
+    Attributable = 2,
+}
+
+impl Display {
+    /// The inverse of `self as u8`; only the low two bits of `code` count.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Self {
+        match code & 3 {
+            0 => Self::Visible,
+            1 => Self::Hidden,
+            _ => Self::Attributable,
+        }
+    }
+
+    /// Whether the public sees nothing.
+    #[must_use]
+    pub const fn is_hidden(self) -> bool {
+        match self {
+            Self::Hidden => true,
+            Self::Visible | Self::Attributable => false,
+        }
+    }
+}
+
+/// What happens instead of a trade of a firm with itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// The resting order is cancelled.
+    CancelOldest,
+    /// The arriving order is cancelled.
+    CancelNewest,
+    /// Both lose the smaller of their quantities.
+    Decrement,
+    /// The same, and the reports give neither quantity nor price of what was prevented.
+    DecrementQuietly,
+}
+
+/// How an arriving order keeps from trading with its own firm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prevention {
+    /// What happens.
+    pub strategy: Strategy,
+    /// The strategy as the client named it, reported back.
+    pub code: u8,
 }
 
 /// In which role the broker acts. Carried and reported, never used by the match.
@@ -165,6 +223,13 @@ impl OrderRef {
     #[must_use]
     pub const fn raw(self) -> u64 {
         self.0
+    }
+
+    /// The slot in the integer on the wire.
+    #[must_use]
+    pub const fn slot_of(raw: u64) -> u32 {
+        let [_, _, _, _, _, high, middle, low] = raw.to_be_bytes();
+        u32::from_be_bytes([0, high, middle, low])
     }
 }
 
@@ -241,7 +306,10 @@ mod tests {
         for code in 0..4 {
             assert_eq!(Action::from_code(code) as u8, code);
             assert_eq!(Capacity::from_code(code) as u8, code);
+            assert_eq!(TimeInForce::from_code(code) as u8, code);
         }
-        assert_eq!(TimeInForce::from_code(1), TimeInForce::ImmediateOrCancel);
+        for code in 0..3 {
+            assert_eq!(Display::from_code(code) as u8, code);
+        }
     }
 }

@@ -1,20 +1,21 @@
 //! From a client's `UserRefNum` to the slot of its live order.
 //!
-//! Numbers rise, so each port fills one page after another; a page covers 64 numbers and is freed
-//! when its orders are dead and the port has moved on. Pages are found through a fixed hash table;
-//! the page a port is filling is remembered, since nearly every order is met again while young.
+//! Numbers rise within each channel of a port, so it fills one page after another; a page covers 64
+//! numbers and is freed when its orders are dead and the channel has moved on. Pages are found
+//! through a fixed hash table; the page a channel is filling is remembered, since nearly every
+//! order is met again while young.
 
 use crate::{
     arena::NONE,
-    limits::{Capacity, USER_REF_PAGE_LEN},
+    limits::{CHANNELS, Capacity, USER_REF_PAGE_LEN},
 };
 
 #[derive(Clone, Copy, Debug)]
 struct Page {
-    /// Port and page number; of a free page the next free one.
+    /// Port, channel and page number; of a free page the next free one.
     key: u64,
     live_count: u32,
-    /// The port's page filled before this one, and the one after.
+    /// The port's page taken before this one, and the one after.
     older: u32,
     newer: u32,
     slots: [u32; USER_REF_PAGE_LEN as usize],
@@ -22,15 +23,15 @@ struct Page {
 
 /// The table of all ports, allocated at start.
 ///
-/// Invariant: a page with live orders, and the newest page of each port, is in `buckets`; no other
-/// is. `buckets` is never more than half full.
+/// Invariant: a page with live orders, and the newest page of each channel, is in `buckets`; no
+/// other is. `buckets` is never more than half full.
 #[derive(Debug)]
 pub(crate) struct UserRefs {
     pages: Vec<Page>,
     free: u32,
     /// Open addressing with linear probing: page numbers or [`NONE`].
     buckets: Vec<u32>,
-    /// By port: the page being filled.
+    /// By [`lane`]: the page being filled.
     newest: Vec<u32>,
     /// By port: the oldest and the last page it holds.
     ends: Vec<[u32; 2]>,
@@ -39,13 +40,38 @@ pub(crate) struct UserRefs {
     quota: u32,
 }
 
-const fn key_of(port: u16, user_ref_num: u32) -> u64 {
-    (port as u64) << 32 | (user_ref_num / USER_REF_PAGE_LEN) as u64
+/// A number of a client, and the channel of a port it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) port: u16,
+    pub(crate) channel: u8,
+    pub(crate) user_ref_num: u32,
 }
 
-/// The port in a key.
-fn port_of(key: u64) -> usize {
-    usize::try_from(key >> 32).unwrap_or(0)
+impl Key {
+    const fn page(self) -> u64 {
+        (self.port as u64) << 40
+            | (self.channel as u64) << 32
+            | (self.user_ref_num / USER_REF_PAGE_LEN) as u64
+    }
+
+    const fn slot(self) -> usize {
+        (self.user_ref_num % USER_REF_PAGE_LEN) as usize
+    }
+
+    const fn lane(self) -> usize {
+        lane(self.port, self.channel)
+    }
+}
+
+/// Position of a channel of a port among all.
+pub(crate) const fn lane(port: u16, channel: u8) -> usize {
+    port as usize * CHANNELS + channel as usize
+}
+
+/// The lane in a page's key.
+fn lane_of(page_key: u64) -> usize {
+    usize::try_from(page_key >> 32).unwrap_or(0)
 }
 
 impl UserRefs {
@@ -60,7 +86,7 @@ impl UserRefs {
             pages: vec![empty; pages_max as usize],
             free: NONE,
             buckets: vec![NONE; buckets_len],
-            newest: vec![NONE; ports],
+            newest: vec![NONE; ports * CHANNELS],
             ends: vec![[NONE; 2]; ports],
             held: vec![0; ports],
             quota: capacity.port_pages,
@@ -77,7 +103,7 @@ impl UserRefs {
         self.free = if pages_len == 0 { NONE } else { 0 };
     }
 
-    /// Forgets every number of every port: a new day begins. No order is live.
+    /// Forgets every number of every port: a new day begins. No order is in the table.
     pub(crate) fn begin_day(&mut self) {
         self.buckets.fill(NONE);
         self.newest.fill(NONE);
@@ -114,81 +140,81 @@ impl UserRefs {
         (bucket + 1) & (self.buckets.len() - 1)
     }
 
-    fn find_page(&self, port: u16, user_ref_num: u32) -> Option<u32> {
-        let key = key_of(port, user_ref_num);
-        let newest = self.newest[usize::from(port)];
-        if newest != NONE && self.pages[newest as usize].key == key {
+    fn find_page(&self, key: Key) -> Option<u32> {
+        let newest = self.newest[key.lane()];
+        let page_key = key.page();
+        if newest != NONE && self.pages[newest as usize].key == page_key {
             return Some(newest);
         }
-        self.bucket_of(key).map(|bucket| self.buckets[bucket])
+        self.bucket_of(page_key).map(|bucket| self.buckets[bucket])
     }
 
-    /// The slot of the live order that `port` calls `user_ref_num`.
+    /// The slot of the live order that its owner calls `key`.
     #[inline]
-    pub(crate) fn get(&self, port: u16, user_ref_num: u32) -> Option<u32> {
-        let page = self.find_page(port, user_ref_num)?;
-        let slot = self.pages[page as usize].slots[(user_ref_num % USER_REF_PAGE_LEN) as usize];
+    pub(crate) fn get(&self, key: Key) -> Option<u32> {
+        let page = self.find_page(key)?;
+        let slot = self.pages[page as usize].slots[key.slot()];
         (slot != NONE).then_some(slot)
     }
 
-    /// Makes sure that `user_ref_num`, higher than any before it, can be stored.
+    /// Makes sure that `key`, higher than any before it in its channel, can be stored.
     ///
     /// `false` when no page is left: the order must be refused.
-    pub(crate) fn reserve(&mut self, port: u16, user_ref_num: u32) -> bool {
-        let key = key_of(port, user_ref_num);
-        let newest = self.newest[usize::from(port)];
+    pub(crate) fn reserve(&mut self, key: Key) -> bool {
+        let (port, page_key) = (usize::from(key.port), key.page());
+        let newest = self.newest[key.lane()];
         if newest != NONE {
-            if self.pages[newest as usize].key == key {
+            if self.pages[newest as usize].key == page_key {
                 return true;
             }
             if self.pages[newest as usize].live_count == 0 {
-                self.newest[usize::from(port)] = NONE;
+                self.newest[key.lane()] = NONE;
                 self.free_page(newest);
             }
         }
-        if self.free == NONE || self.quota <= self.held[usize::from(port)] {
+        if self.free == NONE || self.quota <= self.held[port] {
             return false;
         }
-        self.held[usize::from(port)] += 1;
+        self.held[port] += 1;
         let index = self.free;
         let page = &mut self.pages[index as usize];
         self.free = u32::try_from(page.key).unwrap_or(NONE);
-        page.key = key;
-        let [_, last] = self.ends[usize::from(port)];
+        page.key = page_key;
+        let [_, last] = self.ends[port];
         (page.older, page.newer) = (last, NONE);
-        self.join(usize::from(port), last, index);
-        self.join(usize::from(port), index, NONE);
-        let mut at = self.home(key);
+        self.join(port, last, index);
+        self.join(port, index, NONE);
+        let mut at = self.home(page_key);
         while self.buckets[at] != NONE {
             at = self.after(at);
         }
         self.buckets[at] = index;
-        self.newest[usize::from(port)] = index;
+        self.newest[key.lane()] = index;
         true
     }
 
     /// Stores the slot of an order whose number was reserved.
-    pub(crate) fn set(&mut self, port: u16, user_ref_num: u32, slot: u32) {
-        let page = self.find_page(port, user_ref_num);
+    pub(crate) fn set(&mut self, key: Key, slot: u32) {
+        let page = self.find_page(key);
         assert!(page.is_some(), "a number is stored that was not reserved");
         let page = &mut self.pages[page.unwrap_or(NONE) as usize];
-        let entry = &mut page.slots[(user_ref_num % USER_REF_PAGE_LEN) as usize];
+        let entry = &mut page.slots[key.slot()];
         debug_assert_eq!(*entry, NONE, "a number stored twice");
         *entry = slot;
         page.live_count += 1;
     }
 
     /// Forgets a dead order.
-    pub(crate) fn clear(&mut self, port: u16, user_ref_num: u32) {
-        let Some(index) = self.find_page(port, user_ref_num) else {
+    pub(crate) fn clear(&mut self, key: Key) {
+        let Some(index) = self.find_page(key) else {
             return;
         };
         let page = &mut self.pages[index as usize];
-        let entry = &mut page.slots[(user_ref_num % USER_REF_PAGE_LEN) as usize];
+        let entry = &mut page.slots[key.slot()];
         debug_assert_ne!(*entry, NONE, "a number forgotten twice");
         *entry = NONE;
         page.live_count -= 1;
-        if page.live_count == 0 && self.newest[usize::from(port)] != index {
+        if page.live_count == 0 && self.newest[key.lane()] != index {
             self.free_page(index);
         }
     }
@@ -205,7 +231,7 @@ impl UserRefs {
         }
     }
 
-    /// The slots of a port's live orders, by rising number.
+    /// The slots of a port's live orders, by rising number within each channel.
     pub(crate) fn live(&self, port: u16) -> impl Iterator<Item = u32> + '_ {
         let [mut at, _] = self.ends[usize::from(port)];
         let pages = core::iter::from_fn(move || {
@@ -216,17 +242,18 @@ impl UserRefs {
         pages.flat_map(|page| page.slots.iter().copied().filter(|&slot| slot != NONE))
     }
 
-    /// The first number of the page that `port` is filling, if it is filling one.
-    pub(crate) fn newest(&self, port: usize) -> Option<u64> {
-        let page = self.pages.get(self.newest[port] as usize)?;
+    /// Which page a channel is filling, if it is filling one.
+    pub(crate) fn newest(&self, lane: usize) -> Option<u64> {
+        let page = self.pages.get(self.newest[lane] as usize)?;
         Some(page.key)
     }
 
     /// Takes a page out of the hash table, closing the gap, and frees it.
     fn free_page(&mut self, index: u32) {
         let Page { key, older, newer, .. } = self.pages[index as usize];
-        self.held[port_of(key)] -= 1;
-        self.join(port_of(key), older, newer);
+        let port = lane_of(key) / CHANNELS;
+        self.held[port] -= 1;
+        self.join(port, older, newer);
         let Some(mut gap) = self.bucket_of(self.pages[index as usize].key) else {
             return;
         };
@@ -249,9 +276,13 @@ impl UserRefs {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
+
+    const fn key(port: u16, user_ref_num: u32) -> Key {
+        Key { port, channel: 0, user_ref_num }
+    }
 
     fn table(ports: u16, user_ref_pages: u32, port_pages: u32) -> UserRefs {
         UserRefs::new(&Capacity { ports, port_pages, user_ref_pages, ..Capacity::default() })
@@ -261,43 +292,48 @@ mod tests {
     fn a_port_at_its_quota_leaves_the_rest_to_others() {
         let mut refs = table(2, 4, 2);
         for number in [1, 64] {
-            assert!(refs.reserve(1, number));
-            refs.set(1, number, number);
+            assert!(refs.reserve(key(1, number)));
+            refs.set(key(1, number), number);
         }
-        assert!(!refs.reserve(1, 128));
-        assert!(refs.reserve(2, 1));
-        refs.clear(1, 1);
-        assert!(refs.reserve(1, 128));
+        assert!(!refs.reserve(key(1, 128)));
+        assert!(refs.reserve(key(2, 1)));
+        refs.clear(key(1, 1));
+        assert!(refs.reserve(key(1, 128)));
     }
 
     #[test]
     fn the_table_agrees_with_an_ordered_map() {
-        let mut refs = table(3, 64, 64);
+        let mut refs = table(3, 128, 128);
         let mut model = BTreeMap::new();
-        let mut marks = [0_u32; 4];
+        let mut marks = BTreeMap::new();
         let mut state = 1_u64;
         for slot in 0..50_000_u32 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let random = u32::try_from(state >> 33).unwrap();
             let port = u16::try_from(random % 3 + 1).unwrap();
+            let channel = [0, 0, 0, 1, 255][random as usize / 3 % 5];
             if !random.is_multiple_of(3) && model.len() < 40 {
-                let number = marks[usize::from(port)] + 1 + random % 100;
-                marks[usize::from(port)] = number;
-                assert!(refs.reserve(port, number), "40 orders and 3 ports need at most 43 pages");
-                refs.set(port, number, slot);
-                model.insert((port, number), slot);
-            } else if let Some(&(port, number)) = model.keys().nth(random as usize % 40) {
-                refs.clear(port, number);
-                model.remove(&(port, number));
+                let mark: &mut u32 = marks.entry((port, channel)).or_default();
+                *mark += 1 + random % 100;
+                let key = Key { port, channel, user_ref_num: *mark };
+                assert!(refs.reserve(key), "40 orders and 9 channels need at most 49 pages");
+                refs.set(key, slot);
+                model.insert(key, slot);
+            } else if let Some(&key) = model.keys().nth(random as usize % 40) {
+                refs.clear(key);
+                model.remove(&key);
             }
             for port in 1..=3 {
-                let live = model.range((port, 0)..(port + 1, 0)).map(|(_, &slot)| slot);
-                assert!(refs.live(port).eq(live), "port {port}");
+                let live: BTreeSet<u32> = refs.live(port).collect();
+                let expected = model.iter().filter(|(key, _)| key.port == port);
+                assert_eq!(live, expected.map(|(_, &slot)| slot).collect(), "port {port}");
             }
-            for (&(port, number), &slot) in &model {
-                assert_eq!(refs.get(port, number), Some(slot));
-                let neighbour = model.get(&(port, number + 1)).copied();
-                assert_eq!(refs.get(port, number + 1), neighbour);
+            for (&key, &slot) in &model {
+                assert_eq!(refs.get(key), Some(slot));
+                let neighbour = Key { user_ref_num: key.user_ref_num + 1, ..key };
+                assert_eq!(refs.get(neighbour), model.get(&neighbour).copied());
+                let elsewhere = Key { channel: key.channel.wrapping_add(1), ..key };
+                assert_eq!(refs.get(elsewhere), model.get(&elsewhere).copied());
             }
         }
     }
@@ -306,21 +342,21 @@ mod tests {
     fn an_exhausted_table_refuses_until_an_old_page_dies() {
         let mut refs = table(1, 2, 2);
         for number in [1, 64] {
-            assert!(refs.reserve(1, number));
-            refs.set(1, number, number);
+            assert!(refs.reserve(key(1, number)));
+            refs.set(key(1, number), number);
         }
-        assert!(!refs.reserve(1, 128));
-        refs.clear(1, 1);
-        assert!(refs.reserve(1, 128));
+        assert!(!refs.reserve(key(1, 128)));
+        refs.clear(key(1, 1));
+        assert!(refs.reserve(key(1, 128)));
     }
 
     #[test]
     fn a_new_day_forgets_everything() {
         let mut refs = table(1, 1, 1);
-        assert!(refs.reserve(1, 5));
-        refs.set(1, 5, 9);
+        assert!(refs.reserve(key(1, 5)));
+        refs.set(key(1, 5), 9);
         refs.begin_day();
-        assert_eq!(refs.get(1, 5), None);
-        assert!(refs.reserve(1, 5));
+        assert_eq!(refs.get(key(1, 5)), None);
+        assert!(refs.reserve(key(1, 5)));
     }
 }

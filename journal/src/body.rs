@@ -168,7 +168,7 @@ body! {
         pub generation: U16,
         /// The client's number.
         pub user_ref_num: U32,
-        /// Channel of the port; 0 is the only one.
+        /// Channel of the port.
         pub user_ref_index: u8,
         /// Zero.
         pub reserved: u8,
@@ -181,7 +181,7 @@ body! {
     }
 
     /// A connection that logged in.
-    pub struct SessionUp, 24 {
+    pub struct SessionUp, 28 {
         /// The broker's port.
         pub port: U16,
         /// Generation of its connection.
@@ -192,6 +192,9 @@ body! {
         pub user: [u8; 6],
         /// The session that was joined.
         pub session: [u8; 10],
+        /// Milliseconds after the end of the connection until the port's orders are cancelled;
+        /// `u32::MAX`: they stay.
+        pub grace_ms: U32,
     }
 
     /// A connection that is gone.
@@ -207,7 +210,7 @@ body! {
     }
 
     /// An instrument is listed.
-    pub struct Configuration, 36 {
+    pub struct Configuration, 40 {
         /// What is configured: `I` an instrument.
         pub subject: u8,
         /// Decimals of prices.
@@ -228,17 +231,20 @@ body! {
         pub qty_min: U32,
         /// Largest quantity of an order.
         pub qty_max: U32,
-        /// Zero.
-        pub tail: U32,
+        /// How far from the reference price market orders may trade, in basis points; 0: there are
+        /// none.
+        pub collar_bp: U32,
+        /// Reference price of the first day; 0: none.
+        pub reference_px: U32,
     }
 
     /// What the engine holds: the first record of a journal.
-    pub struct Capacity, 32 {
+    pub struct Capacity, 36 {
         /// What is configured: `C` the capacity.
         pub subject: u8,
         /// Zero.
         pub reserved: [u8; 3],
-        /// Live orders.
+        /// Live orders that are not hidden.
         pub orders: U32,
         /// Price levels.
         pub levels: U32,
@@ -254,6 +260,18 @@ body! {
         pub instruments: U16,
         /// Ports.
         pub ports: U16,
+        /// Live hidden orders.
+        pub hidden_orders: U32,
+    }
+
+    /// Numbers begin anew within a day.
+    pub struct Epoch, 16 {
+        /// Counts losses; its lowest ten bits are part of references and match numbers.
+        pub epoch: U32,
+        /// Name of the session from now on.
+        pub session: [u8; 10],
+        /// Zero.
+        pub reserved: [u8; 2],
     }
 
     /// A trading day begins.

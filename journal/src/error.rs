@@ -51,9 +51,36 @@ pub enum Operation {
     StartThread,
 }
 
+impl fmt::Display for Operation {
+    /// What was being done, as the beginning of a sentence that goes on with a path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CreateFolder => "creating the folder",
+            Self::List => "listing the folder",
+            Self::Create => "creating",
+            Self::Open => "opening",
+            Self::Read => "reading",
+            Self::Reserve => "reserving room for",
+            Self::WriteZeros => "writing zeros to",
+            Self::Write => "writing to",
+            Self::Map => "mapping",
+            Self::Populate => "making pages writable of",
+            Self::SyncPages => "syncing pages of",
+            Self::SyncFile => "syncing",
+            Self::SyncFolder => "syncing the folder",
+            Self::Rename => "renaming",
+            Self::Remove => "removing",
+            Self::SetReadOnly => "write-protecting",
+            Self::Lock => "locking",
+            Self::Random => "asking for random bytes with",
+            Self::StartThread => "starting a helper thread for",
+        })
+    }
+}
+
 /// The operating system refused an operation.
 #[derive(Clone, Debug, Error)]
-#[error("{operation:?} {}: {source}", path.display())]
+#[error("{operation} {}: {source}", path.display())]
 pub struct DiskError {
     /// What was tried.
     pub operation: Operation,
@@ -103,6 +130,26 @@ pub enum Field {
     OutputHash,
     /// A time stamp of a footer.
     Time,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SegmentNumber => "segment number",
+            Self::FirstSeq => "first sequence number",
+            Self::SegmentLen => "segment length",
+            Self::PrevCrc => "checksum of the previous segment's seal",
+            Self::SealOffset => "offset of the seal",
+            Self::LastSeq => "last sequence number",
+            Self::RecordCount => "count of records",
+            Self::EntryCount => "count of index entries",
+            Self::IndexEntry => "offset of an index entry",
+            Self::EntriesCrc => "checksum of the index",
+            Self::SealCrc => "checksum of the seal",
+            Self::OutputHash => "output hash",
+            Self::Time => "time stamp",
+        })
+    }
 }
 
 /// A BLAKE3 hash; shown in hexadecimal.
@@ -179,7 +226,7 @@ pub enum Fault {
         found: [u8; 8],
     },
     /// A field says something else than it must.
-    #[error("{field:?} is {found}, due was {expected}")]
+    #[error("{field} is {found}, due was {expected}")]
     Field {
         /// Which one.
         field: Field,

@@ -17,11 +17,19 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::error::{DiskError, ReadError};
-use crate::limits::{FLUSHER_REST_MAX, PAGE_BYTES, WHOLE_PAGES_MIN, page_floor};
+use crate::limits::{FLUSHER_REST_MAX, PAGE_BYTES, page_floor};
 use crate::mapped::Mapped;
 use crate::settings::Level;
 use crate::shared::{Position, Shared};
 use crate::sidecar::{Mark, Sidecar};
+
+/// When and what the flusher syncs, of the settings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) level: Level,
+    pub(crate) interval: Duration,
+    pub(crate) whole_pages_min: u64,
+}
 
 /// State of the flusher. Invariant: `synced` and `mark` lie in `current`.
 #[derive(Debug)]
@@ -29,6 +37,7 @@ pub(crate) struct Flusher {
     shared: Arc<Shared>,
     sidecar: Sidecar,
     level: Level,
+    whole_pages_min: u64,
     /// Between two rounds at level `async`.
     interval: Duration,
     /// The segment being flushed, its place in the order of segments, its number in the journal.
@@ -50,15 +59,16 @@ impl Flusher {
     pub(crate) fn new(
         shared: Arc<Shared>,
         sidecar: Sidecar,
-        (level, interval): (Level, Duration),
+        pace: Pace,
         current: Arc<Mapped>,
         mark: Mark,
     ) -> Self {
         Self {
             shared,
             sidecar,
-            level,
-            interval,
+            level: pace.level,
+            whole_pages_min: pace.whole_pages_min,
+            interval: pace.interval,
             current,
             index: 0,
             number: mark.segment_number,
@@ -118,9 +128,12 @@ impl Flusher {
             if self.shared.watermark.poisoned() {
                 return Ok(());
             }
-            self.round(true, keeper)?;
+            self.round(stopping || self.level == Level::Sync, keeper)?;
             if stopping {
                 return self.sidecar.close(&self.shared.disk);
+            }
+            if self.sample.is_some() {
+                continue;
             }
             let Self { shared, looked, .. } = &*self;
             let has_work = || {
@@ -143,7 +156,7 @@ impl Flusher {
         }
         let seen = Mark { seq, segment_number: self.number, offset: u64::from(position.offset) };
         let pages = (seen.offset - self.synced) / PAGE_BYTES;
-        let whole = !all && WHOLE_PAGES_MIN <= pages;
+        let whole = !all && self.whole_pages_min <= pages;
         let target = if whole { page_floor(seen.offset) } else { seen.offset };
         if self.synced < target {
             self.sync(self.synced, target)?;
@@ -155,6 +168,9 @@ impl Flusher {
             self.publish(seen)?;
         } else if let Some(mark) = waiting.filter(|mark| mark.offset <= target) {
             self.publish(mark)?;
+        }
+        if self.sidecar.is_unproven() && self.shared.epoch_seq() <= self.mark.seq {
+            self.sidecar.answer_loss(&self.shared.disk)?;
         }
         self.sidecar.settle(&self.shared.disk)
     }
@@ -203,8 +219,10 @@ impl Flusher {
         if mark == self.mark {
             return Ok(());
         }
+        if !self.shared.watermark.publish(mark.seq) {
+            return Ok(());
+        }
         self.mark = mark;
-        self.shared.watermark.publish(mark.seq);
         self.sidecar.advance(&self.shared.disk, mark)
     }
 }

@@ -241,6 +241,12 @@ pub struct SidecarSlot {
 pub const SIDECAR_CLOSED: u32 = 1;
 /// Flag in [`SidecarSlot::flags`]: a sync failed; the last run acknowledged nothing behind it.
 pub const SIDECAR_POISONED: u32 = 2;
+/// Flag in [`SidecarSlot::flags`]: the run acts upon nothing before it is on the device, that is,
+/// its level is not `async`.
+pub const SIDECAR_HELD: u32 = 4;
+/// Flag in [`SidecarSlot::flags`]: something acted upon in an earlier run may be missing, and no
+/// epoch has been opened since.
+pub const SIDECAR_UNPROVEN: u32 = 8;
 
 const _: () = assert!(size_of::<RecordHeader>() as u64 == RECORD_HEADER_BYTES);
 const _: () = assert!(size_of::<SegmentHeader>() as u64 == PAGE_BYTES);

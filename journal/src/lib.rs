@@ -65,4 +65,4 @@ pub use crate::recover::{Completeness, Recovery, TornTail, open};
 pub use crate::settings::{Identity, Level, OnDurable, Settings};
 pub use crate::verify::{Progress, Report};
 pub use crate::watermark::Watermark;
-pub use crate::writer::{Entry, Room, Writer};
+pub use crate::writer::{Class, Entry, Room, Writer};

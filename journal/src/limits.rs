@@ -24,6 +24,10 @@ pub const SEGMENT_LEN_DEFAULT_BYTES: u64 = 64 << 20;
 pub const SEGMENT_LEN_MIN_BYTES: u64 = 64 << 10;
 /// Longest segment: offsets within one must fit the 32 bits of a published position.
 pub const SEGMENT_LEN_MAX_BYTES: u64 = 1 << 30;
+/// Room that a segment keeps for records that must pass when there is no next segment, at most.
+pub const RESERVE_BYTES_MAX: u64 = 1 << 20;
+/// Of a short segment, the part that is kept: one in so many bytes.
+pub const RESERVE_PART: u64 = 8;
 /// Prepared segments kept ready. Two: one being entered while the next one is being written.
 pub const SPARES_MAX: usize = 2;
 
@@ -75,8 +79,17 @@ const _: () = assert!(SEGMENT_LEN_MAX_BYTES <= 1 << 32);
 const _: () =
     assert!(2 * PAGE_BYTES + RECORD_BYTES_MAX + SLOT_BYTES + SEAL_BYTES <= SEGMENT_LEN_MIN_BYTES);
 const _: () = assert!(2 * RECORD_BYTES_MAX <= WINDOW_BYTES as u64);
+// Half of the shortest reserve holds what refusals leave over and a longest record.
+const _: () = assert!(RECORD_BYTES_MAX <= SEGMENT_LEN_MIN_BYTES / RESERVE_PART / 2);
 // Offsets are `u64` in files and `usize` in memory.
 const _: () = assert!(usize::BITS == 64);
+
+/// Room that a segment of this length keeps for what must pass.
+#[must_use]
+pub const fn reserve_bytes(segment_len_bytes: u64) -> u64 {
+    let part = segment_len_bytes / RESERVE_PART;
+    if part < RESERVE_BYTES_MAX { part } else { RESERVE_BYTES_MAX }
+}
 
 /// The index into memory of file offset `offset`.
 #[expect(clippy::cast_possible_truncation, reason = "usize has 64 bits, asserted above")]

@@ -39,14 +39,19 @@ pub struct TornTail {
     pub copy: Option<PathBuf>,
 }
 
-/// Whether something that was appended may be missing.
+/// Whether something that was acted upon may be missing: at level `async` all that was appended, at
+/// the others what was durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completeness {
-    /// Nothing is: the journal is new, was closed, or the machine has not been rebooted since, so
-    /// that the page cache still held all of it.
+    /// Nothing is: the last run held everything back until it was durable, or the journal is new,
+    /// was closed, or the machine has not been rebooted since, so that the page cache still held
+    /// all of it.
     Proven,
-    /// The machine went down beneath the journal, or a sync failed: what was not durable may be
-    /// missing. Numbers given since must not be given again: open a new epoch.
+    /// The machine went down beneath a run at level `async`, or a sync failed there: what was not
+    /// durable may be missing. Numbers given since must not be given again: open a new epoch,
+    /// append its record and call [`Writer::set_epoch`]; until that is durable every start says so.
+    ///
+    /// [`Writer::set_epoch`]: crate::Writer::set_epoch
     Unproven,
 }
 
@@ -160,9 +165,11 @@ fn check(settings: &Settings) -> Result<(), OpenError> {
 
 fn completeness(state: Option<&State>, survey: &Survey, same_boot: bool) -> Completeness {
     let Some(state) = state else { return Completeness::Proven };
+    let flags = state.flags;
     let at_mark = survey.chained.last().map_or((0, 0), |last| (last.number, last.end))
         == (state.mark.segment_number, state.mark.offset);
-    if !state.poisoned && (same_boot || state.closed && at_mark) {
+    let all_there = !flags.poisoned() && (same_boot || flags.closed() && at_mark);
+    if !flags.unproven() && (flags.held() || all_there) {
         Completeness::Proven
     } else {
         Completeness::Unproven

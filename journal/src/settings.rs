@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::disk::{Disk, Probe};
 use crate::format::SegmentHeader;
-use crate::limits::{FLUSH_INTERVAL_DEFAULT, SEGMENT_LEN_DEFAULT_BYTES};
+use crate::limits::{FLUSH_INTERVAL_DEFAULT, SEGMENT_LEN_DEFAULT_BYTES, WHOLE_PAGES_MIN};
 
 /// When what was appended may be acted upon, and so when it is synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,9 @@ pub struct Settings {
     pub level: Level,
     /// At [`Level::Async`] the longest time a record waits for its sync; by default 5 ms.
     pub flush_interval: Duration,
+    /// Pages that must have filled since the last sync before the page being written is left to the
+    /// next one; by default [`WHOLE_PAGES_MIN`]. Not at [`Level::Sync`], which never leaves one.
+    pub whole_pages_min: u64,
     /// Which boot of the machine this is; `None` asks the kernel. Tests play reboots with it.
     pub boot_id: Option<[u8; 16]>,
     /// Wakes whoever waits for the watermark.
@@ -63,6 +66,7 @@ impl Default for Settings {
             segment_len_bytes: SEGMENT_LEN_DEFAULT_BYTES,
             level: Level::Group,
             flush_interval: FLUSH_INTERVAL_DEFAULT,
+            whole_pages_min: WHOLE_PAGES_MIN,
             boot_id: None,
             on_durable: None,
             probe: None,

@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     /// Rung for the flusher.
     pub(crate) bell: Bell,
     flusher: OnceLock<Thread>,
+    /// Sequence number of the record that opened an epoch in this run.
+    epoch_seq: AtomicU64,
     stop: AtomicBool,
     flusher_done: AtomicBool,
     stage: Mutex<Stage>,
@@ -132,6 +134,7 @@ impl Shared {
             dir,
             bell: Bell::new(),
             flusher: OnceLock::new(),
+            epoch_seq: AtomicU64::new(u64::MAX),
             stop: AtomicBool::new(false),
             flusher_done: AtomicBool::new(false),
             stage: Mutex::new(Stage { current, index: 0, coming, leaving }),
@@ -168,6 +171,18 @@ impl Shared {
     pub(crate) fn poison(&self, error: ReadError) {
         self.watermark.poison(error);
         self.ring();
+    }
+
+    /// The record `seq` opens an epoch.
+    pub(crate) fn open_epoch(&self, seq: u64) {
+        // Release: pairs with the Acquire in `epoch_seq`.
+        self.epoch_seq.store(seq, Ordering::Release);
+    }
+
+    /// The record that opened an epoch in this run; `u64::MAX` while there is none.
+    pub(crate) fn epoch_seq(&self) -> u64 {
+        // Acquire: pairs with the Release in `open_epoch`.
+        self.epoch_seq.load(Ordering::Acquire)
     }
 
     /// Says that the flusher adds nothing to the stage any more.

@@ -15,10 +15,11 @@ use crate::disk::Disk;
 use crate::error::{DiskError, Fault, Operation, ReadError};
 use crate::folder;
 use crate::format::{
-    FORMAT_VERSION, SIDECAR_CLOSED, SIDECAR_MAGIC, SIDECAR_POISONED, SIDECAR_SLOT_STRIDE_BYTES,
-    SidecarSlot,
+    FORMAT_VERSION, SIDECAR_CLOSED, SIDECAR_HELD, SIDECAR_MAGIC, SIDECAR_POISONED,
+    SIDECAR_SLOT_STRIDE_BYTES, SIDECAR_UNPROVEN, SidecarSlot,
 };
 use crate::limits::{SIDECAR_SYNC_INTERVAL, index};
+use crate::settings::Level;
 
 /// A place up to which everything is on the device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,10 +34,52 @@ pub(crate) struct Mark {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct State {
     pub(crate) mark: Mark,
-    pub(crate) closed: bool,
-    pub(crate) poisoned: bool,
+    pub(crate) flags: Flags,
     pub(crate) boot_id: [u8; 16],
     generation: u64,
+}
+
+/// What the sidecar says of the run that wrote it: the flags of the format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags(u32);
+
+impl Flags {
+    /// Of a run that begins, at this level.
+    pub(crate) fn begin(level: Level) -> Self {
+        match level {
+            Level::Async => Self(0),
+            Level::Group | Level::Sync => Self(SIDECAR_HELD),
+        }
+    }
+
+    /// Of the same run, with or without an earlier loss that is unanswered.
+    pub(crate) fn with_loss(self, is_unproven: bool) -> Self {
+        self.with(SIDECAR_UNPROVEN, is_unproven)
+    }
+
+    fn with(self, flag: u32, on: bool) -> Self {
+        Self(if on { self.0 | flag } else { self.0 & !flag })
+    }
+
+    /// The run ended well.
+    pub(crate) fn closed(self) -> bool {
+        self.0 & SIDECAR_CLOSED != 0
+    }
+
+    /// A sync failed.
+    pub(crate) fn poisoned(self) -> bool {
+        self.0 & SIDECAR_POISONED != 0
+    }
+
+    /// Nothing was acted upon before it was on the device.
+    pub(crate) fn held(self) -> bool {
+        self.0 & SIDECAR_HELD != 0
+    }
+
+    /// A loss in an earlier run could not be ruled out, and is not answered yet.
+    pub(crate) fn unproven(self) -> bool {
+        self.0 & SIDECAR_UNPROVEN != 0
+    }
 }
 
 /// What was found in place of the sidecar file.
@@ -100,15 +143,13 @@ fn read_slot(bytes: &[u8]) -> Result<State, Fault> {
     if expected != found {
         return Err(Fault::Checksum { expected, found });
     }
-    let flags = slot.flags.get();
     Ok(State {
         mark: Mark {
             seq: slot.durable_seq.get(),
             segment_number: slot.segment_number.get(),
             offset: slot.offset.get(),
         },
-        closed: flags & SIDECAR_CLOSED != 0,
-        poisoned: flags & SIDECAR_POISONED != 0,
+        flags: Flags(slot.flags.get()),
         boot_id: slot.boot_id,
         generation: slot.generation.get(),
     })
@@ -123,7 +164,8 @@ impl Sidecar {
             disk.remove(&path)?;
         }
         let file = disk.create(&path)?;
-        let state = State::default();
+        // Until the run begins nothing can be acted upon, at any level.
+        let state = State { flags: Flags::begin(Level::Sync), ..State::default() };
         let mut sidecar = Self { file, path, state, synced_at: Instant::now(), dirty: true };
         sidecar.write_slot(disk)?;
         sidecar.write_slot(disk)?;
@@ -139,15 +181,15 @@ impl Sidecar {
         Ok(Self { file, path, state, synced_at: Instant::now(), dirty: false })
     }
 
-    /// Starts a run: this boot, neither closed nor poisoned, all up to `mark` on the device.
+    /// Starts a run: this boot, these flags, all up to `mark` on the device.
     pub(crate) fn begin(
         &mut self,
         disk: &Disk,
         mark: Mark,
-        boot_id: [u8; 16],
+        (boot_id, flags): ([u8; 16], Flags),
     ) -> Result<(), DiskError> {
         let generation = self.state.generation;
-        self.state = State { mark, closed: false, poisoned: false, boot_id, generation };
+        self.state = State { mark, flags, boot_id, generation };
         self.write_slot(disk)?;
         self.sync(disk)
     }
@@ -174,27 +216,37 @@ impl Sidecar {
 
     /// Says that the journal was closed with all of it on the device.
     pub(crate) fn close(&mut self, disk: &Disk) -> Result<(), DiskError> {
-        self.state.closed = true;
+        self.state.flags = self.state.flags.with(SIDECAR_CLOSED, true);
         self.write_slot(disk)?;
         self.sync(disk)
     }
 
     /// Says that a sync failed.
     pub(crate) fn poison(&mut self, disk: &Disk) -> Result<(), DiskError> {
-        self.state.poisoned = true;
+        self.state.flags = self.state.flags.with(SIDECAR_POISONED, true);
+        self.write_slot(disk)?;
+        self.sync(disk)
+    }
+
+    /// Whether a loss in an earlier run is still unanswered.
+    pub(crate) fn is_unproven(&self) -> bool {
+        self.state.flags.unproven()
+    }
+
+    /// Says that the epoch opened for such a loss is on the device.
+    pub(crate) fn answer_loss(&mut self, disk: &Disk) -> Result<(), DiskError> {
+        self.state.flags = self.state.flags.with_loss(false);
         self.write_slot(disk)?;
         self.sync(disk)
     }
 
     fn write_slot(&mut self, disk: &Disk) -> Result<(), DiskError> {
         self.state.generation += 1;
-        let State { mark, closed, poisoned, boot_id, generation } = self.state;
+        let State { mark, flags, boot_id, generation } = self.state;
         let mut slot = SidecarSlot::new_zeroed();
         slot.magic = SIDECAR_MAGIC;
         slot.format_version = U32::new(FORMAT_VERSION);
-        slot.flags = U32::new(
-            if closed { SIDECAR_CLOSED } else { 0 } | if poisoned { SIDECAR_POISONED } else { 0 },
-        );
+        slot.flags = U32::new(flags.0);
         slot.generation = U64::new(generation);
         slot.durable_seq = U64::new(mark.seq);
         slot.segment_number = U64::new(mark.segment_number);

@@ -22,11 +22,11 @@ use crate::keep;
 use crate::limits::{PAGE_BYTES, SEAL_BYTES, WINDOW_BYTES, index, page_floor};
 use crate::mapped::Mapped;
 use crate::record::{Buffer, Chain, Record};
-use crate::recover::{Chained, Recovery, TornTail};
+use crate::recover::{Chained, Completeness, Recovery, TornTail};
 use crate::scan::Window;
 use crate::seal;
 use crate::settings::{Identity, Settings};
-use crate::sidecar::{Mark, Sidecar};
+use crate::sidecar::{Flags, Mark, Sidecar};
 use crate::writer::{Start, Writer};
 
 /// Number of the spare that a start prepares for itself.
@@ -52,6 +52,8 @@ impl Recovery {
     /// An operation failed; the journal can be opened again.
     pub fn into_writer(mut self, now_ns: u64, output_hash: u64) -> Result<Writer, OpenError> {
         let disk = self.settings.disk();
+        let is_unproven = self.completeness() == Completeness::Unproven;
+        let run = (self.boot_id, Flags::begin(self.settings.level).with_loss(is_unproven));
         let mut sidecar = match self.state {
             Some(state) => Sidecar::open(&disk, &self.dir, state)?,
             None => Sidecar::create(&disk, &self.dir)?,
@@ -72,14 +74,14 @@ impl Recovery {
                 // The mark must not lie in a segment that is about to be replaced by an empty one.
                 let lowered = Mark { seq: chain.last_seq, segment_number: number, offset: 0 };
                 if self.state.is_some_and(|state| lowered.before(&state.mark)) {
-                    sidecar.begin(&disk, lowered, self.boot_id)?;
+                    sidecar.begin(&disk, lowered, run)?;
                 }
                 self.create_segment(&disk, (number, chain, prev_hash), now_ns, output_hash)?
             }
         };
         let seq = last.chain.last_seq;
         let mark = Mark { seq, segment_number: last.number, offset: last.end };
-        sidecar.begin(&disk, mark, self.boot_id)?;
+        sidecar.begin(&disk, mark, run)?;
         self.start(disk, sidecar, &last, mark)
     }
 

@@ -74,9 +74,12 @@ mod models {
 
     use super::*;
 
-    /// Items made, each announced by a ring; the sleeper takes all of them.
-    fn deliver(makers: u32, items: u32) {
-        loom::model(move || {
+    /// Items made, each announced by a ring; the sleeper takes all of them. Threads are taken off
+    /// the processor at most `preemptions` times where they would not wait anyway.
+    fn deliver(makers: u32, items: u32, preemptions: Option<usize>) {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = preemptions;
+        model.check(move || {
             let bell = Arc::new(Bell::new());
             let made = Arc::new(AtomicU32::new(0));
             let sleeper = thread::current();
@@ -105,12 +108,12 @@ mod models {
 
     #[test]
     fn no_wake_up_of_one_maker_is_lost() {
-        deliver(1, 2);
+        deliver(1, 2, None);
     }
 
     #[test]
     fn no_wake_up_of_two_makers_is_lost() {
-        deliver(2, 1);
+        deliver(2, 1, Some(3));
     }
 }
 

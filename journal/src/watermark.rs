@@ -15,6 +15,8 @@ use crate::settings::OnDurable;
 pub struct Watermark {
     durable_seq: AtomicU64,
     poisoned: AtomicBool,
+    /// The last preparation failed.
+    short_of_space: AtomicBool,
     /// Room of all segments prepared since the start.
     announced_bytes: AtomicU64,
     /// Room of all of those that were entered.
@@ -36,6 +38,7 @@ impl Watermark {
         Self {
             durable_seq: AtomicU64::new(durable_seq),
             poisoned: AtomicBool::new(false),
+            short_of_space: AtomicBool::new(false),
             announced_bytes: AtomicU64::new(0),
             entered_bytes: AtomicU64::new(0),
             reports: Mutex::default(),
@@ -56,6 +59,14 @@ impl Watermark {
     pub fn poisoned(&self) -> bool {
         // Acquire: pairs with the Release in `poison`.
         self.poisoned.load(Ordering::Acquire)
+    }
+
+    /// Whether the last preparation failed, for instance on a full disk: time to make room, while
+    /// what is prepared still lasts. [`Self::preparation_error`] says why.
+    #[must_use]
+    pub fn short_of_space(&self) -> bool {
+        // Acquire: pairs with the Release in `prepared`; the reason is there to be read.
+        self.short_of_space.load(Ordering::Acquire)
     }
 
     /// Room for records in the prepared segments, in bytes.
@@ -119,13 +130,19 @@ impl Watermark {
         true
     }
 
-    /// A sync that covers `seq` succeeded.
-    pub(crate) fn publish(&self, seq: u64) {
+    /// A sync that covers `seq` succeeded. `false`, and nothing published, when another thread has
+    /// poisoned the journal meanwhile.
+    pub(crate) fn publish(&self, seq: u64) -> bool {
         debug_assert!(self.durable_seq() <= seq, "the watermark would fall");
+        let reports = self.lock();
+        if reports.poison.is_some() {
+            return false;
+        }
         // Release: pairs with the Acquire in `durable_seq`; what was synced happened before.
         self.durable_seq.store(seq, Ordering::Release);
-        self.announce(self.lock());
+        self.announce(reports);
         self.tell();
+        true
     }
 
     /// Keeps the first error for the operator and stops everything.
@@ -141,6 +158,7 @@ impl Watermark {
     /// A preparation ended; with a segment with so many bytes of room, or with an error.
     pub(crate) fn prepared(&self, outcome: Result<u64, DiskError>) {
         let mut reports = self.lock();
+        let failed = outcome.is_err();
         match outcome {
             Ok(bytes) => {
                 reports.preparation = None;
@@ -152,6 +170,8 @@ impl Watermark {
                 reports.preparations_failed += 1;
             }
         }
+        // Release: pairs with the Acquire in `short_of_space`.
+        self.short_of_space.store(failed, Ordering::Release);
         self.announce(reports);
     }
 

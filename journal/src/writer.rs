@@ -16,11 +16,11 @@ use zerocopy::byteorder::little_endian::{U32, U64};
 
 use crate::disk::Disk;
 use crate::error::{AppendError, CloseError, DiskError};
-use crate::flush::Flusher;
+use crate::flush::{Flusher, Pace};
 use crate::format::{CheckpointBody, SegmentHeader, kind, record_len_bytes};
 use crate::helpers::Helpers;
 use crate::keep::{Keeper, Spare};
-use crate::limits::{BODY_BYTES_MAX, PAGE_BYTES, SEAL_BYTES, SPARES_MAX};
+use crate::limits::{BODY_BYTES_MAX, PAGE_BYTES, SEAL_BYTES, SPARES_MAX, reserve_bytes};
 use crate::lock::Lock;
 use crate::mapped::{Mapped, Pen};
 use crate::record::{self, Buffer, Chain, Record, SLOT_BODY_BYTES};
@@ -35,6 +35,18 @@ pub type Entry<'a> = Record<'a>;
 /// Length of the body of a checkpoint and of a seal.
 const OWN_BODY_LEN: u16 = 16;
 const _: () = assert!(size_of::<CheckpointBody>() == OWN_BODY_LEN as usize);
+
+/// How urgent a record is, which decides whether it may still be appended while no further segment
+/// is prepared: the end of the segment being written is a reserve, see [`reserve_bytes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Up to the reserve: what can be refused.
+    Ordinary,
+    /// Up to the middle of the reserve: the refusals.
+    Refusal,
+    /// Up to the end: what takes risk away, and time.
+    Essential,
+}
 
 /// Room left for records, in bytes. A record takes a multiple of 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +119,8 @@ impl Writer {
         let shared = Arc::new(Shared::new(disk, dir, current, offset, watermark));
         let (to_writer, spares) = sync_channel(SPARES_MAX);
         let keeper = Keeper::new(Arc::clone(&shared), settings.segment_len_bytes, to_writer);
-        let pace = (settings.level, settings.flush_interval);
+        let Settings { level, flush_interval, whole_pages_min, .. } = settings;
+        let pace = Pace { level, interval: flush_interval, whole_pages_min };
         let flusher = Flusher::new(Arc::clone(&shared), sidecar, pace, mapped, mark);
         let watermark = Arc::clone(&shared.watermark);
         let helpers = Helpers::start(shared, keeper, flusher)?;
@@ -123,7 +136,7 @@ impl Writer {
             template: start.template,
             spares,
             watermark,
-            level: settings.level,
+            level,
             helpers,
             _lock: lock,
         })
@@ -176,8 +189,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Has what was appended synced now, at the levels [`Level::Group`] and [`Level::Sync`]: call it
-    /// at the end of each batch of records and checkpoints.
+    /// Has what was appended synced now, at the levels [`Level::Group`] and [`Level::Sync`]: call
+    /// it at the end of each batch of records and checkpoints.
     ///
     /// A fence and a load while the flusher works, which looks again before it rests; one system
     /// call when it rests. Nothing at [`Level::Async`], where the flusher comes by itself.
@@ -216,9 +229,42 @@ impl Writer {
         }
     }
 
-    /// Sets the epoch for the headers of segments to come; the caller journals it as a record.
+    /// Room for records of `class`, in bytes, here and in what is prepared. Atomic loads only.
+    #[must_use]
+    #[inline]
+    pub fn room_for(&self, class: Class) -> u64 {
+        self.room().total_bytes().saturating_sub(self.kept_from(class))
+    }
+
+    /// Whether a record of `class` with a body of `body_len` bytes may be appended. It then finds
+    /// room: [`Self::append`] itself takes every record that fits.
+    ///
+    /// Costs a comparison until the reserve is reached, two atomic loads from then on.
+    #[must_use]
+    #[inline]
+    pub fn accepts(&self, class: Class, body_len: usize) -> bool {
+        let len = record_len_bytes(body_len as u64);
+        let left = self.end - SEAL_BYTES - self.offset;
+        self.kept_from(class) + len <= left || 0 < self.watermark.prepared_bytes()
+    }
+
+    /// Bytes at the end of the segment that records of `class` do not get.
+    #[inline]
+    fn kept_from(&self, class: Class) -> u64 {
+        let reserve = reserve_bytes(self.pen.len_bytes());
+        match class {
+            Class::Ordinary => reserve,
+            Class::Refusal => reserve / 2,
+            Class::Essential => 0,
+        }
+    }
+
+    /// Opens an epoch, of which the record appended last tells: it is set in the headers of
+    /// segments to come, and when that record is durable, a loss that recovery could not rule out
+    /// ([`Completeness::Unproven`](crate::Completeness::Unproven)) counts as answered.
     pub fn set_epoch(&mut self, epoch: u32) {
         self.template.epoch = U32::new(epoch);
+        self.helpers.shared().open_epoch(self.chain.last_seq);
     }
 
     /// Syncs everything, lets the helpers finish and says so in the sidecar.

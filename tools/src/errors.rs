@@ -169,6 +169,10 @@ codes! {
         "the venue's journal is gone"
         "its folder was emptied, or its disk is not mounted"
         "mount or restore it; to begin anew for good, remove journal.begun";
+    JOURNAL_BEHAVIOUR "UX-J020" Integrity
+        "the journal is of another version of the engine"
+        "the same records would lead to another state under other rules"
+        "run the version that wrote it, or begin a new venue";
     FOLDER_BUSY "UX-J002" Busy
         "the venue's folder is in use"
         "two processes never write one journal"
@@ -237,6 +241,14 @@ codes! {
         "the user exists"
         "names are unique, in any case"
         "choose another name; uncross user list shows those that are taken";
+    USER_UNKNOWN "UX-A010" Failure
+        "the user does not exist"
+        "no user of the venue has this name"
+        "uncross user list shows the names";
+    GRACE "UX-A011" Usage
+        "the time until orders are cancelled is impossible"
+        "it is whole milliseconds and at most 24h, counted from the end of a connection"
+        "give a duration such as 5s or 0ms, or never";
     PORTS_FULL "UX-A002" Failure
         "no port is left for another user"
         "every user has a port for good, and the venue is configured for so many"

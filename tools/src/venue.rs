@@ -104,6 +104,18 @@ fn log(notice: &Notice) {
         Notice::JournalRoom { is_waiting: false } => {
             tracing::info!(code = "journal-room", "the journal has room again");
         }
+        Notice::JournalSpace { error: Some(error) } => {
+            tracing::error!(code = "disk-full", %error, "the journal cannot be prepared further");
+        }
+        Notice::JournalSpace { error: None } => {
+            tracing::info!(code = "disk-room", "the journal is prepared further again");
+        }
+        Notice::OrdersRefused { is_refusing: true } => {
+            tracing::error!(code = "orders-refused", "no room in the journal: orders are refused");
+        }
+        Notice::OrdersRefused { is_refusing: false } => {
+            tracing::info!(code = "orders-accepted", "orders are accepted again");
+        }
         Notice::ClockOff { error_ns } => {
             tracing::error!(
                 code = "clock",
@@ -123,6 +135,7 @@ impl From<StartError> for Failure {
             StartError::Listen { door, address, error } => listen_failure(door, address, &error),
             StartError::Journal(error) => error.into(),
             StartError::JournalGone { .. } => Self::new(&errors::JOURNAL_GONE, message),
+            StartError::Behaviour { .. } => Self::new(&errors::JOURNAL_BEHAVIOUR, message),
             StartError::Replay(error) => error.into(),
             StartError::Users(error) => error.into(),
             StartError::Capacity { .. } => Self::new(&errors::CAPACITY_CHANGED, message),

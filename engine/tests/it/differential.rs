@@ -6,7 +6,7 @@ use uncross_engine::{
     event::{Event, View},
     limits::{Capacity, STEP_EVENTS_MAX},
     naive::Naive,
-    types::{Price, Side},
+    types::{Display, Price, Side},
 };
 
 use crate::flow::{Flow, INSTRUMENTS, PORTS};
@@ -15,6 +15,7 @@ use crate::flow::{Flow, INSTRUMENTS, PORTS};
 /// which the naive book never does.
 pub(crate) const CAPACITY: Capacity = Capacity {
     orders: 20_000,
+    hidden_orders: 5_000,
     levels: 2_000,
     nodes: 2_000,
     instruments: 8,
@@ -60,6 +61,7 @@ impl Conservation {
                 }
                 View::Fill(fill) => self.traded += 2 * u64::from(fill.qty),
                 View::Canceled(canceled) => self.taken += u64::from(canceled.qty),
+                View::Prevented(prevented) => self.taken += u64::from(prevented.qty),
                 View::Modified(modified) => self.taken += u64::from(modified.qty),
                 _ => {}
             }
@@ -80,28 +82,48 @@ fn check_books(engine: &Engine, naive: &Naive, context: &str) -> u64 {
             assert_eq!(theirs.next(), None, "{context}: instrument {id} {side:?}");
         }
         let [bid, ask] = engine.best(id);
-        let first = |side| engine.resting(id, side).next().map(|order| order.px);
+        let first = |side| {
+            let mut orders = engine.resting(id, side);
+            orders.find(|order| order.display != Display::Hidden).map(|order| order.px)
+        };
         assert_eq!(bid.map(Price::raw), first(Side::Bid), "{context}: best bid");
         assert_eq!(ask.map(Price::raw), first(Side::Ask), "{context}: best ask");
+        let [bid, ask] =
+            [Side::Bid, Side::Ask].map(|side| engine.resting(id, side).next().map(|it| it.px));
         if let (Some(bid), Some(ask)) = (bid, ask) {
-            assert!(bid < ask, "{context}: crossed book {bid:?} {ask:?}");
+            assert!(bid < ask, "{context}: crossed book {bid} {ask}");
         }
     }
     open
+}
+
+/// Keeps the last references that events name.
+fn note_references(events: &[Event], references: &mut Vec<u64>) {
+    for event in events {
+        match event.view() {
+            View::Accepted(it) | View::Replaced(it) => references.push(it.order_ref),
+            View::Restated(it) => references.push(it.order_ref),
+            _ => {}
+        }
+    }
+    let surplus = references.len().saturating_sub(64);
+    references.drain(..surplus);
 }
 
 /// Runs one seed; adds what happened to `sums`.
 fn run(seed: u64, commands: u64, sums: &mut Conservation) {
     let mut flow = Flow::new(seed);
     let mut engine = Engine::new(CAPACITY);
-    let mut naive = Naive::new();
+    let mut naive = Naive::new(CAPACITY.orders);
     let opening = flow.opening();
+    // Some of the references given so far, for commands that name orders by them.
+    let mut references = Vec::new();
     for seq in 1..=commands {
         let is_due = engine.due_ns().is_some_and(|due_ns| due_ns <= seq * STEP_NS);
         let command = match usize::try_from(seq - 1).ok().and_then(|at| opening.get(at)) {
             Some(&command) => command,
             None if is_due => Command::Tick,
-            None => flow.next(),
+            None => flow.next(&references),
         };
         let ours = apply(&mut engine, seq, &command);
         let mut theirs = Vec::new();
@@ -110,6 +132,7 @@ fn run(seed: u64, commands: u64, sums: &mut Conservation) {
         assert_eq!(ours, theirs, "{context}");
         check_books(&engine, &naive, &context);
         sums.count(&ours);
+        note_references(&ours, &mut references);
     }
 }
 
@@ -143,7 +166,7 @@ fn quantity_is_neither_made_nor_lost() {
         let command = match usize::try_from(seq - 1).ok().and_then(|at| opening.get(at)) {
             Some(&command) => command,
             None if is_due => Command::Tick,
-            None => flow.next(),
+            None => flow.next(&[]),
         };
         let before = open_total(&engine);
         let events = apply(&mut engine, seq, &command);

@@ -2,16 +2,18 @@
 
 use uncross_engine::{
     command::{
-        Cancel, Command, DayRoll, Enter, EntrySwitch, MassCancel, Modify, Refuse, Replace, Scope,
-        SessionUp, Source, Terms,
+        Cancel, Command, DayRoll, Enter, EntrySwitch, Epoch, MassCancel, Modify, Refuse, Replace,
+        Scope, SessionUp, Source, Terms,
     },
-    instrument::Instrument,
+    instrument::{CROSS_MARKET_PX, Instrument, MARKET_PX},
     reject::Reject,
-    types::{Action, Capacity, TimeInForce},
+    types::{Action, Capacity, Display, Prevention, Strategy, TimeInForce},
 };
 
 pub(crate) const PORTS: u16 = 4;
 pub(crate) const INSTRUMENTS: u32 = 3;
+/// Channels of a port that are used: 0 mostly, then 1 and 255.
+const CHANNELS: [u8; 3] = [0, 1, 255];
 
 /// A small reproducible source of numbers: a 64-bit linear congruential generator, upper bits.
 #[derive(Clone, Debug)]
@@ -45,6 +47,18 @@ pub(crate) fn instrument(id: u32) -> Instrument {
         lot: 1,
         qty_min: 1,
         qty_max: 999_999,
+        collar_bp: 300,
+        // One instrument has no reference price before its first trade.
+        reference_px: if id == 2 { 0 } else { 1_000 },
+    }
+}
+
+/// Two ports of one firm, one of another, one without a firm.
+const fn firm_of(port: u16) -> [u8; 4] {
+    match port {
+        1 | 2 => *b"FIRM",
+        3 => *b"ELSE",
+        _ => *b"    ",
     }
 }
 
@@ -52,9 +66,11 @@ pub(crate) fn instrument(id: u32) -> Instrument {
 #[derive(Debug)]
 pub(crate) struct Flow {
     random: Random,
-    marks: [u32; PORTS as usize + 1],
+    /// By port and position in [`CHANNELS`].
+    marks: [[u32; CHANNELS.len()]; PORTS as usize + 1],
     generations: [u16; PORTS as usize + 1],
     dates: u32,
+    epochs: u32,
     wild_prices: bool,
 }
 
@@ -65,9 +81,10 @@ impl Flow {
     pub(crate) const fn new(seed: u64) -> Self {
         Self {
             random: Random::new(seed),
-            marks: [0; PORTS as usize + 1],
+            marks: [[0; CHANNELS.len()]; PORTS as usize + 1],
             generations: [0; PORTS as usize + 1],
             dates: 20_000,
+            epochs: 0,
             wild_prices: seed.is_multiple_of(2),
         }
     }
@@ -83,18 +100,26 @@ impl Flow {
 
     fn day_roll(&mut self) -> Command<'static> {
         self.dates += 1;
-        self.marks = [0; PORTS as usize + 1];
+        self.marks = [[0; CHANNELS.len()]; PORTS as usize + 1];
         let (date, session) = (self.dates, SESSION);
         Command::DayRoll(DayRoll { date, utc_offset_s: 3_600, session })
     }
 
     fn session_up(&mut self, port: u16) -> Command<'static> {
         self.generations[usize::from(port)] += 1;
-        Command::SessionUp(SessionUp {
-            source: self.source(port),
-            firm: *b"FIRM",
-            session: SESSION,
-        })
+        let grace_ms = match self.random.below(4) {
+            0 => Some(self.random.below(10) * 100),
+            1 => Some(self.random.below(3_000)),
+            _ => None,
+        };
+        let (source, session) = (self.source(port), SESSION);
+        Command::SessionUp(SessionUp { source, firm: firm_of(port), session, grace_ms })
+    }
+
+    /// A new epoch comes with a start, before which all connections are gone.
+    fn epoch(&mut self) -> Command<'static> {
+        self.epochs += 1;
+        Command::Epoch(Epoch { epoch: self.epochs, session: SESSION })
     }
 
     fn source(&self, port: u16) -> Source {
@@ -106,7 +131,8 @@ impl Flow {
             return [5, 1_999_999_900, 5_000_000, 1_000_000_000][self.random.below(4) as usize];
         }
         match self.random.below(60) {
-            0 => [0, 2_000_000_000, 0x7FFF_FFFF, u32::MAX, 1_002][self.random.below(5) as usize],
+            0 => [0, u32::MAX, 1_002][self.random.below(3) as usize],
+            1..5 => [CROSS_MARKET_PX, MARKET_PX][self.random.below(2) as usize],
             _ => 950 + 5 * self.random.below(20),
         }
     }
@@ -130,24 +156,40 @@ impl Flow {
         let time_in_force = match self.random.below(10) {
             0..2 => TimeInForce::ImmediateOrCancel,
             2..5 => TimeInForce::UntilTime,
+            5 => TimeInForce::GoodTillCancel,
             _ => TimeInForce::Day,
         };
+        let display = [0, 0, 0, 1, 1, 2][self.random.below(6) as usize];
         Ok(Terms {
             action: Action::from_code(code),
             time_in_force,
+            display: Display::from_code(display),
             post_only: self.random.one_in(10),
             expire_s: 1 + self.random.below(20),
             min_qty: match (time_in_force, self.random.below(60)) {
-                (TimeInForce::Day | TimeInForce::UntilTime, 1..) => 0,
-                _ => self.random.below(120),
+                (TimeInForce::ImmediateOrCancel, _) | (_, 0) => self.random.below(120),
+                _ => 0,
             },
             capacity: Capacity::from_code(u8::try_from(self.random.below(4)).unwrap()),
             firm: match self.random.below(40) {
                 0 => Some(*b"ELSE"),
-                1..10 => Some(*b"FIRM"),
+                1..5 => Some(*b"FIRM"),
                 _ => None,
             },
+            prevention: self.prevention(),
+            group: [0, 0, 1, 2][self.random.below(4) as usize],
         })
+    }
+
+    fn prevention(&mut self) -> Option<Prevention> {
+        let (strategy, code) = match self.random.below(20) {
+            0 => (Strategy::CancelOldest, b'O'),
+            1 => (Strategy::CancelNewest, b'W'),
+            2 => (Strategy::Decrement, b'D'),
+            3 => (Strategy::DecrementQuietly, b'Y'),
+            _ => return None,
+        };
+        Some(Prevention { strategy, code })
     }
 
     fn firm(&mut self) -> [u8; 4] {
@@ -166,65 +208,89 @@ impl Flow {
         })
     }
 
-    /// A new number, now and then a used or an absurd one.
-    fn next_number(&mut self, port: u16) -> u32 {
-        let mark = &mut self.marks[usize::from(port)];
-        match self.random.below(50) {
-            0 => self.random.below(*mark + 1),
-            1 => *mark + (1 << 24) + 1 + self.random.below(9),
-            2 => {
-                *mark += 1 + self.random.below(300);
-                *mark
-            }
-            _ => {
-                *mark += 1;
-                *mark
-            }
-        }
+    /// A new number of a channel, now and then a used or an absurd one.
+    fn next_number(&mut self, source: Source) -> u32 {
+        let mark = self.mark(source);
+        let number = match self.random.below(50) {
+            0 => return self.random.below(mark + 1),
+            1 => return mark + (1 << 24) + 1 + self.random.below(9),
+            2 => mark + 1 + self.random.below(300),
+            _ => mark + 1,
+        };
+        let at = CHANNELS.iter().position(|&channel| channel == source.channel);
+        self.marks[usize::from(source.port)][at.unwrap()] = number;
+        number
+    }
+
+    fn mark(&self, source: Source) -> u32 {
+        let at = CHANNELS.iter().position(|&channel| channel == source.channel);
+        self.marks[usize::from(source.port)][at.unwrap()]
     }
 
     /// The number of some recent order, dead or alive.
-    fn past_number(&mut self, port: u16) -> u32 {
+    fn past_number(&mut self, source: Source) -> u32 {
         let back = self.random.below(60);
-        self.marks[usize::from(port)].saturating_sub(back)
+        self.mark(source).saturating_sub(back)
     }
 
-    pub(crate) fn next(&mut self) -> Command<'static> {
-        let port = 1 + u16::try_from(self.random.below(u32::from(PORTS))).unwrap();
-        let mut source = self.source(port);
-        if self.random.one_in(100) {
-            source.generation = source.generation.wrapping_sub(1);
-        }
-        source.channel = u8::from(self.random.one_in(100));
-        let echo = &ECHO[..self.random.below(120) as usize * usize::from(self.random.one_in(8))];
-        match self.random.below(1_000) {
+    /// A cancel by reference: of the references that can be, few are live.
+    fn cancel_by_ref(&mut self, source: Source, references: &[u64]) -> Command<'static> {
+        let known = references.get(self.random.below(64) as usize % references.len().max(1));
+        let order_ref = known.copied().unwrap_or(7);
+        let user_ref_num = if self.random.one_in(10) { self.past_number(source) } else { 0 };
+        let qty = (!self.random.one_in(20)).then_some(self.random.below(3) * 20);
+        Command::Cancel(Cancel { source, user_ref_num, order_ref: Some(order_ref), qty })
+    }
+
+    /// Commands that are few in any flow.
+    fn rare(&mut self, kind: u32, source: Source) -> Command<'static> {
+        match kind {
             0 if self.random.one_in(4) => self.day_roll(),
-            0..15 => self.session_up(port),
+            0 if self.random.one_in(8) => self.epoch(),
+            0..15 => self.session_up(source.port),
             15..18 => Command::SessionDown(source),
             18..20 => Command::AccountQuery(source),
             20..30 => Command::Refuse(Refuse {
                 source,
-                user_ref_num: self.next_number(port),
+                user_ref_num: self.next_number(source),
                 reason: 0x29,
                 client_order_id: *b"REFUSED       ",
             }),
             30..33 => Command::Tick,
             33 => Command::MassCancel(MassCancel {
                 source,
-                user_ref_num: self.next_number(port),
+                user_ref_num: self.next_number(source),
                 firm: self.firm(),
                 symbol: *b"        ",
                 scope: self.scope(),
             }),
-            34 => Command::EntrySwitch(EntrySwitch {
+            _ => Command::EntrySwitch(EntrySwitch {
                 source,
-                user_ref_num: self.next_number(port),
+                user_ref_num: self.next_number(source),
                 firm: self.firm(),
                 is_enabled: Ok(!self.random.one_in(4)),
             }),
-            35..235 => Command::Cancel(Cancel {
+        }
+    }
+
+    /// The next command; `references` are some of those given so far.
+    pub(crate) fn next(&mut self, references: &[u64]) -> Command<'static> {
+        let port = 1 + u16::try_from(self.random.below(u32::from(PORTS))).unwrap();
+        let mut source = self.source(port);
+        if self.random.one_in(100) {
+            source.generation = source.generation.wrapping_sub(1);
+        }
+        if self.random.one_in(8) {
+            source.channel = CHANNELS[self.random.below(3) as usize];
+        }
+        let echo = &ECHO[..self.random.below(120) as usize * usize::from(self.random.one_in(8))];
+        match self.random.below(1_000) {
+            rare @ 0..35 => self.rare(rare, source),
+            35..40 => self.cancel_by_ref(source, references),
+            40..235 => Command::Cancel(Cancel {
                 source,
-                user_ref_num: self.past_number(port),
+                user_ref_num: self.past_number(source),
+                order_ref: None,
                 qty: match self.random.below(40) {
                     0 => None,
                     1..20 => Some(0),
@@ -233,15 +299,15 @@ impl Flow {
             }),
             235..300 => Command::Modify(Modify {
                 source,
-                user_ref_num: self.past_number(port),
+                user_ref_num: self.past_number(source),
                 action: (!self.random.one_in(30))
                     .then(|| Action::from_code(u8::try_from(self.random.below(4)).unwrap())),
                 qty: self.qty(),
             }),
             300..500 => Command::Replace(Replace {
                 source,
-                orig_user_ref_num: self.past_number(port),
-                user_ref_num: self.next_number(port),
+                orig_user_ref_num: self.past_number(source),
+                user_ref_num: self.next_number(source),
                 qty: self.qty(),
                 px: self.px(),
                 terms: self.terms(),
@@ -250,7 +316,7 @@ impl Flow {
             }),
             _ => Command::Enter(Enter {
                 source,
-                user_ref_num: self.next_number(port),
+                user_ref_num: self.next_number(source),
                 instrument: self.random.below(INSTRUMENTS * 20).clamp(0, INSTRUMENTS),
                 qty: self.qty(),
                 px: self.px(),

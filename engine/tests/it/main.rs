@@ -10,4 +10,7 @@
 mod allocations;
 mod differential;
 mod flow;
+mod kinds;
 mod rules;
+mod spans;
+mod stage;

@@ -1,162 +1,19 @@
 //! The rules of docs/matching.md, one test each: commands in, whole event list out.
 
 use uncross_engine::{
-    Engine,
     command::{
-        Cancel, Command, DayRoll, Enter, EntrySwitch, MassCancel, Modify, Refuse, Replace, Scope,
-        SessionUp, Source, Terms,
+        Command, Enter, EntrySwitch, MassCancel, Refuse, Replace, Scope, SessionUp, Source, Terms,
     },
-    event::{Event, View},
+    event::View,
     limits,
-    types::{Action, Capacity, Price, Side, TimeInForce},
+    types::{Action, Price, Side, TimeInForce},
 };
 
 use crate::{
-    differential::{CAPACITY, STEP_NS, apply},
+    differential::{CAPACITY, STEP_NS},
     flow::instrument,
+    stage::{BUY, IOC, SELL, Stage, day, enter_as, order},
 };
-
-const BUY: Action = Action::Buy;
-const SELL: Action = Action::Sell;
-const SESSION: [u8; 10] = *b"SESSION001";
-const IOC: TimeInForce = TimeInForce::ImmediateOrCancel;
-
-/// A venue with one instrument, an open day and two ports, spoken to in short words.
-struct Stage {
-    engine: Engine,
-    seq: u64,
-}
-
-impl Stage {
-    fn new() -> Self {
-        Self::with(CAPACITY)
-    }
-
-    fn with(capacity: limits::Capacity) -> Self {
-        let mut stage = Self { engine: Engine::new(capacity), seq: 0 };
-        stage.tell(&Command::Define(instrument(1)));
-        stage.tell(&day(20_000));
-        stage.up(1, 1);
-        stage.up(2, 1);
-        stage
-    }
-
-    fn tell(&mut self, command: &Command<'_>) -> Vec<Event> {
-        self.seq += 1;
-        apply(&mut self.engine, self.seq, command)
-    }
-
-    fn say(&mut self, command: &Command<'_>) -> Vec<String> {
-        self.tell(command).iter().map(short).collect()
-    }
-
-    fn up(&mut self, port: u16, generation: u16) -> Vec<String> {
-        let source = Source { port, generation, channel: 0 };
-        self.say(&Command::SessionUp(SessionUp { source, firm: *b"FIRM", session: SESSION }))
-    }
-
-    fn enter(&mut self, port: u16, number: u32, action: Action, qty: u32, px: u32) -> Vec<String> {
-        self.say(&Command::Enter(order(port, number, action, qty, px)))
-    }
-
-    fn ioc(&mut self, port: u16, number: u32, action: Action, qty: u32, px: u32) -> Vec<String> {
-        let mut enter = order(port, number, action, qty, px);
-        enter.terms = enter.terms.map(|terms| Terms { time_in_force: IOC, ..terms });
-        self.say(&Command::Enter(enter))
-    }
-
-    fn replace(&mut self, port: u16, old: u32, new: u32, qty: u32, px: u32) -> Vec<String> {
-        let Enter { source, terms, client_order_id, echo, .. } = order(port, new, BUY, qty, px);
-        self.say(&Command::Replace(Replace {
-            source,
-            orig_user_ref_num: old,
-            user_ref_num: new,
-            qty,
-            px,
-            terms,
-            client_order_id,
-            echo,
-        }))
-    }
-
-    fn cancel(&mut self, port: u16, number: u32, qty: u32) -> Vec<String> {
-        let source = Source { port, generation: 1, channel: 0 };
-        self.say(&Command::Cancel(Cancel { source, user_ref_num: number, qty: Some(qty) }))
-    }
-
-    fn modify(&mut self, port: u16, number: u32, action: Action, qty: u32) -> Vec<String> {
-        let (source, action) = (Source { port, generation: 1, channel: 0 }, Some(action));
-        self.say(&Command::Modify(Modify { source, user_ref_num: number, action, qty }))
-    }
-
-    /// Best first: price, open quantity, number.
-    fn side(&self, side: Side) -> Vec<(u32, u32, u32)> {
-        self.engine.resting(1, side).map(|it| (it.px, it.open, it.user_ref_num)).collect()
-    }
-}
-
-fn day(date: u32) -> Command<'static> {
-    Command::DayRoll(DayRoll { date, utc_offset_s: 0, session: SESSION })
-}
-
-fn order(port: u16, number: u32, action: Action, qty: u32, px: u32) -> Enter<'static> {
-    Enter {
-        source: Source { port, generation: 1, channel: 0 },
-        user_ref_num: number,
-        instrument: 1,
-        qty,
-        px,
-        terms: Ok(Terms {
-            action,
-            time_in_force: TimeInForce::Day,
-            capacity: Capacity::Agency,
-            post_only: false,
-            expire_s: 0,
-            min_qty: 0,
-            firm: None,
-        }),
-        client_order_id: *b"              ",
-        echo: b"",
-    }
-}
-
-/// An event in a few words: `A2 10@1000 rests` is "number 2 accepted, 10 at 1000, on the book".
-fn short(event: &Event) -> String {
-    let fate = |dead: bool, rests: bool| match (dead, rests) {
-        (true, _) => " dead",
-        (false, true) => " rests",
-        (false, false) => "",
-    };
-    match event.view() {
-        View::Accepted(it) => {
-            let fate = fate(it.marks.is_dead(), it.marks.is_resting());
-            format!("A{} {}@{}{fate}", it.head.user_ref_num, it.qty, it.px)
-        }
-        View::Replaced(it) => {
-            let fate = fate(it.marks.is_dead(), it.marks.is_resting());
-            let (old, new) = (it.orig_user_ref_num, it.head.user_ref_num);
-            format!("U{old}>{new} {}@{}{fate}", it.qty, it.px)
-        }
-        View::Rejected(it) => format!("J{} {:#04x}", it.head.user_ref_num, it.reason),
-        View::Fill(it) => {
-            let (maker, taker) = (it.head.user_ref_num, it.taker_user_ref_num);
-            format!("E{maker}/{taker} {}@{}", it.qty, it.px)
-        }
-        View::Canceled(it) => {
-            format!("C{} {} {} left {}", it.head.user_ref_num, it.qty, it.reason as char, it.open)
-        }
-        View::Modified(it) => format!("M{} left {}", it.head.user_ref_num, it.open),
-        View::Rested(it) => format!("R{} {}@{}", it.head.user_ref_num, it.qty, it.px),
-        View::Echo(it) => format!("+{}", it.len),
-        View::Account(it) => format!("Q{}", it.head.user_ref_num),
-        View::CancelRejected(it) => format!("I{}", it.head.user_ref_num),
-        View::Response(it) => format!("{}{}", it.answer as char, it.head.user_ref_num),
-        View::System(it) => format!("S{} {}", it.head.port, it.code as char),
-        View::Directory(it) => format!("L{}", it.locate),
-        View::Trading(it) => format!("H{}", it.state as char),
-        View::Day(it) => format!("D{}", it.date),
-    }
-}
 
 #[test]
 fn trades_happen_at_the_makers_price() {
@@ -243,14 +100,6 @@ fn an_ioc_is_dead_at_once_without_a_match_and_loses_its_remainder_with_one() {
     let events = stage.ioc(2, 2, BUY, 5, 1_000);
     assert_eq!(events, ["A2 5@1000", "E1/2 3@1000", "C2 2 I left 0"]);
     assert_eq!(stage.side(Side::Bid), []);
-}
-
-/// A new order of `stage` with its terms changed.
-fn enter_as(stage: &mut Stage, mut enter: Enter<'static>, change: fn(&mut Terms)) -> Vec<String> {
-    if let Ok(terms) = &mut enter.terms {
-        change(terms);
-    }
-    stage.say(&Command::Enter(enter))
 }
 
 #[test]
@@ -394,23 +243,10 @@ fn orders_of_other_ports_dead_ones_and_unknown_ones_cannot_be_touched() {
 }
 
 #[test]
-fn another_channel_of_a_port_has_no_orders_and_uses_no_numbers() {
-    let mut stage = Stage::new();
-    stage.enter(1, 1, BUY, 10, 1_000);
-    let other = Source { port: 1, generation: 1, channel: 1 };
-    let enter = Enter { source: other, ..order(1, 900, BUY, 1, 1_000) };
-    assert_eq!(stage.say(&Command::Enter(enter)), ["J900 0x0f"]);
-    let cancel = Cancel { source: other, user_ref_num: 1, qty: Some(0) };
-    assert_eq!(stage.say(&Command::Cancel(cancel)), [""; 0]);
-    assert_eq!(stage.say(&Command::AccountQuery(other)), ["Q1"]);
-    assert_eq!(stage.enter(1, 2, BUY, 1, 1_000), ["A2 1@1000 rests"]);
-}
-
-#[test]
 fn a_login_to_a_session_that_ended_meanwhile_is_void() {
     let mut stage = Stage::new();
     let source = Source { port: 1, generation: 2, channel: 0 };
-    let late = SessionUp { source, firm: *b"FIRM", session: *b"SESSION000" };
+    let late = SessionUp { source, firm: *b"FIRM", session: *b"SESSION000", grace_ms: None };
     assert_eq!(stage.say(&Command::SessionUp(late)), [""; 0]);
     let mut enter = order(1, 1, BUY, 1, 1_000);
     enter.source = source;

@@ -42,6 +42,8 @@ pub(crate) struct Identity {
     pub(crate) port: u16,
     pub(crate) firm: [u8; 4],
     pub(crate) user: [u8; 6],
+    /// Milliseconds its orders outlive its connection; `None`: they stay.
+    pub(crate) grace_ms: Option<u32>,
 }
 
 /// What came of a login.
@@ -123,7 +125,13 @@ fn check(users: &Users, failures: &mut Failures, request: &Request, now: Instant
         None => {
             if let Some(user) = users.verify(&request.user, &request.password) {
                 failures.forgive(&key);
-                Ok(Identity { port: user.port(), firm: user.firm(), user: user.name_padded() })
+                let grace = user.cancel_on_disconnect();
+                Ok(Identity {
+                    port: user.port(),
+                    firm: user.firm(),
+                    user: user.name_padded(),
+                    grace_ms: grace.and_then(|grace| u32::try_from(grace.as_millis()).ok()),
+                })
             } else {
                 failures.count(key, now);
                 Err(Refusal::Credentials)

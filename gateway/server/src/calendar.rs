@@ -1,6 +1,6 @@
 //! Trading days: which one an instant belongs to, and when the next begins.
 
-use uncross_engine::command::DayRoll;
+use uncross_engine::command::{DayRoll, Epoch};
 
 const DAY_NS: i64 = 86_400_000_000_000;
 
@@ -28,6 +28,11 @@ impl Calendar {
     pub(crate) fn roll(self, now_ns: u64, epoch: u32) -> DayRoll {
         let date = self.date(now_ns);
         DayRoll { date, utc_offset_s: self.utc_offset_s, session: session_name(date, epoch) }
+    }
+
+    /// The epoch that opens within the open day `date`.
+    pub(crate) fn epoch(date: u32, epoch: u32) -> Epoch {
+        Epoch { epoch, session: session_name(date, epoch) }
     }
 
     /// The instant at which the day `date` ends.

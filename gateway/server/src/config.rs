@@ -234,6 +234,14 @@ impl Config {
     fn check_relations(&self, layers: &Layers, reader: Reader<'_>) -> Result<(), ConfigError> {
         let Session { connections_max, connections_per_address_max, .. } = self.session;
         let Capacity { ports, user_ref_pages, instruments, .. } = self.capacity;
+        let Capacity { orders, hidden_orders, .. } = self.capacity;
+        if ORDERS_MAX < orders.saturating_add(hidden_orders) {
+            return Err(ConfigError::Contradiction {
+                place: reader.place("capacity.hidden_orders"),
+                expected: format!("with capacity.orders = {orders} at most {ORDERS_MAX}"),
+                found: hidden_orders.to_string(),
+            });
+        }
         if connections_max < connections_per_address_max {
             return Err(ConfigError::Contradiction {
                 place: reader.place("session.connections_per_address_max"),
@@ -415,6 +423,7 @@ impl Level {
 fn capacity(reader: Reader<'_>) -> Result<Capacity, ConfigError> {
     Ok(Capacity {
         orders: reader.count("capacity.orders", 1..=ORDERS_MAX)?,
+        hidden_orders: reader.count("capacity.hidden_orders", 0..=ORDERS_MAX)?,
         levels: reader.count("capacity.levels", 1..=LEVELS_MAX)?,
         nodes: reader.count("capacity.ladder_nodes", LADDER_NODES_MIN..=LADDER_NODES_MAX)?,
         instruments: reader.count("capacity.instruments", 1..=INSTRUMENTS_MAX)?,

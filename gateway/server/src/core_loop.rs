@@ -6,16 +6,19 @@ use std::{sync::Arc, thread, time::Instant};
 
 use rtrb::Consumer;
 use uncross_engine::Progress;
-use uncross_journal::{AppendError, Entry, Level, Watermark, Writer, kind};
+use uncross_journal::{AppendError, Class, DiskError, Entry, Level, Watermark, Writer, kind};
+use zerocopy::IntoBytes;
 
 use crate::{
     calendar::Calendar,
-    limits::{RECORDS_PER_CHECKPOINT, RECORDS_PER_TURN, START_PATIENCE_S},
+    limits::{BODY_LEN_MAX, RECORDS_PER_CHECKPOINT, RECORDS_PER_TURN, START_PATIENCE_S},
     outbound::Outbound,
+    record,
     record::{Draft, RecordError},
     replay::Discard,
     replica::Replica,
     ring::{self, Popped, Scratch, Slot},
+    room::RoomTeller,
 };
 
 /// Why the core cannot go on. The venue stops; the journal is the recovery path.
@@ -52,6 +55,7 @@ struct Sequencer {
     progress: Progress,
     seq: u64,
     now_ns: u64,
+    room: RoomTeller,
 }
 
 /// The core's state.
@@ -74,7 +78,13 @@ pub(crate) struct Core {
 
 impl Core {
     /// Goes on where the replayed `replica` stands.
-    pub(crate) fn new(replica: Replica, journal: Writer, calendar: Calendar, epoch: u32) -> Self {
+    pub(crate) fn new(
+        replica: Replica,
+        journal: Writer,
+        calendar: Calendar,
+        epoch: u32,
+        room: RoomTeller,
+    ) -> Self {
         let now_ns = replica.engine().now_ns();
         let roll_at_ns = replica.engine().day().map_or(0, |day| calendar.end_ns(day.date));
         let (seq, progress) = (journal.last_seq(), Progress::Done);
@@ -83,7 +93,7 @@ impl Core {
         Self {
             watermark,
             is_synced,
-            sequencer: Sequencer { replica, journal, progress, seq, now_ns },
+            sequencer: Sequencer { replica, journal, progress, seq, now_ns, room },
             calendar,
             epoch,
             roll_at_ns,
@@ -143,6 +153,8 @@ impl Core {
         if before != self.sequencer.seq {
             self.sequencer.journal.ring();
         }
+        // While nothing is appended nobody else tells that there is room again.
+        self.sequencer.room.tell(&self.sequencer.journal);
         Ok(turn)
     }
 
@@ -208,10 +220,28 @@ impl Core {
     /// Records the output hash now and then, so that every replay can be compared with this run.
     fn checkpoint_if_due(&mut self, outbound: &mut Outbound) -> Result<(), CoreError> {
         let is_due = self.checkpoint_seq + RECORDS_PER_CHECKPOINT <= self.sequencer.seq;
+        // A checkpoint must not take the room of a cancel.
+        let is_due = is_due && self.takes_orders();
         if is_due && self.sequencer.finish(outbound) && self.sequencer.checkpoint()? {
             self.checkpoint_seq = self.sequencer.seq;
         }
         Ok(())
+    }
+
+    /// Whether new orders are journalled as such; otherwise each is refused, see
+    /// [`Sequencer::sequence`].
+    pub(crate) fn takes_orders(&self) -> bool {
+        self.sequencer.journal.accepts(Class::Ordinary, BODY_LEN_MAX)
+    }
+
+    /// Whether the journal could not prepare its next segment: the disk is full, or failing.
+    pub(crate) fn is_short_of_space(&self) -> bool {
+        self.watermark.short_of_space()
+    }
+
+    /// Why it could not.
+    pub(crate) fn space_error(&self) -> Option<DiskError> {
+        self.watermark.preparation_error()
     }
 
     /// Notices a journal that has failed although nothing is being written.
@@ -305,8 +335,8 @@ impl Sequencer {
         }
     }
 
-    /// Numbers, stamps and journals one record, then begins it. `false` when the journal has no
-    /// room now.
+    /// Sequences one record, or in its place the refusal of an order for which the journal keeps
+    /// no room. `false` when the journal has no room at all.
     ///
     /// The caller has made sure that the command before is done and a step fits outbound.
     fn sequence(
@@ -315,6 +345,17 @@ impl Sequencer {
         body: &[u8],
         outbound: &mut Outbound,
     ) -> Result<bool, CoreError> {
+        if record::is_order(kind) && !self.journal.accepts(Class::Ordinary, body.len()) {
+            // The doors have seen to it that refusals fit, so they may go to the very end.
+            let refusal = record::refusal(kind, body).map_err(CoreError::Record)?;
+            return self.put(kind::REFUSE, refusal.as_bytes(), outbound);
+        }
+        self.put(kind, body, outbound)
+    }
+
+    /// Numbers, stamps and journals one record, then begins it. `false` when the journal has no
+    /// room now.
+    fn put(&mut self, kind: u8, body: &[u8], outbound: &mut Outbound) -> Result<bool, CoreError> {
         let (seq, time_ns) = (self.seq + 1, self.now_ns);
         let entry = Entry { seq, time_ns, kind, flags: 0, body };
         match self.journal.append(entry, self.replica.output_hash()) {
@@ -323,6 +364,7 @@ impl Sequencer {
             Err(error) => return Err(CoreError::Journal(error)),
         }
         self.seq = seq;
+        self.room.tell(&self.journal);
         let begun = self.replica.begin(seq, time_ns, kind, body, outbound);
         self.progress = begun.map_err(CoreError::Record)?;
         Ok(true)

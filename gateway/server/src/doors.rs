@@ -32,8 +32,9 @@ use crate::{
     },
     notice::{Closed, Notice, Notices},
     reactor::FIRST_CONNECTION,
-    record::Draft,
+    record::{self, Draft},
     ring::{self, Slot},
+    room::RoomReader,
     talk::{Ask, ToPublisher},
 };
 
@@ -79,6 +80,8 @@ pub(crate) struct Doors {
     /// Connections waiting for their turn, each at most once.
     in_queue: VecDeque<usize>,
     round: Round,
+    /// Connections whose next frame is an order for which the journal has no room.
+    held: Vec<usize>,
     accounts: Accounts,
     /// By door: somebody may be waiting to be accepted.
     is_knocked: [bool; 2],
@@ -94,6 +97,7 @@ pub(crate) struct Doors {
     checking_count: usize,
     symbols: HashMap<[u8; 8], u32, RandomState>,
     producer: Producer<Slot>,
+    room: RoomReader,
     draft: Box<Draft>,
     publisher: ToPublisher,
     auth: Auth,
@@ -108,6 +112,7 @@ pub(crate) struct Doors {
 pub(crate) struct Parts {
     pub(crate) listeners: [TcpListener; 2],
     pub(crate) producer: Producer<Slot>,
+    pub(crate) room: RoomReader,
     pub(crate) publisher: ToPublisher,
     pub(crate) auth: Auth,
     pub(crate) notices: Notices,
@@ -141,6 +146,7 @@ impl Doors {
             closing: Vec::new(),
             in_queue: VecDeque::new(),
             round: Round { left: 0, served: 0 },
+            held: Vec::new(),
             accounts: Accounts::new(ACCOUNT_SESSIONS * parts.rules.frames_per_turn),
             is_knocked: [false; 2],
             accept_again_ms: 0,
@@ -151,6 +157,7 @@ impl Doors {
             checking_count: 0,
             symbols: parts.symbols,
             producer: parts.producer,
+            room: parts.room,
             draft: Box::new(Draft::new()),
             publisher: parts.publisher,
             auth: parts.auth,
@@ -165,8 +172,9 @@ impl Doors {
         let may_accept = self.accept_again_ms <= now_ms && self.is_knocked.contains(&true);
         let is_owing =
             !self.in_queue.is_empty() || !self.closing.is_empty() || !self.waiting.is_empty();
+        let may_release = !self.held.is_empty() && self.room.admits(&self.producer);
         let may_push = !self.is_starving || RECORD_SLOTS_MAX <= self.producer.slots();
-        may_accept || self.publisher.has_some() || is_owing && may_push
+        may_accept || may_release || self.publisher.has_some() || is_owing && may_push
     }
 
     /// Notes that somebody knocks at the listener `token`.
@@ -269,6 +277,7 @@ impl Doors {
     /// was: shares hold however small the ring is.
     fn read(&mut self, now_ms: u64) -> bool {
         self.finish_closings(now_ms);
+        self.release_held();
         if self.round.left == 0 {
             if 1 < self.in_queue.len() {
                 self.in_queue.rotate_left(1);
@@ -339,9 +348,26 @@ impl Doors {
                     self.is_starving = true;
                     return (served, Served::RingFull);
                 }
+                // Of a connection that is ending, what could not enter is dropped: nobody was told
+                // of it, and its session-down takes more risk away.
+                Served::NoRoom => {
+                    if !self.held.contains(&id) {
+                        self.held.push(id);
+                    }
+                    return (served, Served::Nothing);
+                }
             }
         }
         (frames_max, Served::Frame)
+    }
+
+    /// Lets the sessions go on that an order without room in the journal held up.
+    fn release_held(&mut self) {
+        if !self.held.is_empty() && self.room.admits(&self.producer) {
+            while let Some(id) = self.held.pop() {
+                self.queue_in(id);
+            }
+        }
     }
 
     fn serve_frame(&mut self, id: usize, now_ms: u64) -> Served {
@@ -375,6 +401,11 @@ impl Doors {
                         let symbols = &self.symbols;
                         let id_of = |symbol| symbols.get(&symbol).copied().unwrap_or(0);
                         self.draft.set_inbound(*source, &message, id_of);
+                        if record::needs_room(self.draft.kind())
+                            && !self.room.admits(&self.producer)
+                        {
+                            return Served::NoRoom;
+                        }
                         if !ring::push(&mut self.producer, &self.draft) {
                             return Served::RingFull;
                         }
@@ -443,6 +474,8 @@ enum Served {
     Frame,
     Nothing,
     RingFull,
+    /// An order, and the journal has no room even to refuse it.
+    NoRoom,
 }
 
 fn unexpected(state: &State, kind: u8) -> String {

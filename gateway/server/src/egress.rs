@@ -7,8 +7,8 @@ use std::{io, path::Path};
 
 use uncross_engine::{
     event::{
-        Canceled, Directory, Echo, Entered, Event, Fill, Head, Modified, Rejected, Response,
-        Rested, System, Trading, View,
+        Canceled, Directory, Echo, Entered, Event, Fill, Head, Modified, Notice, Prevented,
+        Rejected, Response, Restated, Rested, System, Trading, View,
     },
     limits::{ECHO_LEN_MAX, INSTRUMENTS_MAX},
     types::Side,
@@ -17,10 +17,13 @@ use uncross_wire::{
     Layout, TypeByte,
     itch::{
         self,
-        order::{AddOrder, OrderCancel, OrderDelete, OrderExecuted, OrderReplace},
+        order::{
+            AddOrder, AddOrderMpid, OrderCancel, OrderDelete, OrderExecuted, OrderReplace, Trade,
+        },
         stock::{StockDirectory, SystemEvent as FeedEvent, TradingAction},
     },
     ouch::{
+        appendage::Options,
         codes::{self, liquidity},
         outbound,
     },
@@ -29,7 +32,8 @@ use zerocopy::{Immutable, IntoBytes};
 
 use crate::{
     streams::{FEED, Outlet, Streams},
-    terms::{capacity_byte, side_byte, time_in_force_byte},
+    tail::Tail,
+    terms::{capacity_byte, display_byte, side_byte, time_in_force_byte},
 };
 
 /// What messages say of an instrument.
@@ -38,6 +42,20 @@ struct Name {
     symbol: [u8; 8],
     locate: u16,
 }
+
+/// An order as the feed shows it.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    head: Head,
+    instrument: u32,
+    order_ref: u64,
+    px: u32,
+    qty: u32,
+    firm: [u8; 4],
+}
+
+/// The attribution of an order that has none.
+const NO_FIRM: [u8; 4] = [b' '; 4];
 
 /// What is needed to write messages, and the streams they go to.
 #[derive(Debug)]
@@ -90,21 +108,10 @@ impl<O: Outlet> Egress<O> {
             View::Canceled(canceled) => self.canceled(canceled),
             View::Modified(modified) => self.modified(modified),
             View::Rested(rested) => self.rested(rested),
-            View::Account(account) => {
-                let next_user_ref_num = account.head.user_ref_num.into();
-                let timestamp_ns = self.stamp(&account.head).into();
-                let kind = TypeByte::new();
-                let message =
-                    outbound::AccountQueryResponse { kind, timestamp_ns, next_user_ref_num };
-                self.report(account.head.port, &message, &[])
-            }
-            View::CancelRejected(notice) => {
-                let user_ref_num = notice.head.user_ref_num.into();
-                let timestamp_ns = self.stamp(&notice.head).into();
-                let kind = TypeByte::new();
-                let message = outbound::CancelReject { kind, timestamp_ns, user_ref_num };
-                self.report(notice.head.port, &message, &[])
-            }
+            View::Account(account) => self.account(account),
+            View::CancelRejected(notice) => self.cancel_rejected(notice),
+            View::Prevented(prevented) => self.prevented(prevented),
+            View::Restated(restated) => self.restated(restated),
             View::Response(response) => self.response(response),
             View::System(system) => self.system(system),
             View::Directory(directory) => self.directory(directory),
@@ -138,6 +145,17 @@ impl<O: Outlet> Egress<O> {
         appendage: &[u8],
     ) -> io::Result<()> {
         self.streams.append(port, message.as_bytes(), appendage)
+    }
+
+    /// Reports what has no field for an appendage; the elements follow under their length, and
+    /// nothing does when there are none.
+    fn report_tailed(
+        &mut self,
+        port: u16,
+        message: &(impl IntoBytes + Immutable),
+        tail: &Tail,
+    ) -> io::Result<()> {
+        self.report(port, message, tail.with_len())
     }
 
     fn publish(&mut self, message: &(impl IntoBytes + Immutable)) -> io::Result<()> {
@@ -180,7 +198,7 @@ impl<O: Outlet> Egress<O> {
             symbol: self.name(instrument).symbol,
             price: u64::from(px).into(),
             time_in_force: time_in_force_byte(marks.time_in_force()),
-            display: codes::Display::Visible.to_wire(),
+            display: display_byte(marks.display()),
             order_reference: order_ref.into(),
             capacity: capacity_byte(marks.capacity()),
             intermarket_sweep: codes::NO,
@@ -190,7 +208,10 @@ impl<O: Outlet> Egress<O> {
             appendage_len_bytes: appendage_len(echo).into(),
         };
         self.report(head.port, &message, echo)?;
-        if marks.is_resting() { self.add(&head, instrument, order_ref, px, qty) } else { Ok(()) }
+        if !marks.is_resting() {
+            return Ok(());
+        }
+        self.add(&Standing { head, instrument, order_ref, px, qty, firm: NO_FIRM })
     }
 
     fn replaced(&mut self, entered: &Entered, echo: &[u8]) -> io::Result<()> {
@@ -205,7 +226,7 @@ impl<O: Outlet> Egress<O> {
             symbol: self.name(instrument).symbol,
             price: u64::from(px).into(),
             time_in_force: time_in_force_byte(marks.time_in_force()),
-            display: codes::Display::Visible.to_wire(),
+            display: display_byte(marks.display()),
             order_reference: order_ref.into(),
             capacity: capacity_byte(marks.capacity()),
             intermarket_sweep: codes::NO,
@@ -225,37 +246,105 @@ impl<O: Outlet> Egress<O> {
                 shares: qty.into(),
                 price: px.into(),
             })
+        } else if !marks.is_old_shown() {
+            Ok(())
         } else {
             let (kind, order_reference) = (TypeByte::new(), old_order_ref.into());
             self.publish(&OrderDelete { kind, header, order_reference })
         }
     }
 
-    fn add(
-        &mut self,
-        head: &Head,
-        instrument: u32,
-        order_ref: u64,
-        px: u32,
-        qty: u32,
-    ) -> io::Result<()> {
+    fn add(&mut self, order: &Standing) -> io::Result<()> {
+        let Standing { head, instrument, order_ref, px, qty, firm } = *order;
         let side = match head.action().side() {
             Side::Bid => itch::codes::side::BUY,
             Side::Ask => itch::codes::side::SELL,
         };
-        self.publish(&AddOrder {
-            kind: TypeByte::new(),
-            header: self.header(head, instrument),
-            order_reference: order_ref.into(),
-            side,
-            shares: qty.into(),
-            stock: self.name(instrument).symbol,
-            price: px.into(),
-        })
+        let (header, stock) = (self.header(&head, instrument), self.name(instrument).symbol);
+        let (order_reference, shares, price) = (order_ref.into(), qty.into(), px.into());
+        if firm == NO_FIRM {
+            let kind = TypeByte::new();
+            self.publish(&AddOrder { kind, header, order_reference, side, shares, stock, price })
+        } else {
+            self.publish(&AddOrderMpid {
+                kind: TypeByte::new(),
+                header,
+                order_reference,
+                side,
+                shares,
+                stock,
+                price,
+                attribution: firm,
+            })
+        }
     }
 
     fn rested(&mut self, rested: &Rested) -> io::Result<()> {
-        self.add(&rested.head, rested.instrument, rested.order_ref, rested.px, rested.qty)
+        let Rested { head, instrument, order_ref, px, qty, firm, .. } = *rested;
+        self.add(&Standing { head, instrument, order_ref, px, qty, firm })
+    }
+
+    fn account(&mut self, account: &Notice) -> io::Result<()> {
+        let message = outbound::AccountQueryResponse {
+            kind: TypeByte::new(),
+            timestamp_ns: self.stamp(&account.head).into(),
+            next_user_ref_num: account.head.user_ref_num.into(),
+        };
+        let tail = Tail::of(account.channel, None);
+        self.report_tailed(account.head.port, &message, &tail)
+    }
+
+    fn cancel_rejected(&mut self, notice: &Notice) -> io::Result<()> {
+        let Notice { head, order_ref, channel, .. } = *notice;
+        let message = outbound::CancelReject {
+            kind: TypeByte::new(),
+            timestamp_ns: self.stamp(&head).into(),
+            user_ref_num: head.user_ref_num.into(),
+        };
+        self.report_tailed(head.port, &message, &Tail::about(&head, channel, order_ref))
+    }
+
+    fn restated(&mut self, restated: &Restated) -> io::Result<()> {
+        let Restated { head, order_ref, px, open, channel, .. } = *restated;
+        let tail = Tail::with(&Options {
+            secondary_order_reference: Some(order_ref),
+            display_quantity: Some(open),
+            display_price: Some(px.into()),
+            user_ref_index: (channel != 0).then_some(channel),
+            ..Options::default()
+        });
+        let message = outbound::Restated {
+            kind: TypeByte::new(),
+            timestamp_ns: self.stamp(&head).into(),
+            user_ref_num: head.user_ref_num.into(),
+            reason: codes::restate_reason::CARRIED_OVER,
+            appendage_len_bytes: appendage_len(tail.elements()).into(),
+        };
+        self.report(head.port, &message, tail.elements())
+    }
+
+    fn prevented(&mut self, prevented: &Prevented) -> io::Result<()> {
+        let Prevented { head, instrument, order_ref, qty, open, channel, .. } = *prevented;
+        let message = outbound::AiqCanceled {
+            kind: TypeByte::new(),
+            timestamp_ns: self.stamp(&head).into(),
+            user_ref_num: head.user_ref_num.into(),
+            decrement: qty.into(),
+            reason: codes::cancel_reason::SELF_MATCH_PREVENTION,
+            quantity_prevented: prevented.prevented.into(),
+            execution_price: u64::from(prevented.px).into(),
+            liquidity: match (prevented.taker, head.is_hidden()) {
+                (0, true) => liquidity::HIDDEN_ADDED,
+                (0, false) => liquidity::ADDED,
+                (_, _) => liquidity::REMOVED,
+            },
+            strategy: prevented.strategy,
+        };
+        self.report_tailed(head.port, &message, &Tail::about(&head, channel, order_ref))?;
+        if prevented.shown == 0 {
+            return Ok(());
+        }
+        self.take_away(&head, instrument, order_ref, qty, open)
     }
 
     fn rejected(&mut self, rejected: &Rejected) -> io::Result<()> {
@@ -266,11 +355,13 @@ impl<O: Outlet> Egress<O> {
             reason: rejected.reason.into(),
             cl_ord_id: rejected.client_order_id,
         };
-        self.report(rejected.head.port, &message, &[])
+        let tail = Tail::of(rejected.channel, None);
+        self.report_tailed(rejected.head.port, &message, &tail)
     }
 
     fn fill(&mut self, fill: &Fill) -> io::Result<()> {
-        let executed = |user_ref_num: u32, liquidity: u8, stamp: u64| outbound::Executed {
+        let stamp = self.stamp(&fill.head);
+        let executed = |user_ref_num: u32, liquidity: u8, tail: &Tail| outbound::Executed {
             kind: TypeByte::new(),
             timestamp_ns: stamp.into(),
             user_ref_num: user_ref_num.into(),
@@ -278,16 +369,32 @@ impl<O: Outlet> Egress<O> {
             price: u64::from(fill.px).into(),
             liquidity,
             match_number: fill.match_number.into(),
-            appendage_len_bytes: 0.into(),
+            appendage_len_bytes: appendage_len(tail.elements()).into(),
         };
-        let stamp = self.stamp(&fill.head);
-        let maker = executed(fill.head.user_ref_num, liquidity::ADDED, stamp);
-        self.report(fill.head.port, &maker, &[])?;
-        let taker = executed(fill.taker_user_ref_num, liquidity::REMOVED, stamp);
-        self.report(fill.taker_port, &taker, &[])?;
+        let is_hidden = fill.head.is_hidden();
+        let added = if is_hidden { liquidity::HIDDEN_ADDED } else { liquidity::ADDED };
+        let tail = Tail::about(&fill.head, fill.maker_channel, fill.maker_ref);
+        let maker = executed(fill.head.user_ref_num, added, &tail);
+        self.report(fill.head.port, &maker, tail.elements())?;
+        let tail = Tail::of(fill.taker_channel, None);
+        let taker = executed(fill.taker_user_ref_num, liquidity::REMOVED, &tail);
+        self.report(fill.taker_port, &taker, tail.elements())?;
+        let header = self.header(&fill.head, fill.instrument);
+        if is_hidden {
+            return self.publish(&Trade {
+                kind: TypeByte::new(),
+                header,
+                order_reference: 0.into(),
+                side: itch::codes::side::BUY,
+                shares: fill.qty.into(),
+                stock: self.name(fill.instrument).symbol,
+                price: fill.px.into(),
+                match_number: fill.match_number.into(),
+            });
+        }
         self.publish(&OrderExecuted {
             kind: TypeByte::new(),
-            header: self.header(&fill.head, fill.instrument),
+            header,
             order_reference: fill.maker_ref.into(),
             executed_shares: fill.qty.into(),
             match_number: fill.match_number.into(),
@@ -303,8 +410,9 @@ impl<O: Outlet> Egress<O> {
             quantity: qty.into(),
             reason: canceled.reason,
         };
-        self.report(head.port, &message, &[])?;
-        if canceled.booked == 0 {
+        let tail = Tail::about(&head, canceled.channel, order_ref);
+        self.report_tailed(head.port, &message, &tail)?;
+        if canceled.shown == 0 {
             return Ok(());
         }
         self.take_away(&head, instrument, order_ref, qty, open)
@@ -319,8 +427,12 @@ impl<O: Outlet> Egress<O> {
             side: side_byte(head.action()),
             quantity: open.into(),
         };
-        self.report(head.port, &message, &[])?;
-        if qty == 0 { Ok(()) } else { self.take_away(&head, instrument, order_ref, qty, open) }
+        let tail = Tail::about(&head, modified.channel, order_ref);
+        self.report_tailed(head.port, &message, &tail)?;
+        if qty == 0 || head.is_hidden() {
+            return Ok(());
+        }
+        self.take_away(&head, instrument, order_ref, qty, open)
     }
 
     /// Shows a reduction of a displayed order.
@@ -344,7 +456,8 @@ impl<O: Outlet> Egress<O> {
     fn response(&mut self, response: &Response) -> io::Result<()> {
         let Response { head, symbol, firm, answer, .. } = *response;
         let (timestamp_ns, user_ref_num) = (self.stamp(&head).into(), head.user_ref_num.into());
-        let appendage_len_bytes = 0.into();
+        let tail = Tail::of(response.channel, None);
+        let appendage_len_bytes = appendage_len(tail.elements()).into();
         match answer {
             outbound::MassCancelResponse::KIND => {
                 let message = outbound::MassCancelResponse {
@@ -355,7 +468,7 @@ impl<O: Outlet> Egress<O> {
                     symbol,
                     appendage_len_bytes,
                 };
-                self.report(head.port, &message, &[])
+                self.report(head.port, &message, tail.elements())
             }
             outbound::EnableResponse::KIND => {
                 let kind = TypeByte::new();
@@ -366,7 +479,7 @@ impl<O: Outlet> Egress<O> {
                     firm,
                     appendage_len_bytes,
                 };
-                self.report(head.port, &message, &[])
+                self.report(head.port, &message, tail.elements())
             }
             _ => {
                 let kind = TypeByte::new();
@@ -377,7 +490,7 @@ impl<O: Outlet> Egress<O> {
                     firm,
                     appendage_len_bytes,
                 };
-                self.report(head.port, &message, &[])
+                self.report(head.port, &message, tail.elements())
             }
         }
     }
@@ -436,3 +549,6 @@ const fn state_byte(is_dead: bool) -> u8 {
 fn appendage_len(echo: &[u8]) -> u16 {
     u16::try_from(echo.len()).unwrap_or(u16::MAX)
 }
+
+#[cfg(test)]
+mod secrecy;

@@ -7,7 +7,10 @@
 use std::{collections::HashMap, io, path::Path};
 
 use uncross_engine::{Progress, command::Command, limits::STEP_EVENTS_MAX};
-use uncross_journal::{Reader, ReplayError, TornTail};
+use uncross_journal::{
+    Reader, ReplayError, TornTail,
+    kind::{DAY_ROLL, EPOCH},
+};
 use uncross_wire::text::trim;
 
 use crate::{
@@ -25,7 +28,7 @@ use line::{Describer, Line, Place};
 /// Name of a session, as it is on the wire.
 pub type SessionName = [u8; 10];
 
-/// A session of a journal: a trading day.
+/// A session of a journal: a trading day, or what followed in it after a loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Its name.
@@ -110,15 +113,16 @@ pub fn survey(dir: &Path) -> Result<Survey, ReplayError<ApplyError>> {
             let user = String::from_utf8_lossy(trim(&user)).into_owned();
             survey.ports.insert(user, port);
         }
-        if kind != uncross_journal::kind::DAY_ROLL {
+        if kind != DAY_ROLL && kind != EPOCH {
             return Ok(());
         }
         let command = record::decode(kind, record.body);
         let command = command.map_err(|error| ApplyError::Record { seq, error })?;
         if let Command::DayRoll(roll) = command {
-            survey.end_session(seq - 1);
-            let (name, date) = (roll.session, civil(roll.date));
-            survey.sessions.push(Session { name, date, first_seq: seq, last_seq: seq });
+            survey.begin_session(roll.session, civil(roll.date), seq);
+        } else if let Command::Epoch(epoch) = command {
+            let date = survey.sessions.last().map_or((0, 0, 0), |session| session.date);
+            survey.begin_session(epoch.session, date, seq);
         }
         Ok(())
     })?;
@@ -127,6 +131,11 @@ pub fn survey(dir: &Path) -> Result<Survey, ReplayError<ApplyError>> {
 }
 
 impl Survey {
+    fn begin_session(&mut self, name: SessionName, date: (u32, u32, u32), seq: u64) {
+        self.end_session(seq - 1);
+        self.sessions.push(Session { name, date, first_seq: seq, last_seq: seq });
+    }
+
     fn end_session(&mut self, last_seq: u64) {
         if let Some(session) = self.sessions.last_mut() {
             session.last_seq = last_seq;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use uncross_journal::DiskError;
 
 use crate::{core_loop::CoreError, limits::NOTICES_MAX};
 
@@ -71,8 +72,18 @@ pub enum Notice {
         /// Whether commands wait for it.
         is_waiting: bool,
     },
-    /// The wall clock was set, or runs too differently: time is stretched or shrunk by 500 ppm until
-    /// it agrees. Told once until it does.
+    /// The journal cannot prepare its next segment, or can again. What is prepared still lasts.
+    JournalSpace {
+        /// What the system said; `None` when there is space again.
+        error: Option<DiskError>,
+    },
+    /// New orders are refused for want of room in the journal, or accepted again.
+    OrdersRefused {
+        /// Whether they are refused now.
+        is_refusing: bool,
+    },
+    /// The wall clock was set, or runs too differently: time is stretched or shrunk by 500 ppm
+    /// until it agrees. Told once until it does.
     ClockOff {
         /// How far the wall clock is ahead of the venue's time, in nanoseconds.
         error_ns: i64,

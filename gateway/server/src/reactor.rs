@@ -29,6 +29,7 @@ use crate::{
     outbound::Outbound,
     publisher::{Delay, Publisher},
     ring::Slot,
+    room::SpaceWatch,
     waiting::{Alarm, Pause, Waiter, pause},
 };
 
@@ -145,6 +146,7 @@ impl Reactor {
         let mut events = Events::with_capacity(1_024);
         let mut housekeeping_ms = 0;
         let mut room = RoomWatch::default();
+        let mut space = SpaceWatch::default();
         let mut turn = Turn::Idle;
         loop {
             self.wait(&mut events, turn)?;
@@ -161,6 +163,7 @@ impl Reactor {
                 self.waiter.note_work(self.clock.now_ns());
             }
             room.note(turn, &self.common.notices);
+            let _has_changed = space.note(&self.core, &self.common.notices);
             if housekeeping_ms + HOUSEKEEPING_MS <= millis {
                 housekeeping_ms = millis;
                 slew(&mut self.clock, &self.common.notices);

@@ -5,7 +5,7 @@
 
 use uncross_engine::{
     command::{
-        Cancel, Command, DayRoll, Enter, EntrySwitch, MassCancel, Modify, Refuse, Replace,
+        Cancel, Command, DayRoll, Enter, EntrySwitch, Epoch, MassCancel, Modify, Refuse, Replace,
         SessionUp, Source,
     },
     instrument::Instrument,
@@ -15,7 +15,7 @@ use uncross_engine::{
 use uncross_journal::{
     body,
     format::kind::{
-        ACCOUNT_QUERY, CANCEL, CONFIGURATION, DAY_ROLL, DISABLE_ENTRY, ENABLE_ENTRY, ENTER,
+        ACCOUNT_QUERY, CANCEL, CONFIGURATION, DAY_ROLL, DISABLE_ENTRY, ENABLE_ENTRY, ENTER, EPOCH,
         MASS_CANCEL, MODIFY, REFUSE, REPLACE, SESSION_DOWN, SESSION_UP, TICK,
     },
 };
@@ -27,7 +27,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::{
     limits::{BODY_LEN_MAX, HEADER_LEN, RECORD_LEN_MAX},
-    terms::{action, channel, enter_terms, is_plain, replace_terms, scope},
+    terms::{action, channel, enter_terms, is_plain, order_reference, replace_terms, scope},
 };
 
 /// A record before it has a sequence number, a time and a checksum.
@@ -150,6 +150,7 @@ impl Draft {
             firm: up.firm,
             user,
             session: up.session,
+            grace_ms: up.grace_ms.unwrap_or(GRACE_NEVER).into(),
         };
         self.set(SESSION_UP, &body, &[]);
     }
@@ -179,6 +180,7 @@ impl Draft {
             user_ref_pages: capacity.user_ref_pages.into(),
             instruments: capacity.instruments.into(),
             ports: capacity.ports.into(),
+            hidden_orders: capacity.hidden_orders.into(),
         };
         self.set(CONFIGURATION, &body, &[]);
     }
@@ -196,7 +198,8 @@ impl Draft {
             lot: instrument.lot.into(),
             qty_min: instrument.qty_min.into(),
             qty_max: instrument.qty_max.into(),
-            tail: 0.into(),
+            collar_bp: instrument.collar_bp.into(),
+            reference_px: instrument.reference_px.into(),
         };
         self.set(CONFIGURATION, &body, &[]);
     }
@@ -211,7 +214,19 @@ impl Draft {
         };
         self.set(DAY_ROLL, &body, &[]);
     }
+
+    /// Numbers begin anew.
+    pub(crate) fn set_epoch(&mut self, epoch: &Epoch) {
+        let (session, reserved) = (epoch.session, [0; 2]);
+        let body = body::Epoch { epoch: epoch.epoch.into(), session, reserved };
+        self.set(EPOCH, &body, &[]);
+    }
 }
+
+/// In a record: the orders of a port stay when its connection is gone.
+const GRACE_NEVER: u32 = u32::MAX;
+/// Wire code of an order that the journal has no room for: destination closed.
+const REFUSED_FOR_ROOM: u16 = 0x02;
 
 const SUBJECT_INSTRUMENT: u8 = b'I';
 const SUBJECT_CAPACITY: u8 = b'C';
@@ -325,6 +340,7 @@ pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
             Command::Cancel(Cancel {
                 source: source!(body, rest),
                 user_ref_num: body.user_ref_num.get(),
+                order_ref: order_reference(rest),
                 qty: is_plain(rest, TagSet::CANCEL).then_some(body.qty.get()),
             })
         }
@@ -345,6 +361,47 @@ pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
 pub(crate) fn port_owner(kind: u8, bytes: &[u8]) -> Option<(u16, [u8; 6])> {
     let (body, _) = (kind == SESSION_UP).then(|| split::<body::SessionUp>(kind, bytes).ok())??;
     Some((body.port.get(), body.user))
+}
+
+/// Whether a record of this kind asks for a new order, which can be refused when the journal is
+/// short of room.
+pub(crate) const fn is_order(kind: u8) -> bool {
+    matches!(kind, ENTER | REPLACE)
+}
+
+/// Whether a broker's message of this kind waits outside when the journal has no room even for
+/// refusals: orders, and questions, which change nothing.
+pub(crate) const fn needs_room(kind: u8) -> bool {
+    is_order(kind) || matches!(kind, ACCOUNT_QUERY)
+}
+
+/// The refusal to journal in place of an order.
+///
+/// # Errors
+///
+/// The record is no order.
+pub(crate) fn refusal(kind: u8, bytes: &[u8]) -> Result<body::Refuse, RecordError> {
+    let (port, generation, user_ref_num, client_order_id, elements) = match kind {
+        ENTER => {
+            let (body, rest) = split::<body::Enter>(kind, bytes)?;
+            (body.port, body.generation, body.user_ref_num, body.client_order_id, rest)
+        }
+        REPLACE => {
+            let (body, rest) = split::<body::Replace>(kind, bytes)?;
+            (body.port, body.generation, body.user_ref_num, body.client_order_id, rest)
+        }
+        found => return Err(RecordError::Kind { found }),
+    };
+    Ok(body::Refuse {
+        port,
+        generation,
+        user_ref_num,
+        user_ref_index: channel(elements),
+        reserved: 0,
+        reason: REFUSED_FOR_ROOM.into(),
+        client_order_id,
+        tail: [0; 2],
+    })
 }
 
 /// The capacity that a record states, when it is a journal's first.
@@ -369,6 +426,7 @@ pub fn decode_capacity(kind: u8, bytes: &[u8]) -> Result<limits::Capacity, Recor
         user_ref_pages: body.user_ref_pages.get(),
         instruments: body.instruments.get(),
         ports: body.ports.get(),
+        hidden_orders: body.hidden_orders.get(),
     })
 }
 
@@ -402,7 +460,7 @@ fn decode_request(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
         REFUSE => {
             let (body, _) = split::<body::Refuse>(kind, bytes)?;
             Command::Refuse(Refuse {
-                source: source!(body),
+                source: Source { channel: body.user_ref_index, ..source!(body) },
                 user_ref_num: body.user_ref_num.get(),
                 reason: body.reason.get(),
                 client_order_id: body.client_order_id,
@@ -422,6 +480,7 @@ fn decode_venue(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
                 source: source!(body),
                 firm: body.firm,
                 session: body.session,
+                grace_ms: Some(body.grace_ms.get()).filter(|&grace_ms| grace_ms != GRACE_NEVER),
             })
         }
         SESSION_DOWN => {
@@ -444,6 +503,8 @@ fn decode_venue(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
                 lot: body.lot.get(),
                 qty_min: body.qty_min.get(),
                 qty_max: body.qty_max.get(),
+                collar_bp: body.collar_bp.get(),
+                reference_px: body.reference_px.get(),
             })
         }
         DAY_ROLL => {
@@ -453,6 +514,10 @@ fn decode_venue(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
                 utc_offset_s: body.utc_offset_s.get(),
                 session: body.session,
             })
+        }
+        EPOCH => {
+            let (body, _) = split::<body::Epoch>(kind, bytes)?;
+            Command::Epoch(Epoch { epoch: body.epoch.get(), session: body.session })
         }
         found => return Err(RecordError::Kind { found }),
     })

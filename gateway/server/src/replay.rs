@@ -9,7 +9,10 @@ use uncross_engine::{
 };
 use uncross_journal::{Reader, ReplayError, TornTail};
 
-use crate::replica::{ApplyError, Replica};
+use crate::{
+    replica::{ApplyError, Replica},
+    terms::display_byte,
+};
 
 /// What a journal leads to.
 #[derive(Debug)]
@@ -71,8 +74,10 @@ pub struct RestingOrder {
     pub order_ref: u64,
     /// Its owner's port.
     pub port: u16,
-    /// Its owner's number.
+    /// Its owner's number; 0 for an order of an earlier day.
     pub user_ref_num: u32,
+    /// What the public sees of it, as OUCH says it; `N` for nothing.
+    pub display: u8,
 }
 
 /// The books of all instruments listed, in the order in which they were.
@@ -86,6 +91,7 @@ pub fn resting_books(replica: &Replica) -> Vec<RestingBook> {
             order_ref: order.order_ref,
             port: order.port,
             user_ref_num: order.user_ref_num,
+            display: display_byte(order.display),
         });
         orders.collect()
     };

@@ -212,7 +212,7 @@ fn next_user_ref_num(
     let source = Source { port: number, generation, channel: 0 };
     let (firm, session) = (*b"    ", day.session);
     let mut up = Draft::new();
-    up.set_session_up(&SessionUp { source, firm, session }, *b"      ");
+    up.set_session_up(&SessionUp { source, firm, session, grace_ms: None }, *b"      ");
     let mut query = Draft::new();
     let question = AccountQuery { kind: TypeByte::new() };
     query.set_inbound(source, &Inbound::AccountQuery(&question, &[]), |_symbol| 0);

@@ -9,7 +9,10 @@
 use std::{fs::File, io, path::Path};
 
 use memmap2::{MmapMut, MmapOptions};
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::{
+    fs::{FallocateFlags, fallocate},
+    io::Errno,
+};
 use uncross_wire::soup;
 
 use crate::limits::{
@@ -165,7 +168,16 @@ impl Stream {
         };
         let len = MESSAGES.len_of(self.chunks.len());
         // A hole would be filled when it is written, and a full disk would then kill the process.
-        fallocate(&*file, FallocateFlags::empty(), offset, len as u64)?;
+        match fallocate(&*file, FallocateFlags::empty(), offset, len as u64) {
+            Ok(()) => {}
+            // A full disk: orders are about to be refused, and what is said until then fits into
+            // memory.
+            Err(Errno::NOSPC) => {
+                self.chunks.push(MmapMut::map_anon(len)?);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
         let mut options = MmapOptions::new();
         options.offset(offset).len(len);
         // SAFETY: the file has no name, so no other process can truncate or write it, and this

@@ -6,7 +6,7 @@
 use uncross_engine::{
     command::{Scope, Terms},
     reject::Reject,
-    types::{Action, Capacity, TimeInForce},
+    types::{Action, Capacity, Display, Prevention, Strategy, TimeInForce},
 };
 use uncross_journal::body;
 use uncross_wire::ouch::{
@@ -38,7 +38,7 @@ pub(crate) const fn side_byte(action: Action) -> u8 {
 pub(crate) fn enter_terms(body: &body::Enter, echo: &[u8]) -> Result<Terms, Reject> {
     let action = action(body.side).ok_or(Reject::Side)?;
     let time_in_force = time_in_force(body.time_in_force)?;
-    check_display(body.display)?;
+    let display = display(body.display)?;
     let capacity = match codes::Capacity::from_wire(body.capacity).ok_or(Reject::Other)? {
         codes::Capacity::Agency => Capacity::Agency,
         codes::Capacity::Principal => Capacity::Principal,
@@ -49,21 +49,31 @@ pub(crate) fn enter_terms(body: &body::Enter, echo: &[u8]) -> Result<Terms, Reje
     if codes::CrossType::from_wire(body.cross_type) != Some(codes::CrossType::Continuous) {
         return Err(Reject::Cross);
     }
-    let options = check_options(echo, TagSet::ENTER, time_in_force)?;
-    let Offered { firm, post_only, expire_s, min_qty } = options;
-    Ok(Terms { action, time_in_force, capacity, post_only, expire_s, min_qty, firm })
+    let blank = Terms { action, time_in_force, capacity, display, ..BLANK };
+    with_options(blank, echo, TagSet::ENTER)
 }
 
 /// A replacement's values; what it does not carry is inherited and stands here as a default.
 pub(crate) fn replace_terms(body: &body::Replace, echo: &[u8]) -> Result<Terms, Reject> {
     let time_in_force = time_in_force(body.time_in_force)?;
-    check_display(body.display)?;
+    let display = display(body.display)?;
     check_sweep(body.intermarket_sweep)?;
-    let options = check_options(echo, TagSet::REPLACE, time_in_force)?;
-    let Offered { firm, post_only, expire_s, min_qty } = options;
-    let (action, capacity) = (Action::Buy, Capacity::Other);
-    Ok(Terms { action, time_in_force, capacity, post_only, expire_s, min_qty, firm })
+    with_options(Terms { time_in_force, display, ..BLANK }, echo, TagSet::REPLACE)
 }
+
+/// Terms in which nothing is asked for.
+const BLANK: Terms = Terms {
+    action: Action::Buy,
+    time_in_force: TimeInForce::Day,
+    capacity: Capacity::Other,
+    display: Display::Visible,
+    post_only: false,
+    expire_s: 0,
+    min_qty: 0,
+    firm: None,
+    prevention: None,
+    group: 0,
+};
 
 fn time_in_force(byte: u8) -> Result<TimeInForce, Reject> {
     match codes::TimeInForce::from_wire(byte) {
@@ -76,10 +86,10 @@ fn time_in_force(byte: u8) -> Result<TimeInForce, Reject> {
     }
 }
 
-/// The byte of a time in force.
+/// The byte of a time in force. That a day order is good till cancelled, its tag says.
 pub(crate) const fn time_in_force_byte(time_in_force: TimeInForce) -> u8 {
     match time_in_force {
-        TimeInForce::Day => codes::TimeInForce::Day.to_wire(),
+        TimeInForce::Day | TimeInForce::GoodTillCancel => codes::TimeInForce::Day.to_wire(),
         TimeInForce::ImmediateOrCancel => codes::TimeInForce::ImmediateOrCancel.to_wire(),
         TimeInForce::UntilTime => codes::TimeInForce::UntilTime.to_wire(),
     }
@@ -95,9 +105,23 @@ pub(crate) const fn capacity_byte(capacity: Capacity) -> u8 {
     }
 }
 
-fn check_display(byte: u8) -> Result<(), Reject> {
-    let is_visible = codes::Display::from_wire(byte) == Some(codes::Display::Visible);
-    is_visible.then_some(()).ok_or(Reject::Display)
+fn display(byte: u8) -> Result<Display, Reject> {
+    match codes::Display::from_wire(byte) {
+        Some(codes::Display::Visible) => Ok(Display::Visible),
+        Some(codes::Display::Hidden) => Ok(Display::Hidden),
+        Some(codes::Display::Attributable) => Ok(Display::Attributable),
+        // A reply only.
+        Some(codes::Display::Conformant) | None => Err(Reject::Display),
+    }
+}
+
+/// The byte of a display.
+pub(crate) const fn display_byte(display: Display) -> u8 {
+    match display {
+        Display::Visible => codes::Display::Visible.to_wire(),
+        Display::Hidden => codes::Display::Hidden.to_wire(),
+        Display::Attributable => codes::Display::Attributable.to_wire(),
+    }
 }
 
 fn check_sweep(byte: u8) -> Result<(), Reject> {
@@ -114,13 +138,11 @@ pub(crate) fn channel(elements: &[u8]) -> u8 {
     named.and_then(|element| element.value.first().copied()).unwrap_or(0)
 }
 
-/// What an appendage may ask for.
-#[derive(Clone, Copy, Debug, Default)]
-struct Offered {
-    firm: Option<[u8; 4]>,
-    post_only: bool,
-    expire_s: u32,
-    min_qty: u32,
+/// The reference that a Cancel names with tag 128 instead of a number.
+pub(crate) fn order_reference(elements: &[u8]) -> Option<u64> {
+    let mut elements = appendage::elements(elements).filter_map(Result::ok);
+    let named = elements.find(|element| element.tag == appendage::tag::ORDER_REFERENCE)?;
+    named.value.try_into().ok().map(u64::from_be_bytes)
 }
 
 /// What a mass cancel is about: a symbol or all, and with tag 27 one kind of order.
@@ -138,42 +160,66 @@ pub(crate) fn scope(body: &body::MassCancel, elements: &[u8]) -> Result<Scope, R
     Ok(Scope { instrument, action })
 }
 
-/// Whether the appendage of a Cancel or Modify can be read and is about this channel.
+/// Whether the appendage of a Cancel, Modify or switch can be read.
 pub(crate) fn is_plain(elements: &[u8], allowed: TagSet) -> bool {
-    check_options(elements, allowed, TimeInForce::Day).is_ok()
+    with_options(BLANK, elements, allowed).is_ok()
 }
 
-/// Reads an appendage; what it may say beside this is carried, not acted on.
-fn check_options(
-    elements: &[u8],
-    allowed: TagSet,
-    time_in_force: TimeInForce,
-) -> Result<Offered, Reject> {
-    let is_timed = time_in_force == TimeInForce::UntilTime;
+/// Adds what an appendage asks for; what it may say beside this is carried, not acted on.
+fn with_options(terms: Terms, elements: &[u8], allowed: TagSet) -> Result<Terms, Reject> {
+    let is_timed = terms.time_in_force == TimeInForce::UntilTime;
     if elements.is_empty() {
         // Without tag 15 nobody knows until when.
-        return if is_timed { Err(Reject::Other) } else { Ok(Offered::default()) };
+        return if is_timed { Err(Reject::Other) } else { Ok(terms) };
     }
     let options = appendage::parse(elements, allowed).or(Err(Reject::Other))?;
     refuse_unoffered(&options)?;
-    let offered = Offered {
+    let terms = Terms {
         firm: options.firm.filter(|firm| firm != b"    "),
         post_only: options.post_only == Some(b'P'),
         expire_s: options.expire_time_s.unwrap_or(0),
         min_qty: options.min_qty.unwrap_or(0),
+        prevention: options.aiq_strategy.map(prevention).transpose()?,
+        group: options.aiq_group.unwrap_or(0),
+        time_in_force: stretched(terms.time_in_force, options.good_till_cancel)?,
+        ..terms
     };
     // It could neither rest nor trade.
-    if offered.post_only && time_in_force == TimeInForce::ImmediateOrCancel {
+    if terms.post_only && !terms.time_in_force.may_rest() {
         return Err(Reject::Other);
     }
-    let has_time = (1..=EXPIRE_S_MAX).contains(&offered.expire_s);
+    let has_time = (1..=EXPIRE_S_MAX).contains(&terms.expire_s);
     if is_timed != has_time || (!is_timed && options.expire_time_s.is_some()) {
         return Err(Reject::Other);
     }
     if options.min_qty == Some(0) {
         return Err(Reject::MinQty);
     }
-    Ok(offered)
+    Ok(terms)
+}
+
+/// A time in force with what tag 129 says of it; only day orders may stand for longer.
+fn stretched(time_in_force: TimeInForce, tag: Option<u8>) -> Result<TimeInForce, Reject> {
+    match (tag, time_in_force) {
+        (None | Some(codes::good_till_cancel::DAY), _) => Ok(time_in_force),
+        (Some(codes::good_till_cancel::GOOD_TILL_CANCEL), TimeInForce::Day) => {
+            Ok(TimeInForce::GoodTillCancel)
+        }
+        (Some(_), _) => Err(Reject::Other),
+    }
+}
+
+/// The strategy of tag 29. A firm is an organisation of its own here, so that both cases of a
+/// letter mean the same.
+fn prevention(code: u8) -> Result<Prevention, Reject> {
+    let strategy = match code.to_ascii_uppercase() {
+        codes::aiq_strategy::CANCEL_OLDEST => Strategy::CancelOldest,
+        codes::aiq_strategy::CANCEL_NEWEST => Strategy::CancelNewest,
+        codes::aiq_strategy::DECREMENT => Strategy::Decrement,
+        codes::aiq_strategy::DECREMENT_NO_DETAILS => Strategy::DecrementQuietly,
+        _ => return Err(Reject::Other),
+    };
+    Ok(Prevention { strategy, code })
 }
 
 fn refuse_unoffered(options: &Options) -> Result<(), Reject> {
@@ -194,9 +240,6 @@ fn refuse_unoffered(options: &Options) -> Result<(), Reject> {
         (options.group_id.is_none(), Reject::Other),
         (none_or(options.shares_located, b"YN"), Reject::Other),
         (options.side.is_none(), Reject::Other),
-        (none_or(options.user_ref_index, &[0]), Reject::Other),
-        (options.aiq_strategy.is_none(), Reject::Other),
-        (options.aiq_group.is_none(), Reject::Other),
     ];
     checks.into_iter().find(|(is_fine, _)| !is_fine).map_or(Ok(()), |(_, reject)| Err(reject))
 }

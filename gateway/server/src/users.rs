@@ -11,6 +11,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use argon2::{
@@ -25,7 +26,10 @@ use uncross_engine::limits::PORTS_MAX;
 use uncross_wire::text::{alpha, trim};
 
 use self::error::{EntryFault, UsersError};
-use crate::config::line_of;
+use crate::config::{
+    line_of,
+    units::{format_duration, parse_duration},
+};
 
 /// Longest name: the field of a Soup login.
 pub const NAME_LEN_MAX: usize = 6;
@@ -66,6 +70,7 @@ pub struct User {
     firm: [u8; FIRM_LEN_MAX],
     /// PHC string.
     hash: String,
+    grace: Option<Duration>,
 }
 
 impl User {
@@ -93,6 +98,12 @@ impl User {
         self.firm
     }
 
+    /// How long after the end of its connection its orders are cancelled; `None`: they stay.
+    #[must_use]
+    pub const fn cancel_on_disconnect(&self) -> Option<Duration> {
+        self.grace
+    }
+
     /// The firm without its padding.
     #[must_use]
     pub fn firm_text(&self) -> &str {
@@ -103,10 +114,11 @@ impl User {
 /// Without the hash: what is never printed cannot leak.
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, port, firm: _, hash: _ } = self;
+        let Self { name, port, firm: _, hash: _, grace } = self;
         f.debug_struct("User")
             .field("name", name)
             .field("port", port)
+            .field("cancel_on_disconnect", grace)
             .field("firm", &self.firm_text())
             .finish_non_exhaustive()
     }
@@ -194,8 +206,30 @@ impl Users {
         }
         let hash = hash(&password)?;
         self.next_port += 1;
-        self.list.push(User { name, port, firm: pad(&firm), hash });
+        self.list.push(User { name, port, firm: pad(&firm), hash, grace: None });
         Ok(port)
+    }
+
+    /// Sets how long after the end of a user's connection its orders are cancelled; `None`: they
+    /// stay. It counts from the user's next login.
+    ///
+    /// # Errors
+    ///
+    /// No such user, or the time is longer than [`GRACE_MAX`] or no whole number of milliseconds.
+    pub fn set_cancel_on_disconnect(
+        &mut self,
+        name: &str,
+        grace: Option<Duration>,
+    ) -> Result<(), UsersError> {
+        if let Some(found) = grace.filter(|&grace| !is_grace(grace)) {
+            return Err(UsersError::Grace { found: format_duration(found) });
+        }
+        let user = self.list.iter_mut().find(|user| user.name.eq_ignore_ascii_case(name));
+        let Some(user) = user else {
+            return Err(UsersError::Unknown { name: name.to_owned() });
+        };
+        user.grace = grace;
+        Ok(())
     }
 
     /// Writes the file so that it is either the old or the new one, whatever fails, and readable
@@ -236,7 +270,7 @@ impl Users {
 
     /// Takes over a stored entry if it keeps the invariants.
     fn admit(&mut self, entry: StoredUser) -> Result<(), UsersError> {
-        let StoredUser { name, port, firm, hash } = entry;
+        let StoredUser { name, port, firm, hash, cancel_on_disconnect } = entry;
         let fail = |fault| UsersError::Entry { path: self.path.clone(), name: name.clone(), fault };
         if check_word(&name, NAME_LEN_MAX).as_ref() != Some(&name) {
             return Err(fail(EntryFault::Name));
@@ -256,7 +290,12 @@ impl Users {
         if self.list.iter().any(|user| user.port == port) {
             return Err(fail(EntryFault::PortTwice { port }));
         }
-        self.list.push(User { name, port, firm: pad(&firm), hash });
+        let grace = match cancel_on_disconnect.as_deref().map(parse_duration) {
+            None => None,
+            Some(Ok(grace)) if is_grace(grace) => Some(grace),
+            Some(_) => return Err(fail(EntryFault::Grace)),
+        };
+        self.list.push(User { name, port, firm: pad(&firm), hash, grace });
         Ok(())
     }
 
@@ -266,6 +305,7 @@ impl Users {
             port: user.port,
             firm: user.firm_text().to_owned(),
             hash: user.hash.clone(),
+            cancel_on_disconnect: user.grace.map(format_duration),
         });
         let stored = Stored { next_port: self.next_port, user: user.collect() };
         let text = toml::to_string(&stored).map_err(io::Error::other)?;
@@ -305,6 +345,15 @@ struct StoredUser {
     port: u16,
     firm: String,
     hash: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cancel_on_disconnect: Option<String>,
+}
+
+/// Longest time that orders may outlive a connection and still be cancelled for it.
+pub const GRACE_MAX: Duration = Duration::from_hours(24);
+
+fn is_grace(grace: Duration) -> bool {
+    grace <= GRACE_MAX && grace.subsec_nanos().is_multiple_of(1_000_000)
 }
 
 fn parse(path: &Path, text: &str) -> Result<Stored, UsersError> {
@@ -315,7 +364,8 @@ fn parse(path: &Path, text: &str) -> Result<Stored, UsersError> {
     };
     DeTable::parse(text).map_err(|error| fail(&error, error.message()))?;
     // The message of a wrong type quotes the value, which could be a hash in the wrong place.
-    let expected = "expected next_port and [[user]] with name, port, firm and hash";
+    let expected = "expected next_port and [[user]] with name, port, firm, hash and perhaps \
+                    cancel_on_disconnect";
     toml::from_str(text).map_err(|error| fail(&error, expected))
 }
 

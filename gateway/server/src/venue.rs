@@ -23,8 +23,8 @@ use uncross_engine::{
     Progress, command::Source, engine::DefineError, instrument::Instrument, limits::Capacity,
 };
 use uncross_journal::{
-    CloseError, Identity, Level, OnDurable, OpenError, Probe, Recovery, ReplayError, Settings,
-    TornTail, Writer,
+    CloseError, Completeness, Identity, Level, OnDurable, OpenError, Probe, Recovery, ReplayError,
+    Settings, TornTail, Writer,
 };
 
 use self::threads::{Failed, Halves, Threads, Wires};
@@ -45,7 +45,9 @@ use crate::{
     reactor::ReactorError,
     record::{self, Draft},
     replica::{ApplyError, Replica},
-    ring, talk,
+    ring,
+    room::{self, RoomTeller},
+    talk,
     users::{Users, error::UsersError},
 };
 
@@ -56,8 +58,6 @@ const BEGUN_TEXT: &str = "\
 This venue has a journal. Without this file a lost journal would be taken for a new venue, and
 numbers would be given a second time.
 ";
-/// Epoch of a venue that has never lost anything.
-const FIRST_EPOCH: u32 = 0;
 
 /// Why a venue does not start. Nothing was changed but what the message says.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +80,14 @@ pub enum StartError {
     JournalGone {
         /// The file that says so.
         path: PathBuf,
+    },
+    /// Another version of the engine wrote the journal: its records would lead elsewhere.
+    #[error("the journal is of behaviour version {found}, this program of version {expected}")]
+    Behaviour {
+        /// This program's.
+        expected: u32,
+        /// The journal's.
+        found: u32,
     },
     /// A record cannot be applied.
     #[error(transparent)]
@@ -202,6 +210,8 @@ pub struct Recovered {
     pub records: u64,
     /// What was cut off the end of the journal, if anything was.
     pub torn: Option<TornTail>,
+    /// The epoch that was opened because something said may have been lost.
+    pub opened_epoch: Option<u32>,
 }
 
 /// A running venue.
@@ -257,16 +267,18 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let recovery = recover(config, options, wires.on_durable(), &users, dir, &mut egress)?;
     let (replica, journal, recovered) = recovery;
     let clock = Clock::new();
+    let (producer, consumer) = ring::ring(config.queues.ring_slots as usize);
+    let (teller, room) = room::room(producer.buffer().capacity());
     let is_held = config.journal.level != config::Level::Async;
     let events = config.queues.outbound_events as usize;
     let (mut outbound, mut release) = outbound::outbound(events, is_held, journal.watermark());
     let ends = (&mut outbound, &mut release);
-    let core = open_day(config, replica, journal, &clock, ends, &mut egress)?;
+    let found = Found { replica, journal, opened_epoch: recovered.opened_epoch, room: teller };
+    let core = open_day(config, found, &clock, ends, &mut egress)?;
     std::fs::write(dir.begun_file(), BEGUN_TEXT).map_err(io_error("noting the journal"))?;
 
     let auth = Auth::start(users, wires.gateway_alarm());
     let auth = auth.map_err(io_error("starting a thread"))?;
-    let (producer, consumer) = ring::ring(config.queues.ring_slots as usize);
     let (to_publisher, to_gateway) = talk::queues(connections_max as usize);
     let (notices, receiver) = Notices::new();
     let dropped = notices.dropped();
@@ -278,6 +290,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let parts = Parts {
         listeners,
         producer,
+        room,
         publisher: to_publisher,
         auth,
         notices: notices.clone(),
@@ -468,6 +481,7 @@ fn journal_settings(config: &Config, options: &Options, on_durable: OnDurable) -
         boot_id: options.boot_id,
         on_durable: Some(on_durable),
         probe: options.probe.clone(),
+        ..Settings::default()
     }
 }
 
@@ -487,6 +501,12 @@ fn recover(
         build_id: build_id(),
     };
     let mut recovery: Recovery = uncross_journal::open(&dir.journal(), &settings, &identity)?;
+    if let Some(last) = recovery.last_identity()
+        && last.behaviour_version != identity.behaviour_version
+    {
+        let (expected, found) = (identity.behaviour_version, last.behaviour_version);
+        return Err(StartError::Behaviour { expected, found });
+    }
     let mut replica = None;
     let mut events = Vec::new();
     let begun = dir.begun_file();
@@ -512,7 +532,6 @@ fn recover(
         }
     })?;
     check_owners(users, &owners)?;
-    let recovered = Recovered { records: recovery.last_seq(), torn: recovery.torn().cloned() };
     let replica = match replica {
         Some(replica) if replica.capacity() != config.capacity => {
             let (journal, configured) = (replica.capacity(), config.capacity);
@@ -521,7 +540,15 @@ fn recover(
         Some(replica) => replica,
         None => Replica::new(config.capacity),
     };
-    let journal = recovery.into_writer(wall_ns(), replica.output_hash())?;
+    // What was said and is not there must not be said again under the same numbers.
+    let is_unproven = recovery.completeness() == Completeness::Unproven;
+    let recovered = Recovered {
+        records: recovery.last_seq(),
+        torn: recovery.torn().cloned(),
+        opened_epoch: is_unproven.then(|| replica.engine().epoch() + 1),
+    };
+    let mut journal = recovery.into_writer(wall_ns(), replica.output_hash())?;
+    journal.set_epoch(recovered.opened_epoch.unwrap_or(replica.engine().epoch()));
     Ok((replica, journal, recovered))
 }
 
@@ -532,16 +559,26 @@ fn build_id() -> [u8; 32] {
     id
 }
 
-/// Says what must be said before the doors open: capacity, sessions that are down, instruments,
-/// the day.
-fn open_day(
-    config: &Config,
+/// What a start has found, and what its core goes on with.
+#[derive(Debug)]
+struct Found {
     replica: Replica,
     journal: Writer,
+    /// The epoch to open, if one must be.
+    opened_epoch: Option<u32>,
+    room: RoomTeller,
+}
+
+/// Says what must be said before the doors open: capacity, sessions that are down, a new epoch,
+/// instruments, the day.
+fn open_day(
+    config: &Config,
+    found: Found,
     clock: &Clock,
     (outbound, release): (&mut Outbound, &mut Release),
     egress: &mut Egress,
 ) -> Result<Core, StartError> {
+    let Found { replica, journal, opened_epoch, room } = found;
     let now_ns = clock.now_ns();
     let behind_ns = replica.engine().now_ns().saturating_sub(now_ns);
     if CLOCK_BEHIND_NS_MAX < behind_ns {
@@ -549,8 +586,10 @@ fn open_day(
     }
     let calendar =
         Calendar { utc_offset_s: config.venue.utc_offset_s, roll_at_s: config.venue.day_roll_s };
-    let drafts = first_words(config, &replica, journal.last_seq() == 0, calendar, now_ns)?;
-    let mut core = Core::new(replica, journal, calendar, FIRST_EPOCH);
+    let epoch = opened_epoch.unwrap_or(replica.engine().epoch());
+    let opening = Opening { is_new: journal.last_seq() == 0, opened_epoch, epoch };
+    let drafts = first_words(config, &replica, opening, calendar, now_ns)?;
+    let mut core = Core::new(replica, journal, calendar, epoch, room);
     core.advance(now_ns);
     let mut failure = None;
     for draft in &drafts {
@@ -568,10 +607,18 @@ fn open_day(
     }
 }
 
+/// How a venue finds its journal.
+#[derive(Clone, Copy, Debug)]
+struct Opening {
+    is_new: bool,
+    opened_epoch: Option<u32>,
+    epoch: u32,
+}
+
 fn first_words(
     config: &Config,
     replica: &Replica,
-    is_new: bool,
+    opening: Opening,
     calendar: Calendar,
     now_ns: u64,
 ) -> Result<Vec<Draft>, StartError> {
@@ -581,7 +628,7 @@ fn first_words(
         set(&mut draft);
         drafts.push(draft);
     };
-    if is_new {
+    if opening.is_new {
         say(&|draft| draft.set_capacity(&config.capacity));
     }
     let engine = replica.engine();
@@ -589,6 +636,10 @@ fn first_words(
         if let Some((generation, true)) = engine.session(port) {
             say(&|draft| draft.set_session_down(Source { port, generation, channel: 0 }, b'R'));
         }
+    }
+    if let Some(epoch) = opening.opened_epoch {
+        let date = engine.day().map_or(0, |day| day.date);
+        say(&|draft| draft.set_epoch(&Calendar::epoch(date, epoch)));
     }
     for &configured in &config.instruments {
         let id = configured.id;
@@ -606,7 +657,7 @@ fn first_words(
     }
     let date = calendar.date(now_ns);
     if engine.day().is_none_or(|day| day.date < date) {
-        say(&|draft| draft.set_day_roll(&calendar.roll(now_ns, FIRST_EPOCH)));
+        say(&|draft| draft.set_day_roll(&calendar.roll(now_ns, opening.epoch)));
     }
     Ok(drafts)
 }

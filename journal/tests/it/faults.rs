@@ -3,10 +3,13 @@
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
+use uncross_journal::limits::reserve_bytes;
 use uncross_journal::{
-    AppendError, CloseError, DiskError, OpenError, Operation, Probe, ReadError, Settings,
+    AppendError, Class, CloseError, Completeness, DiskError, Level, OnDurable, OpenError,
+    Operation, Probe, ReadError, Settings,
 };
 
 use crate::images::Gate;
@@ -15,6 +18,7 @@ use crate::support::{
     settings, verify, writer,
 };
 
+const LEVELS: [Level; 3] = [Level::Async, Level::Group, Level::Sync];
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 
@@ -55,16 +59,28 @@ struct FailAll {
     extension: &'static str,
     errno: i32,
     on: Mutex<bool>,
+    asked: AtomicU64,
 }
 
 impl FailAll {
     fn new(operation: Operation, extension: &'static str, errno: i32) -> Arc<Self> {
-        Arc::new(Self { operation, extension, errno, on: Mutex::new(false) })
+        Arc::new(Self {
+            operation,
+            extension,
+            errno,
+            on: Mutex::new(false),
+            asked: AtomicU64::new(0),
+        })
     }
 
     fn settings(self: &Arc<Self>) -> Settings {
         let probe: Arc<Self> = Arc::clone(self);
         Settings { probe: Some(probe), ..settings() }
+    }
+
+    /// Times the operation was asked for.
+    fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
     }
 
     fn set(&self, on: bool) {
@@ -76,6 +92,7 @@ impl Probe for FailAll {
     fn before(&self, operation: Operation, path: &Path) -> io::Result<()> {
         let here = operation == self.operation
             && path.extension().is_some_and(|found| found == self.extension);
+        self.asked.fetch_add(u64::from(here), Ordering::SeqCst);
         if here && *self.on.lock().unwrap() {
             return Err(io::Error::from_raw_os_error(self.errno));
         }
@@ -97,18 +114,24 @@ struct Run {
 }
 
 /// Opens, appends two and a half segments and closes, with the k-th operation failing.
-fn run(dir: &Path, k: u64, errno: i32) -> Run {
+fn run(dir: &Path, level: Level, k: u64, errno: i32) -> Run {
     const RECORDS: u64 = 800;
+    const BATCH: u64 = 100;
     let probe = Arc::new(FailAt::new(k, errno));
     let shared: Arc<FailAt> = Arc::clone(&probe);
-    let settings = Settings { probe: Some(shared), ..settings() };
+    let settings = Settings { level, probe: Some(shared), ..settings() };
     let (mut appended, mut durable, mut told) = (0, 0, false);
     match open_dir(dir, &settings).and_then(|recovery| recovery.into_writer(0, 0)) {
         Ok(mut writer) => {
             let watermark = writer.watermark();
             while appended < RECORDS && !told {
                 match writer.append(Kept::of(appended + 1).entry(), hash_after(appended)) {
-                    Ok(()) => appended += 1,
+                    Ok(()) => {
+                        appended += 1;
+                        if appended % BATCH == 0 {
+                            writer.ring();
+                        }
+                    }
                     Err(AppendError::NotReady) => std::thread::yield_now(),
                     Err(error) => {
                         assert_eq!(error, AppendError::Poisoned);
@@ -132,14 +155,20 @@ fn run(dir: &Path, k: u64, errno: i32) -> Run {
 
 #[test]
 fn whichever_operation_fails_nothing_is_lost_and_somebody_is_told() {
-    let whole = run(tempfile::tempdir().unwrap().path(), u64::MAX, EIO);
+    for level in [Level::Async, Level::Group] {
+        fail_each(level);
+    }
+}
+
+fn fail_each(level: Level) {
+    let whole = run(tempfile::tempdir().unwrap().path(), level, u64::MAX, EIO);
     assert!(30 < whole.operations && !whole.told, "{} operations", whole.operations);
     let mut untold = Vec::new();
     for k in 1..=whole.operations {
         let errno = if k % 2 == 0 { EIO } else { ENOSPC };
         let dir = tempfile::tempdir().unwrap();
-        let run = run(dir.path(), k, errno);
-        let context = format!("operation {k}: {:?}", run.failed);
+        let run = run(dir.path(), level, k, errno);
+        let context = format!("{level:?}, operation {k}: {:?}", run.failed);
         if !run.told
             && let Some(failed) = &run.failed
         {
@@ -161,15 +190,34 @@ fn whichever_operation_fails_nothing_is_lost_and_somebody_is_told() {
 
 #[test]
 fn a_failed_sync_poisons_the_journal_for_good() {
+    for level in LEVELS {
+        poison(level);
+    }
+}
+
+fn poison(level: Level) {
     let dir = tempfile::tempdir().unwrap();
     let probe = FailAll::new(Operation::SyncPages, "open", EIO);
-    let mut writer = writer(dir.path(), &probe.settings());
+    let (tell, told) = channel();
+    let tell = move || tell.send(()).unwrap();
+    let on_durable = Some(OnDurable(Arc::new(tell)));
+    let failing = Settings { level, on_durable, ..probe.settings() };
+    let mut writer = writer(dir.path(), &failing);
     let watermark = writer.watermark();
     append(&mut writer, 1, 10);
-    assert!(watermark.wait_durable(10, PATIENCE));
+    writer.ring();
+    while watermark.durable_seq() < 10 {
+        told.recv_timeout(PATIENCE).unwrap();
+    }
     probe.set(true);
     append(&mut writer, 11, 11);
+    writer.ring();
+    // Whoever waits is told of the end as well.
+    while !watermark.poisoned() {
+        told.recv_timeout(PATIENCE).unwrap();
+    }
     assert!(watermark.wait_poisoned(PATIENCE));
+    let syncs = probe.asked();
     // The disk is well again, but what the kernel dropped nobody knows.
     probe.set(false);
     assert_eq!(append_one(&mut writer, &Kept::of(12)), Err(AppendError::Poisoned));
@@ -180,10 +228,16 @@ fn a_failed_sync_poisons_the_journal_for_good() {
     let CloseError::Poisoned(ReadError::Disk(error)) = error else { panic!("{error}") };
     assert_eq!(error.operation, Operation::SyncPages);
     assert_eq!(error.source.raw_os_error(), Some(EIO));
-    // The next start takes what the page cache holds, and cannot prove that it is all.
+    assert_eq!(probe.asked(), syncs, "a failed sync was tried again");
+    // The next start takes what the page cache holds. At level `async` it cannot prove that this
+    // is all; at the others nothing behind the failed sync was acted upon.
     let recovery = open_dir(dir.path(), &settings()).unwrap();
     assert_eq!(recovery.last_seq(), 11);
-    assert_eq!(recovery.completeness(), uncross_journal::Completeness::Unproven);
+    let expected = match level {
+        Level::Async => Completeness::Unproven,
+        Level::Group | Level::Sync => Completeness::Proven,
+    };
+    assert_eq!(recovery.completeness(), expected);
     recovery.into_writer(0, 0).unwrap().close().unwrap();
     assert_eq!(verify(dir.path()).durable_seq, 11);
 }
@@ -243,6 +297,43 @@ fn a_full_disk_refuses_records_until_there_is_room() {
     assert_eq!(watermark.preparation_error().map(|error| error.operation), None);
     writer.close().unwrap();
     assert_eq!(verify(dir.path()).last_seq, seq + 10);
+}
+
+#[test]
+fn the_end_of_a_segment_is_kept_for_what_must_pass() {
+    let dir = tempfile::tempdir().unwrap();
+    let probe = FailAll::new(Operation::Reserve, "pre", ENOSPC);
+    let mut writer = writer(dir.path(), &probe.settings());
+    let watermark = writer.watermark();
+    assert!(watermark.wait_prepared(100_000, PATIENCE), "two spares");
+    probe.set(true);
+    let slot = Kept { body: vec![1; 40], ..Kept::of(1) };
+    let reserve = reserve_bytes(64 << 10);
+    assert_eq!(reserve, 8 << 10);
+    let mut fill = |class: Class| {
+        let mut count = 0;
+        while writer.accepts(class, slot.body.len()) {
+            let seq = writer.last_seq() + 1;
+            assert!(64 <= writer.room_for(class), "{class:?} {seq}");
+            writer.append(Kept { seq, ..slot.clone() }.entry(), 0).unwrap();
+            count += 1;
+        }
+        assert!(writer.room_for(class) < 64, "{class:?}");
+        (count, writer.room().total_bytes())
+    };
+    // Three segments with 58 KiB of records and more each, without the reserve of the last one.
+    let (ordinary, left) = fill(Class::Ordinary);
+    assert!(2500 < ordinary, "{ordinary}");
+    assert_eq!(left, reserve);
+    assert_eq!(fill(Class::Refusal), (reserve / 2 / 64, reserve / 2));
+    assert_eq!(fill(Class::Essential), (reserve / 2 / 64, 0));
+    let seq = writer.last_seq() + 1;
+    let refused = writer.append(Kept { seq, ..slot.clone() }.entry(), 0);
+    assert_eq!(refused, Err(AppendError::NotReady));
+    probe.set(false);
+    assert!(watermark.wait_prepared(1, PATIENCE), "there is room again");
+    assert!(writer.accepts(Class::Ordinary, 4000) && !watermark.short_of_space());
+    writer.close().unwrap();
 }
 
 #[test]

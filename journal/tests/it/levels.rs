@@ -1,12 +1,15 @@
 //! What a writer's level means: who syncs when, and who is told.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use uncross_journal::{Level, OnDurable, Settings};
+use uncross_journal::{Completeness, Level, OnDurable, Settings};
 
-use crate::support::{PATIENCE, append, settings, verify, writer};
+use crate::support::{
+    BOOT_A, BOOT_B, PATIENCE, append, hash_after, image, open_dir, settings, verify, writer,
+};
 
 /// Levels at which a record is synced because somebody asks for it.
 const ASKED: [Level; 2] = [Level::Group, Level::Sync];
@@ -52,5 +55,61 @@ fn whoever_waits_is_told_of_each_advance() {
             }
         }
         writer.close().unwrap();
+    }
+}
+
+/// What a start on boot `boot_id` can prove of a copy of `dir`.
+fn completeness(dir: &Path, boot_id: [u8; 16]) -> Completeness {
+    let settings = Settings { boot_id: Some(boot_id), ..settings() };
+    open_dir(image(dir).path(), &settings).unwrap().completeness()
+}
+
+#[test]
+fn the_weaker_of_two_levels_counts_until_its_records_are_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = writer(dir.path(), &at(Level::Async));
+    append(&mut first, 1, 10);
+    // Killed, and started again at another level: from here on all of it is on the device.
+    let copy = image(dir.path());
+    assert_eq!(completeness(copy.path(), BOOT_B), Completeness::Unproven);
+    let mut second = writer(copy.path(), &at(Level::Group));
+    append(&mut second, 11, 20);
+    assert_eq!(completeness(copy.path(), BOOT_B), Completeness::Proven);
+    drop(second);
+    let mut third = writer(copy.path(), &at(Level::Async));
+    append(&mut third, 21, 30);
+    assert_eq!(completeness(copy.path(), BOOT_B), Completeness::Unproven);
+}
+
+#[test]
+fn a_loss_stays_unproven_until_an_epoch_that_answers_it_is_durable() {
+    for level in [Level::Async, Level::Group] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut first = writer(dir.path(), &at(Level::Async));
+        append(&mut first, 1, 10);
+        let copy = image(dir.path());
+        let rebooted = Settings { boot_id: Some(BOOT_B), ..at(level) };
+        // A start that gets no further than the writer does not count as an answer, nor does a
+        // clean end, nor a record that opens no epoch.
+        for close in [false, true] {
+            let mut writer = writer(copy.path(), &rebooted);
+            let last = writer.last_seq();
+            append(&mut writer, last + 1, last + 1);
+            if close {
+                writer.close().unwrap();
+            }
+            assert_eq!(completeness(copy.path(), BOOT_B), Completeness::Unproven, "{level:?}");
+        }
+        let mut answering = writer(copy.path(), &rebooted);
+        let last = answering.last_seq();
+        append(&mut answering, last + 1, last + 1);
+        answering.set_epoch(1);
+        answering.close().unwrap();
+        for boot_id in [BOOT_A, BOOT_B] {
+            assert_eq!(completeness(copy.path(), boot_id), Completeness::Proven, "{level:?}");
+        }
+        let recovery = open_dir(copy.path(), &rebooted).unwrap();
+        assert_eq!(recovery.last_seq(), last + 1);
+        drop(recovery.into_writer(0, hash_after(last + 1)).unwrap());
     }
 }

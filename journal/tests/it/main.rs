@@ -8,6 +8,7 @@
 
 mod bodies;
 mod crash;
+mod device;
 mod docs;
 mod faults;
 mod golden;

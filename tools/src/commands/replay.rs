@@ -23,8 +23,8 @@ Examples:
   uncross replay ./venue --book
   uncross replay ./venue --hash --json";
 
-const BOOK_HEADINGS: [&str; 7] =
-    ["symbol", "side", "price", "quantity", "order reference", "port", "number"];
+const BOOK_HEADINGS: [&str; 8] =
+    ["symbol", "side", "price", "quantity", "order reference", "port", "number", "display"];
 
 /// Apply a venue's journal again, comparing every checkpoint
 ///
@@ -71,6 +71,8 @@ struct OrderRow {
     order_reference: String,
     port: u16,
     user_ref_num: u32,
+    /// `Y`, `N` or `A`, as OUCH says it.
+    display: char,
 }
 
 impl BookRows {
@@ -82,6 +84,7 @@ impl BookRows {
                 order_reference: order.order_ref.to_string(),
                 port: order.port,
                 user_ref_num: order.user_ref_num,
+                display: order.display.into(),
             });
             rows.collect()
         };
@@ -95,9 +98,9 @@ impl BookRows {
         let asks = self.asks.iter().map(|order| ("ask", order));
         bids.chain(asks).map(|(side, order)| {
             let (symbol, side) = (self.symbol.clone(), side.to_owned());
-            let OrderRow { price, quantity, order_reference, port, user_ref_num } = order;
+            let OrderRow { price, quantity, order_reference, port, user_ref_num, display } = order;
             let texts = [price, quantity, order_reference].map(Clone::clone);
-            let numbers = [port.to_string(), user_ref_num.to_string()];
+            let numbers = [port.to_string(), user_ref_num.to_string(), display.to_string()];
             [symbol, side].into_iter().chain(texts).chain(numbers).collect()
         })
     }

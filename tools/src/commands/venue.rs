@@ -119,6 +119,8 @@ impl From<UsersError> for Failure {
             UsersError::Name { .. } | UsersError::Firm { .. } => &errors::USER_WORD,
             UsersError::PasswordLength { .. } | UsersError::PasswordCharacter => &errors::PASSWORD,
             UsersError::Exists { .. } => &errors::USER_EXISTS,
+            UsersError::Unknown { .. } => &errors::USER_UNKNOWN,
+            UsersError::Grace { .. } => &errors::GRACE,
             UsersError::Full { .. } => &errors::PORTS_FULL,
             UsersError::Hash { .. } | UsersError::Random { .. } => &errors::SYSTEM,
         };

@@ -28,9 +28,9 @@ fn write(config: &Config, text: &mut String) -> fmt::Result {
     let Journal { level, flush_interval, segment } = journal;
     writeln!(text, "journal {} {} {segment}", level.name(), flush_interval.as_nanos())?;
     let Capacity { orders, levels, nodes, instruments: instruments_max, ports, .. } = capacity;
-    let Capacity { port_orders, port_pages, user_ref_pages, .. } = capacity;
+    let Capacity { port_orders, port_pages, user_ref_pages, hidden_orders, .. } = capacity;
     let Queues { ring_slots, outbound_events } = queues;
-    writeln!(text, "capacity {orders} {levels} {nodes} {instruments_max} {ports}")?;
+    writeln!(text, "capacity {orders} {hidden_orders} {levels} {nodes} {instruments_max} {ports}")?;
     writeln!(text, "quotas {port_orders} {port_pages}")?;
     writeln!(text, "queues {user_ref_pages} {ring_slots} {outbound_events}")?;
     instruments.iter().try_for_each(|instrument| write_instrument(instrument, text))
@@ -56,9 +56,12 @@ fn write_session(session: &Session, text: &mut String) -> fmt::Result {
 }
 
 fn write_instrument(instrument: &Instrument, text: &mut String) -> fmt::Result {
-    let Instrument { id, symbol, price_decimals, qty_decimals, tick, lot, qty_min, qty_max } =
-        instrument;
+    let Instrument {
+        id, symbol, price_decimals, qty_decimals, tick, lot, qty_min, qty_max, ..
+    } = instrument;
+    let Instrument { collar_bp, reference_px, .. } = instrument;
     let symbol = symbol.escape_ascii();
     writeln!(text, "instrument {id} {symbol} {price_decimals} {qty_decimals}")?;
-    writeln!(text, "instrument {tick} {lot} {qty_min} {qty_max}")
+    writeln!(text, "instrument {tick} {lot} {qty_min} {qty_max}")?;
+    writeln!(text, "instrument {collar_bp} {reference_px}")
 }

@@ -11,6 +11,7 @@ use uncross_wire::text::format_price;
 use super::{
     Config,
     error::{ConfigError, Place, Source},
+    instruments::KEYS,
     layers::{INSTRUMENT, Layers},
     reading::Seen,
 };
@@ -113,11 +114,17 @@ fn explain_instrument(
     instrument: &Instrument,
     place: impl Fn(&str) -> Place,
 ) -> impl Iterator<Item = Explained> {
-    let Instrument { id, symbol, price_decimals, qty_decimals, tick, lot, qty_min, qty_max } =
-        instrument;
+    let Instrument {
+        id, symbol, price_decimals, qty_decimals, tick, lot, qty_min, qty_max, ..
+    } = instrument;
+    let Instrument { collar_bp, reference_px, .. } = instrument;
     let symbol = symbol.trim_ascii_end().escape_ascii().to_string();
     let quoted = |raw: u32, decimals: u8| format!("\"{}\"", format_price(raw.into(), decimals));
     let decimals = format!("0..={DECIMALS_MAX}");
+    let collar = match *collar_bp {
+        0 => String::from("\"none\""),
+        bp => format!("\"{}%\"", format_price(bp.into(), 2)),
+    };
     let of_price = "a decimal in quotes, exact to price_decimals";
     let of_qty = "a decimal in quotes, exact to qty_decimals";
     let rows = [
@@ -129,6 +136,8 @@ fn explain_instrument(
         ("lot", quoted(*lot, *qty_decimals), "\"1\"", of_qty),
         ("qty_min", quoted(*qty_min, *qty_decimals), "\"1\"", of_qty),
         ("qty_max", quoted(*qty_max, *qty_decimals), "\"999999\"", of_qty),
+        ("collar", collar, "\"5.00%\"", "a percentage in quotes, at most \"100%\", or \"none\""),
+        ("reference_price", quoted(*reference_px, *price_decimals), "", of_price),
     ];
     let meanings = instrument_meanings(Config::default_text());
     let explained = rows.map(|(key, value, default, bounds)| Explained {
@@ -146,8 +155,21 @@ fn explain_instrument(
 fn instrument_meanings(text: &str) -> BTreeMap<String, String> {
     let (_, table) = text.split_once("\n# What is traded").unwrap_or_default();
     let (table, _) = table.split_once("[[").unwrap_or_default();
-    let lines = table.lines().filter_map(|line| line.strip_prefix("# ")?.split_once("  "));
-    lines.map(|(key, meaning)| (key.to_owned(), meaning.trim().to_owned())).collect()
+    let mut meanings: BTreeMap<String, String> = BTreeMap::new();
+    let mut last = String::new();
+    for line in table.lines().filter_map(|line| line.strip_prefix("# ")) {
+        let (key, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if KEYS.contains(&key) {
+            key.clone_into(&mut last);
+            meanings.insert(last.clone(), rest.trim().to_owned());
+        } else if let Some(meaning) = meanings.get_mut(&last)
+            && key.is_empty()
+        {
+            // The text of a key goes on in lines that are indented.
+            meaning.extend([" ", rest.trim()]);
+        }
+    }
+    meanings
 }
 
 #[cfg(test)]
@@ -174,7 +196,7 @@ mod tests {
             assert!(!value.is_empty() && !bounds.is_empty() && !meaning.is_empty(), "{key}");
         }
         let instruments = all.iter().filter(|each| each.key.starts_with("instrument."));
-        assert_eq!(instruments.clone().count(), 8 * layers.instruments.len());
+        assert_eq!(instruments.clone().count(), KEYS.len() * layers.instruments.len());
         for Explained { key, meaning, bounds, .. } in instruments {
             assert!(!meaning.is_empty() && !bounds.is_empty(), "{key}");
         }
@@ -192,5 +214,8 @@ mod tests {
         let pages = find(&all, "capacity.port_pages");
         assert_eq!(pages.meaning, find(&all, "capacity.port_orders").meaning);
         assert_eq!(find(&all, "instrument.COIN.lot").value, "\"0.001\"");
+        let collar = find(&all, "instrument.COIN.collar");
+        assert_eq!(collar.value, collar.default);
+        assert!(collar.meaning.ends_with("the days before"), "{}", collar.meaning);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, btree_map};
 
-use uncross_engine::instrument::{DECIMALS_MAX, Instrument};
+use uncross_engine::instrument::{COLLAR_BP_MAX, DECIMALS_MAX, Instrument};
 use uncross_wire::text::{alpha, format_price, parse_price};
 
 use super::{
@@ -11,11 +11,24 @@ use super::{
     reading::{Reader, Seen},
 };
 
-const KEYS: [&str; 8] =
-    ["id", "symbol", "price_decimals", "qty_decimals", "tick", "lot", "qty_min", "qty_max"];
+/// The settings of an instrument.
+pub(super) const KEYS: [&str; 10] = [
+    "id",
+    "symbol",
+    "price_decimals",
+    "qty_decimals",
+    "tick",
+    "lot",
+    "qty_min",
+    "qty_max",
+    "collar",
+    "reference_price",
+];
 /// As OUCH and ITCH have it.
 const PRICE_DECIMALS_DEFAULT: u8 = 4;
 const QTY_DECIMALS_DEFAULT: u8 = 0;
+/// 5 %.
+const COLLAR_BP_DEFAULT: u32 = 500;
 
 /// Reads and checks all instruments; there is at least one, and ids and symbols are unique.
 pub(super) fn read(layers: &Layers) -> Result<Vec<Instrument>, ConfigError> {
@@ -80,6 +93,8 @@ fn read_one(entry: &Entry) -> Result<Instrument, ConfigError> {
         lot: decimal(reader, "lot", qty_decimals, "1")?,
         qty_min: decimal(reader, "qty_min", qty_decimals, "1")?,
         qty_max: decimal(reader, "qty_max", qty_decimals, "999999")?,
+        collar_bp: collar(reader)?,
+        reference_px: decimal(reader, "reference_price", price_decimals, "0")?,
     };
     let place = || entry.place.clone();
     instrument.check().map_err(|source| ConfigError::Instrument { place: place(), source })?;
@@ -98,6 +113,19 @@ fn check_names(settings: &BTreeMap<String, Setting>) -> Result<(), ConfigError> 
 
 fn decimals(reader: Reader<'_>, key: &str, default: u8) -> Result<u8, ConfigError> {
     if reader.has(key) { reader.count(key, 0..=DECIMALS_MAX) } else { Ok(default) }
+}
+
+/// A collar in percent as basis points.
+fn collar(reader: Reader<'_>) -> Result<u32, ConfigError> {
+    const KEY: &str = "collar";
+    let expected = "a percentage such as \"5%\" or \"0.25%\", at most \"100%\", or \"none\"";
+    let parse = |text: &str| match text {
+        "none" => Some(0),
+        text => u32::try_from(parse_price(text.strip_suffix('%')?, 2).ok()?)
+            .ok()
+            .filter(|bp| (1..=COLLAR_BP_MAX).contains(bp)),
+    };
+    if reader.has(KEY) { reader.parsed(KEY, expected, parse) } else { Ok(COLLAR_BP_DEFAULT) }
 }
 
 /// A decimal text as units of 10^-`decimals`; `default` when the key is absent.

@@ -153,7 +153,8 @@ impl Doors {
                 }
                 let generation = self.generations[port].wrapping_add(1);
                 let source = Source { port: identity.port, generation, channel: 0 };
-                let up = SessionUp { source, firm: identity.firm, session };
+                let (firm, grace_ms) = (identity.firm, identity.grace_ms);
+                let up = SessionUp { source, firm, session, grace_ms };
                 self.draft.set_session_up(&up, identity.user);
                 if !ring::push(&mut self.producer, &self.draft) {
                     self.is_starving = true;

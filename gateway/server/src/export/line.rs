@@ -9,16 +9,16 @@ use std::fmt::Write;
 use serde::Serialize;
 use uncross_engine::{
     event::{
-        Canceled, Day, Directory, Echo, Entered, Event, Fill, Head, Modified, Notice, Rejected,
-        Response, Rested, View,
+        Canceled, Day, Directory, Echo, Entered, Event, Fill, Head, Modified, Notice, Prevented,
+        Rejected, Response, Restated, Rested, View,
     },
-    types::Action,
+    types::{Action, Price},
 };
 use uncross_wire::text::{format_price, trim};
 
 use crate::{
     calendar::civil,
-    terms::{capacity_byte, side_byte, time_in_force_byte},
+    terms::{capacity_byte, display_byte, side_byte, time_in_force_byte},
 };
 
 /// An event of a record.
@@ -64,17 +64,19 @@ pub struct Terms {
     /// Whose it is.
     #[serde(flatten)]
     pub order: Order,
-    /// Limit.
+    /// Limit, or `market`.
     pub price: String,
     /// Open quantity.
     pub quantity: String,
     /// OUCH code.
     pub time_in_force: char,
     /// OUCH code.
+    pub display: char,
+    /// OUCH code.
     pub capacity: char,
     /// `L` live, `D` dead.
     pub state: char,
-    /// All of it went to the book at once.
+    /// All of it went to the book at once, and the feed shows it.
     pub is_resting: bool,
     /// The client's text.
     pub client_order_id: String,
@@ -86,6 +88,8 @@ pub struct Reduction {
     /// Whose it is.
     #[serde(flatten)]
     pub order: Order,
+    /// Channel of the client's number.
+    pub user_ref_index: u8,
     /// Quantity taken away.
     pub quantity: String,
     /// Quantity left.
@@ -107,6 +111,7 @@ pub enum Said {
     Rejected {
         port: u16,
         user_ref_num: u32,
+        user_ref_index: u8,
         reason: u16,
         client_order_id: String,
     },
@@ -117,25 +122,45 @@ pub enum Said {
         match_number: String,
         maker_port: u16,
         maker_user_ref_num: u32,
+        maker_user_ref_index: u8,
         maker_side: char,
         maker_order_reference: String,
         maker_open: String,
+        maker_is_hidden: bool,
         taker_port: u16,
         taker_user_ref_num: u32,
+        taker_user_ref_index: u8,
         taker_order_reference: String,
     },
     Canceled {
         #[serde(flatten)]
         reduction: Reduction,
         reason: char,
-        was_on_book: bool,
+        was_shown: bool,
     },
     Modified(Reduction),
+    Prevented {
+        #[serde(flatten)]
+        reduction: Reduction,
+        prevented: String,
+        price: String,
+        strategy: char,
+        was_arriving: bool,
+        was_shown: bool,
+    },
+    Restated {
+        #[serde(flatten)]
+        order: Order,
+        user_ref_index: u8,
+        price: String,
+        open: String,
+    },
     Rested {
         #[serde(flatten)]
         order: Order,
         price: String,
         quantity: String,
+        firm: String,
     },
     Echo {
         port: u16,
@@ -145,15 +170,19 @@ pub enum Said {
     },
     Account {
         port: u16,
+        user_ref_index: u8,
         next_user_ref_num: u32,
     },
     CancelRejected {
         port: u16,
         user_ref_num: u32,
+        user_ref_index: u8,
+        order_reference: String,
     },
     Response {
         port: u16,
         user_ref_num: u32,
+        user_ref_index: u8,
         answer: char,
         symbol: String,
         firm: String,
@@ -224,12 +253,10 @@ impl Describer {
             View::Modified(modified) => self.modified(modified),
             View::Rested(rested) => self.rested(rested),
             View::Echo(part) => echo(part),
-            View::Account(Notice { head, .. }) => {
-                Said::Account { port: head.port, next_user_ref_num: head.user_ref_num }
-            }
-            View::CancelRejected(Notice { head, .. }) => {
-                Said::CancelRejected { port: head.port, user_ref_num: head.user_ref_num }
-            }
+            View::Prevented(prevented) => self.prevented(prevented),
+            View::Restated(restated) => self.restated(restated),
+            View::Account(notice) => account(notice),
+            View::CancelRejected(notice) => cancel_rejection(notice),
             View::Response(answer) => response(answer),
             View::System(system) => {
                 Said::System { port: system.head.port, code: system.code.into() }
@@ -258,6 +285,9 @@ impl Describer {
     }
 
     fn px(&self, instrument: u32, px: u32) -> String {
+        if Price::RAW_MAX < px {
+            return "market".to_owned();
+        }
         format_price(px.into(), self.name(instrument).price_decimals).to_string()
     }
 
@@ -272,6 +302,7 @@ impl Describer {
             price: self.px(instrument, px),
             quantity: self.qty(instrument, qty),
             time_in_force: time_in_force_byte(marks.time_in_force()).into(),
+            display: display_byte(marks.display()).into(),
             capacity: capacity_byte(marks.capacity()).into(),
             state: if marks.is_dead() { 'D' } else { 'L' },
             is_resting: marks.is_resting(),
@@ -295,32 +326,61 @@ impl Describer {
             match_number: fill.match_number.to_string(),
             maker_port: fill.head.port,
             maker_user_ref_num: fill.head.user_ref_num,
+            maker_user_ref_index: fill.maker_channel,
             maker_side: side(fill.head.action()),
             maker_order_reference: fill.maker_ref.to_string(),
             maker_open: self.qty(fill.instrument, fill.maker_open),
+            maker_is_hidden: fill.head.is_hidden(),
             taker_port: fill.taker_port,
             taker_user_ref_num: fill.taker_user_ref_num,
+            taker_user_ref_index: fill.taker_channel,
             taker_order_reference: fill.taker_ref.to_string(),
         }
     }
 
     fn canceled(&self, canceled: &Canceled) -> Said {
-        let Canceled { head, instrument, order_ref, qty, open, reason, booked, .. } = *canceled;
+        let Canceled { head, instrument, order_ref, qty, open, reason, shown, channel, .. } =
+            *canceled;
+        let order = self.order(&head, instrument, order_ref);
         Said::Canceled {
-            reduction: self.reduction(&head, instrument, order_ref, [qty, open]),
+            reduction: self.reduction(order, channel, instrument, [qty, open]),
             reason: reason.into(),
-            was_on_book: booked != 0,
+            was_shown: shown != 0,
         }
     }
 
     fn modified(&self, modified: &Modified) -> Said {
-        let Modified { head, instrument, order_ref, qty, open, .. } = *modified;
-        Said::Modified(self.reduction(&head, instrument, order_ref, [qty, open]))
+        let Modified { head, instrument, order_ref, qty, open, channel, .. } = *modified;
+        let order = self.order(&head, instrument, order_ref);
+        Said::Modified(self.reduction(order, channel, instrument, [qty, open]))
     }
 
-    fn reduction(&self, head: &Head, id: u32, order_ref: u64, [qty, open]: [u32; 2]) -> Reduction {
-        let order = self.order(head, id, order_ref);
-        Reduction { order, quantity: self.qty(id, qty), open: self.qty(id, open) }
+    fn prevented(&self, prevented: &Prevented) -> Said {
+        let Prevented { head, instrument, order_ref, qty, open, px, channel, .. } = *prevented;
+        let order = self.order(&head, instrument, order_ref);
+        Said::Prevented {
+            reduction: self.reduction(order, channel, instrument, [qty, open]),
+            prevented: self.qty(instrument, prevented.prevented),
+            price: self.px(instrument, px),
+            strategy: prevented.strategy.into(),
+            was_arriving: prevented.taker != 0,
+            was_shown: prevented.shown != 0,
+        }
+    }
+
+    fn restated(&self, restated: &Restated) -> Said {
+        let Restated { head, order_ref, instrument, px, open, channel, .. } = *restated;
+        Said::Restated {
+            order: self.order(&head, instrument, order_ref),
+            user_ref_index: channel,
+            price: self.px(instrument, px),
+            open: self.qty(instrument, open),
+        }
+    }
+
+    fn reduction(&self, order: Order, channel: u8, id: u32, [qty, open]: [u32; 2]) -> Reduction {
+        let (quantity, open) = (self.qty(id, qty), self.qty(id, open));
+        Reduction { order, user_ref_index: channel, quantity, open }
     }
 
     fn rested(&self, rested: &Rested) -> Said {
@@ -328,6 +388,7 @@ impl Describer {
             order: self.order(&rested.head, rested.instrument, rested.order_ref),
             price: self.px(rested.instrument, rested.px),
             quantity: self.qty(rested.instrument, rested.qty),
+            firm: text(&rested.firm),
         }
     }
 
@@ -348,8 +409,24 @@ fn rejection(rejected: &Rejected) -> Said {
     Said::Rejected {
         port: rejected.head.port,
         user_ref_num: rejected.head.user_ref_num,
+        user_ref_index: rejected.channel,
         reason: rejected.reason,
         client_order_id: text(&rejected.client_order_id),
+    }
+}
+
+fn account(notice: &Notice) -> Said {
+    let Notice { head, channel, .. } = *notice;
+    Said::Account { port: head.port, user_ref_index: channel, next_user_ref_num: head.user_ref_num }
+}
+
+fn cancel_rejection(notice: &Notice) -> Said {
+    let Notice { head, channel, order_ref, .. } = *notice;
+    Said::CancelRejected {
+        port: head.port,
+        user_ref_num: head.user_ref_num,
+        user_ref_index: channel,
+        order_reference: order_ref.to_string(),
     }
 }
 
@@ -367,6 +444,7 @@ fn response(response: &Response) -> Said {
     Said::Response {
         port: response.head.port,
         user_ref_num: response.head.user_ref_num,
+        user_ref_index: response.channel,
         answer: response.answer.into(),
         symbol: text(&response.symbol),
         firm: text(&response.firm),

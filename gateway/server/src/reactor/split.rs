@@ -14,6 +14,7 @@ use crate::{
     outbound::Outbound,
     publisher::Publisher,
     ring::Slot,
+    room::SpaceWatch,
     waiting::{Alarm, Pause, Waiter, pause},
 };
 
@@ -103,6 +104,7 @@ impl CoreLoop {
         let mut events = Events::with_capacity(4);
         let mut housekeeping_ms = 0;
         let mut room = RoomWatch::default();
+        let mut space = SpaceWatch::default();
         loop {
             if self.common.is_asked_to_stop() {
                 return Ok(());
@@ -117,6 +119,10 @@ impl CoreLoop {
                 self.waiter.note_work(now_ns);
             }
             room.note(turn, &self.common.notices);
+            if space.note(&self.core, &self.common.notices) {
+                // Orders that had no room may enter now.
+                self.gateway.ring();
+            }
             let millis = now_ns / 1_000_000;
             if housekeeping_ms + HOUSEKEEPING_MS <= millis {
                 housekeeping_ms = millis;

@@ -85,6 +85,18 @@ pub enum UsersError {
         /// Its port.
         port: u16,
     },
+    /// No user has the name.
+    #[error("there is no user {name}")]
+    Unknown {
+        /// The name as given.
+        name: String,
+    },
+    /// The time until orders are cancelled is too long or too fine.
+    #[error("cancel_on_disconnect is whole milliseconds, at most 24h, found {found}")]
+    Grace {
+        /// The time as given.
+        found: String,
+    },
     /// Every port has been given out; ports are not used again.
     #[error("all {ports_max} ports have been given out")]
     Full {
@@ -123,6 +135,9 @@ pub enum EntryFault {
     /// The hash is damaged or of another cost.
     #[error("the hash must be argon2id with m={MEMORY_KIB},t={PASSES},p={LANES}")]
     Hash,
+    /// The time until orders are cancelled is none, too long or too fine.
+    #[error("cancel_on_disconnect is a duration such as \"5s\", whole milliseconds, at most 24h")]
+    Grace,
     /// An entry before has the name.
     #[error("the name occurs twice")]
     NameTwice,

@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use uncross_server::{
-    core_loop::CoreError, journal::AppendError, reactor::ReactorError, venue::StopError,
-};
 use uncross_wire::{IntoBytes, soup};
 
 use crate::gate::{Disk, Gate};
@@ -100,34 +97,5 @@ fn a_full_outbound_ring_pauses_the_core_and_loses_nothing() {
     let messages = alice.messages(ORDERS as usize);
     for (number, message) in (1_u32..).zip(&messages) {
         assert_eq!((message[0], &message[9..13]), (b'A', &number.to_be_bytes()[..]));
-    }
-}
-
-#[test]
-fn a_failed_sync_closes_every_connection_and_answers_nothing() {
-    for level in ["async", "group", "sync"] {
-        let gate = Gate::new();
-        let mut venue = venue_at(level, &gate);
-        let mut alice = venue.orders("ALICE", 1);
-        let mut feed = venue.data(0);
-        alice.sync();
-        gate.set(Disk::Fails);
-        alice.ouch(enter(1, b'B', 100, 1_000_000).as_bytes());
-        let mut seen = Vec::new();
-        for raw in [&mut alice, &mut feed] {
-            raw.may_be_cut = true;
-            while let Some((kind, payload)) = raw.packet() {
-                seen.push((kind, payload[0]));
-            }
-        }
-        if level != "async" {
-            assert_eq!(seen, [], "{level}: only what is durable may leave");
-        }
-        let error = venue.try_stop().unwrap_err();
-        let is_poisoned = matches!(
-            error,
-            StopError::Failed(ReactorError::Core(CoreError::Journal(AppendError::Poisoned)))
-        );
-        assert!(is_poisoned, "{level}: {error}");
     }
 }

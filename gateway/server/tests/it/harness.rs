@@ -31,7 +31,7 @@ pub(crate) const USERS: [&str; 3] = ["ALICE", "BOB", "CAROL"];
 pub(crate) struct TestVenue {
     pub(crate) dir: TempDir,
     pub(crate) config: Config,
-    options: Options,
+    pub(crate) options: Options,
     venue: Option<Venue>,
 }
 
@@ -45,7 +45,7 @@ impl TestVenue {
         Self::with_options(settings, Options::default())
     }
 
-    /// The same, with a probe on its disk.
+    /// The same, with a disk or a boot of the test's own.
     pub(crate) fn with_options(settings: &[(&str, &str)], options: Options) -> Self {
         Self::with_users(settings, options, &USERS.map(|user| (user, "FIRM")))
     }
@@ -91,11 +91,12 @@ impl TestVenue {
     }
 
     pub(crate) fn stop(&mut self) -> Summary {
-        self.try_stop().unwrap()
+        self.venue.take().unwrap().stop().unwrap()
     }
 
-    pub(crate) fn try_stop(&mut self) -> Result<Summary, StopError> {
-        self.venue.take().unwrap().stop()
+    /// Stops a venue that has failed.
+    pub(crate) fn stop_failed(&mut self) -> StopError {
+        self.venue.take().unwrap().stop().unwrap_err()
     }
 
     pub(crate) fn restart(&mut self) -> Result<(), StartError> {

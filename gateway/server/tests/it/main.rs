@@ -8,11 +8,15 @@
 )]
 
 mod days;
+mod disk_full;
 mod durability;
 mod export;
 mod fairness;
 mod gate;
 mod harness;
+mod kinds;
 mod layouts;
+mod poison;
+mod reboot;
 mod refusals;
 mod sessions;

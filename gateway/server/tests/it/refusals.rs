@@ -27,12 +27,20 @@ fn every_bad_value_of_a_new_order_has_its_code() {
         ("highest price of all", |it| it.price = u64::MAX.into(), 0x1D),
         ("market price", |it| it.price = 2_000_000_000.into(), 0x2C),
         ("other market price", |it| it.price = 0x7FFF_FFFF.into(), 0x2C),
+        (
+            "market order without a reference price",
+            |it| {
+                it.symbol = *b"PENNY   ";
+                it.time_in_force = b'3';
+                it.price = 0x7FFF_FFFF.into();
+            },
+            0x2C,
+        ),
         ("extended hours", |it| it.time_in_force = b'5', 0x0F),
         ("until no time", |it| it.time_in_force = b'6', 0x0F),
         ("after hours", |it| it.time_in_force = b'E', 0x0F),
         ("no time in force", |it| it.time_in_force = 0, 0x0F),
-        ("hidden", |it| it.display = b'N', 0x03),
-        ("attributable", |it| it.display = b'A', 0x03),
+        ("display of replies only", |it| it.display = b'Z', 0x03),
         ("no display", |it| it.display = b'?', 0x03),
         ("no capacity", |it| it.capacity = b'Z', 0x0F),
         ("intermarket sweep", |it| it.intermarket_sweep = b'Y', 0x08),
@@ -56,73 +64,84 @@ fn every_bad_value_of_a_new_order_has_its_code() {
     assert_eq!((message[0], &message[9..13]), (b'A', &next.to_be_bytes()[..]));
 }
 
+/// Elements that an order may carry; they are given back.
+const ACCEPTED_TAGS: &[&[u8]] = &[
+    b"\x05\x02FIRM",
+    b"\x05\x02    ",
+    b"\x02\x04R",
+    b"\x02\x04N",
+    b"\x02\x06L",
+    b"\x02\x0cN",
+    b"\x02\x0cP",
+    b"\x02\x10Y",
+    b"\x02\x11 ",
+    b"\x02\x19Y",
+    b"\x05\x1aBRKR",
+    b"\x02\x1c\x00",
+    b"\x02\x1dO",
+    b"\x02\x1dw",
+    b"\x02\x1dD\x03\x1e\x00\x07",
+    b"\x03\x1e\x00\x00",
+    b"\x02\x81Y",
+    b"\x02\x81N",
+    b"\x05\x02FIRM\x02\x04R\x02\x06L\x02\x0cN\x02\x10Y\x02\x11 \x02\x19N\x05\x1aBRKR",
+];
+
+/// Elements with which an order is refused, and the code.
+const REFUSED_TAGS: &[(&[u8], u16)] = &[
+    (b"\x09\x01\0\0\0\0\0\0\0\x01", 0x0F),
+    (b"\x05\x02ELSE", 0x0C),
+    (b"\x05\x03\0\0\0\x01", 0x0D),
+    (b"\x05\x03\0\0\0\0", 0x0D),
+    (b"\x02\x04X", 0x0F),
+    (b"\x05\x05\0\0\0\x01", 0x04),
+    (b"\x02\x06M", 0x05),
+    (b"\x05\x07\0\0\0\x01", 0x05),
+    (b"\x09\x09\0\0\0\0\0\0\0\x01", 0x0F),
+    (b"\x02\x0aL", 0x0F),
+    (b"\x05\x0b\0\0\0\x01", 0x0F),
+    (b"\x02\x0cX", 0x0F),
+    (b"\x05\x0d\0\0\0\x01", 0x0F),
+    (b"\x05\x0eSCAN", 0x16),
+    (b"\x05\x0f\0\0\0\x01", 0x0F),
+    (b"\x02\x10X", 0x0F),
+    (b"\x02\x11I", 0x0F),
+    (b"\x02\x121", 0x0F),
+    (b"\x09\x13\0\0\0\0\0\0\0\x01", 0x0F),
+    (b"\x03\x18\0\x01", 0x0F),
+    (b"\x02\x19X", 0x0F),
+    (b"\x02\x1bB", 0x0F),
+    (b"\x02\x1dX", 0x0F),
+    (b"\x02\x1d ", 0x0F),
+    (b"\x02\x81y", 0x0F),
+    (b"\x09\x80\0\0\0\0\0\0\0\x01", 0x0F),
+    // Unused, unknown, and an extension of the wrong width.
+    (b"\x02\x08x", 0x0F),
+    (b"\x02\x15x", 0x0F),
+    (b"\x02\x63x", 0x0F),
+    (b"\x02\x80x", 0x0F),
+    // Wrong length, no tag, cut off, repeated.
+    (b"\x03\x02FI", 0x0F),
+    (b"\x00", 0x0F),
+    (b"\x01", 0x0F),
+    (b"\x09\x02FIRM", 0x0F),
+    (b"\x02\x04R\x02\x04R", 0x0F),
+];
+
 #[test]
 fn every_tag_is_accepted_and_echoed_or_refused_with_its_code() {
-    let accepted: &[&[u8]] = &[
-        b"\x05\x02FIRM",
-        b"\x05\x02    ",
-        b"\x02\x04R",
-        b"\x02\x04N",
-        b"\x02\x06L",
-        b"\x02\x0cN",
-        b"\x02\x0cP",
-        b"\x02\x10Y",
-        b"\x02\x11 ",
-        b"\x02\x19Y",
-        b"\x05\x1aBRKR",
-        b"\x02\x1c\x00",
-        b"\x05\x02FIRM\x02\x04R\x02\x06L\x02\x0cN\x02\x10Y\x02\x11 \x02\x19N\x05\x1aBRKR",
-    ];
-    let refused: &[(&[u8], u16)] = &[
-        (b"\x09\x01\0\0\0\0\0\0\0\x01", 0x0F),
-        (b"\x05\x02ELSE", 0x0C),
-        (b"\x05\x03\0\0\0\x01", 0x0D),
-        (b"\x05\x03\0\0\0\0", 0x0D),
-        (b"\x02\x04X", 0x0F),
-        (b"\x05\x05\0\0\0\x01", 0x04),
-        (b"\x02\x06M", 0x05),
-        (b"\x05\x07\0\0\0\x01", 0x05),
-        (b"\x09\x09\0\0\0\0\0\0\0\x01", 0x0F),
-        (b"\x02\x0aL", 0x0F),
-        (b"\x05\x0b\0\0\0\x01", 0x0F),
-        (b"\x02\x0cX", 0x0F),
-        (b"\x05\x0d\0\0\0\x01", 0x0F),
-        (b"\x05\x0eSCAN", 0x16),
-        (b"\x05\x0f\0\0\0\x01", 0x0F),
-        (b"\x02\x10X", 0x0F),
-        (b"\x02\x11I", 0x0F),
-        (b"\x02\x121", 0x0F),
-        (b"\x09\x13\0\0\0\0\0\0\0\x01", 0x0F),
-        (b"\x03\x18\0\x01", 0x0F),
-        (b"\x02\x19X", 0x0F),
-        (b"\x02\x1bB", 0x0F),
-        (b"\x02\x1c\x01", 0x0F),
-        (b"\x02\x1dO", 0x0F),
-        (b"\x03\x1e\0\x01", 0x0F),
-        // Unused, unknown, and reserved for extensions.
-        (b"\x02\x08x", 0x0F),
-        (b"\x02\x15x", 0x0F),
-        (b"\x02\x63x", 0x0F),
-        (b"\x02\x80x", 0x0F),
-        // Wrong length, no tag, cut off, repeated.
-        (b"\x03\x02FI", 0x0F),
-        (b"\x00", 0x0F),
-        (b"\x01", 0x0F),
-        (b"\x09\x02FIRM", 0x0F),
-        (b"\x02\x04R\x02\x04R", 0x0F),
-    ];
     let venue = TestVenue::start();
     let mut alice = venue.orders("ALICE", 0);
     alice.message();
     let mut number = 0;
-    for elements in accepted {
+    for elements in ACCEPTED_TAGS {
         number += 1;
         alice.ouch(&with_appendage(enter(number, b'B', 1, 1_000_000), elements));
         let message = alice.message();
         assert_eq!(message[0], b'A', "{}", elements.escape_ascii());
         assert_eq!(&message[64..], *elements, "echo");
     }
-    for (elements, code) in refused {
+    for (elements, code) in REFUSED_TAGS {
         number += 1;
         alice.ouch(&with_appendage(enter(number, b'B', 1, 1_000_000), elements));
         let message = alice.message();
@@ -171,23 +190,35 @@ fn an_appendage_as_long_as_a_frame_is_refused_like_a_short_one() {
 }
 
 #[test]
-fn another_channel_has_no_orders_and_uses_no_numbers_of_this_one() {
+fn another_channel_has_numbers_and_orders_of_its_own_and_reports_name_it() {
     let venue = TestVenue::start();
     let mut alice = venue.orders("ALICE", 0);
     alice.message();
     alice.ouch(enter(1, b'B', 5, 1_000_000).as_bytes());
     let channel: &[u8] = b"\x02\x1c\x01";
     alice.ouch(&cancel(1, 0, channel));
-    alice.ouch(&modify(1, b'B', 1, channel));
-    alice.ouch(&replace(1, 2, 5, 1_000_000, channel));
     alice.ouch(&with_appendage(enter(1_000, b'B', 5, 1_000_000), channel));
+    alice.ouch(&modify(1_000, b'B', 4, channel));
+    alice.ouch(&with_appendage(enter(1_001, b'X', 5, 1_000_000), channel));
+    alice.ouch(&replace(1_000, 1_002, 3, 1_000_000, channel));
+    alice.ouch(&modify(1_002, b'S', 3, channel));
+    alice.ouch(&with_appendage(enter(1_003, b'S', 1, 1_000_000), channel));
+    alice.ouch(&cancel(1_002, 0, channel));
     alice.ouch(b"Q\0\x03\x02\x1c\x01");
-    let messages = alice.messages(3);
-    assert_eq!(messages[0][0], b'A');
-    assert_eq!(reject_code(&messages[1], 1_000), 0x0F);
-    assert_eq!((messages[2][0], &messages[2][9..13]), (b'Q', &1_u32.to_be_bytes()[..]));
-    let messages = alice.sync();
-    assert_eq!(messages[0][9..13], 2_u32.to_be_bytes(), "the order stands, number 2 is next");
+    let mut messages = alice.messages(9);
+    messages.extend(alice.until(b'Q'));
+    let kinds: Vec<u8> = messages.iter().map(|it| it[0]).collect();
+    assert_eq!(kinds, b"AAMJUIAEECQ");
+    for message in &messages[1..] {
+        let fits = message.ends_with(b"\0\x03\x02\x1c\x01") || message[0] == b'E';
+        assert!(fits, "{}", message.escape_ascii());
+    }
+    // Number 1 of channel 0 came first and is the maker: its report has no channel.
+    assert_eq!(messages[7][34..], [0, 0]);
+    assert_eq!(messages[8][34..], [0, 3, 2, 28, 1]);
+    let next = messages.last().unwrap();
+    assert_eq!(next[9..13], 1_004_u32.to_be_bytes());
+    assert_eq!(alice.sync()[0][9..13], 2_u32.to_be_bytes(), "number 2 is next in channel 0");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! walks them, [`parse`] reads them all into [`Options`], [`AppendageWriter`] makes them. Each tag
 //! has one width and may occur once. What a value means is for the engine to judge.
 //!
-//! Tags 128 to 255 are kept for extensions of the venue; none is defined yet, so they are unknown.
+//! Tags 128 to 255 are extensions of the venue; a client that sends none receives none.
 
 use core::fmt;
 
@@ -147,6 +147,10 @@ tags! {
     ///
     /// Public sources are silent about its width; two bytes are our choice.
     AIQ_GROUP = 30, aiq_group: u16;
+    /// Public reference of the order that a Cancel with number 0 is about. An extension.
+    ORDER_REFERENCE = 128, order_reference: u64;
+    /// Whether a day order stands over any number of days. An extension.
+    GOOD_TILL_CANCEL = 129, good_till_cancel: u8;
 }
 
 /// A tag and the width of its value.

@@ -102,6 +102,12 @@ closed_set! {
 }
 
 codes! {
+    /// Whether a day order stands over any number of days, tag 129.
+    pub mod good_till_cancel: u8 {
+        GOOD_TILL_CANCEL = b'Y', "good till cancel";
+        DAY = b'N', "for the day";
+    }
+
     /// Kind of customer, tag 4.
     pub mod customer_type: u8 {
         RETAIL = b'R', "retail";
@@ -166,6 +172,7 @@ codes! {
     pub mod restate_reason: u8 {
         DISPLAY_REFRESH = b'R', "refresh of display";
         DISPLAYED_PRICE = b'P', "update of displayed price";
+        CARRIED_OVER = b'C', "carried over into this session";
     }
 
     /// How an execution came about.

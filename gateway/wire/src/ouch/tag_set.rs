@@ -24,12 +24,14 @@ impl TagSet {
     };
     /// Tags after Enter Order.
     pub const ENTER: Self = Self::EMPTY
-        .with(&[2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 24, 25, 26, 28, 29, 30]);
+        .with(&[2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 24, 25, 26, 28, 29, 30])
+        .with(&[129]);
     /// Tags after Replace.
     pub const REPLACE: Self = Self::EMPTY
-        .with(&[3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 15, 16, 17, 24, 25, 26, 27, 28, 29, 30]);
+        .with(&[3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 15, 16, 17, 24, 25, 26, 27, 28, 29, 30])
+        .with(&[129]);
     /// Tags after Cancel.
-    pub const CANCEL: Self = Self::EMPTY.with(&[28]);
+    pub const CANCEL: Self = Self::EMPTY.with(&[28, 128]);
     /// Tags after Modify.
     pub const MODIFY: Self = Self::EMPTY.with(&[25, 26, 28]);
     /// Tags after Account Query.
@@ -79,6 +81,6 @@ mod tests {
         }
         assert!(!TagSet::KNOWN.contains(8));
         assert!(!TagSet::KNOWN.contains(21));
-        assert!(!TagSet::KNOWN.contains(128));
+        assert!(!TagSet::KNOWN.contains(130));
     }
 }

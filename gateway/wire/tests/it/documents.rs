@@ -147,6 +147,7 @@ fn document_of_ouch_states_what_the_code_does() {
     document.check_codes("cancel_reason", codes::cancel_reason::ALL);
     document.check_codes("broken_reason", codes::broken_reason::ALL);
     document.check_codes("correction_reason", codes::correction_reason::ALL);
+    document.check_codes("good_till_cancel", codes::good_till_cancel::ALL);
     document.check_codes("restate_reason", codes::restate_reason::ALL);
     document.check_codes("liquidity", codes::liquidity::ALL);
     document.check_codes("aiq_strategy", codes::aiq_strategy::ALL);
