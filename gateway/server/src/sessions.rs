@@ -1,32 +1,21 @@
 //! What a journal says of the brokers' sessions: who is connected, since when, and where each
 //! stands.
 //!
-//! Messages are counted by the code that made those that were sent, and the next number is asked of
-//! the engine as a client would ask it, so that neither can differ from what a client is told.
+//! Messages are counted by the code that made those that were sent, and the next number is the
+//! engine's, so that neither can differ from what a client is told.
 
 use std::{collections::BTreeMap, io, path::Path};
 
-use uncross_engine::{
-    Progress,
-    command::{SessionUp, Source},
-    event::{Event, View},
-    limits::STEP_EVENTS_MAX,
-    types::Side,
-};
+use uncross_engine::{Progress, limits::STEP_EVENTS_MAX, types::Side};
 use uncross_journal::{Reader, ReplayError, TornTail, body, kind};
-use uncross_wire::{
-    TypeByte,
-    ouch::inbound::{AccountQuery, Inbound},
-    text::trim,
-};
+use uncross_wire::text::trim;
 use zerocopy::FromBytes;
 
 use crate::{
     calendar::civil,
     egress::Egress,
     export::ExportError,
-    record::Draft,
-    replica::{ApplyError, Replica},
+    replica::Replica,
     streams::{FEED, Outlet},
 };
 
@@ -126,15 +115,13 @@ pub fn sessions(dir: &Path) -> Result<Sessions, ReplayError<ExportError>> {
     let counted = egress.streams.messages;
     let count = |port: u16| counted.get(&port).copied().unwrap_or(0);
     found.feed_messages = count(FEED);
-    if let Some(mut replica) = replica {
+    if let Some(replica) = replica {
         found.day = replica.engine().day().map(|day| (text(&day.session), civil(day.date)));
         let mut live = live_orders(&replica);
-        let mut seq = end.last_seq;
         for port in ports.values_mut() {
             port.messages = count(port.port);
             port.live_orders = live.remove(&port.port).unwrap_or(0);
-            port.next_user_ref_num = next_user_ref_num(&mut replica, &mut seq, port)
-                .map_err(|error| ReplayError::Apply(error.into()))?;
+            port.next_user_ref_num = replica.engine().port(port.port).map_or(1, |(_, next)| next);
         }
     }
     found.ports = ports.into_values().collect();
@@ -197,40 +184,6 @@ fn live_orders(replica: &Replica) -> BTreeMap<u16, u64> {
         }
     }
     live
-}
-
-/// Asks the engine, of which nothing else is wanted any more, over a connection of its own.
-fn next_user_ref_num(
-    replica: &mut Replica,
-    seq: &mut u64,
-    port: &PortSession,
-) -> Result<u32, ApplyError> {
-    let Some(day) = replica.engine().day().copied() else {
-        return Ok(1);
-    };
-    let (number, generation) = (port.port, port.generation.wrapping_add(1));
-    let source = Source { port: number, generation, channel: 0 };
-    let (firm, session) = (*b"    ", day.session);
-    let mut up = Draft::new();
-    up.set_session_up(&SessionUp { source, firm, session, grace_ms: None }, *b"      ");
-    let mut query = Draft::new();
-    let question = AccountQuery { kind: TypeByte::new() };
-    query.set_inbound(source, &Inbound::AccountQuery(&question, &[]), |_symbol| 0);
-    let mut events: Vec<Event> = Vec::new();
-    for draft in [up, query] {
-        *seq += 1;
-        let now_ns = replica.engine().now_ns();
-        let begun = replica.begin(*seq, now_ns, draft.kind(), draft.body(), &mut events);
-        let mut progress = begun.map_err(|error| ApplyError::Record { seq: *seq, error })?;
-        while progress == Progress::More {
-            progress = replica.resume(&mut events);
-        }
-    }
-    let answer = events.iter().find_map(|event| match event.view() {
-        View::Account(account) => Some(account.head.user_ref_num),
-        _ => None,
-    });
-    Ok(answer.unwrap_or(1))
 }
 
 #[cfg(test)]

@@ -48,11 +48,7 @@ fn each_fault_has_its_code() {
         ("[core]\npni = true\n", "UX-C003", "bad.toml:2: core.pni: unknown setting"),
         ("[core]\npin = 1\n", "UX-C005", "bad.toml:2: core.pin: expected true or false, found"),
         ("[core]\nspin = \"9s\"\n", "UX-C006", "bad.toml:2: core.spin: expected a duration in"),
-        (
-            "[journal]\nlevel = \"replicated\"\n",
-            "UX-C007",
-            "bad.toml:2: journal.level: \"replicated\" is",
-        ),
+        ("[journal]\nlevel = \"replicated\"\n", "UX-C007", "bad.toml:2: journal.level: "),
         ("[session]\nconnections_max = 1\n", "UX-C008", "built-in default:"),
         ("[[instrument]]\nid = 1\n", "UX-C009", "bad.toml:1: instrument[0].symbol: missing"),
         (

@@ -118,13 +118,16 @@ fn explain_instrument(
         id, symbol, price_decimals, qty_decimals, tick, lot, qty_min, qty_max, ..
     } = instrument;
     let Instrument { collar_bp, reference_px, .. } = instrument;
+    let collar = match collar_bp {
+        0 => String::from("\"none\""),
+        bp => {
+            let percent = format_price((*bp).into(), 2).to_string();
+            format!("\"{}%\"", percent.trim_end_matches('0').trim_end_matches('.'))
+        }
+    };
     let symbol = symbol.trim_ascii_end().escape_ascii().to_string();
     let quoted = |raw: u32, decimals: u8| format!("\"{}\"", format_price(raw.into(), decimals));
     let decimals = format!("0..={DECIMALS_MAX}");
-    let collar = match *collar_bp {
-        0 => String::from("\"none\""),
-        bp => format!("\"{}%\"", format_price(bp.into(), 2)),
-    };
     let of_price = "a decimal in quotes, exact to price_decimals";
     let of_qty = "a decimal in quotes, exact to qty_decimals";
     let rows = [
@@ -136,8 +139,8 @@ fn explain_instrument(
         ("lot", quoted(*lot, *qty_decimals), "\"1\"", of_qty),
         ("qty_min", quoted(*qty_min, *qty_decimals), "\"1\"", of_qty),
         ("qty_max", quoted(*qty_max, *qty_decimals), "\"999999\"", of_qty),
-        ("collar", collar, "\"5.00%\"", "a percentage in quotes, at most \"100%\", or \"none\""),
-        ("reference_price", quoted(*reference_px, *price_decimals), "", of_price),
+        ("collar", collar, "\"5%\"", "\"0.01%\"..=\"100%\" or \"none\""),
+        ("reference_price", quoted(*reference_px, *price_decimals), "\"0\"", of_price),
     ];
     let meanings = instrument_meanings(Config::default_text());
     let explained = rows.map(|(key, value, default, bounds)| Explained {
@@ -214,7 +217,7 @@ mod tests {
         let pages = find(&all, "capacity.port_pages");
         assert_eq!(pages.meaning, find(&all, "capacity.port_orders").meaning);
         assert_eq!(find(&all, "instrument.COIN.lot").value, "\"0.001\"");
-        let collar = find(&all, "instrument.COIN.collar");
+        let collar = find(&all, "instrument.PENNY.collar");
         assert_eq!(collar.value, collar.default);
         assert!(collar.meaning.ends_with("the days before"), "{}", collar.meaning);
     }
