@@ -11,6 +11,7 @@ use uncross_wire::text::format_price;
 use super::{
     Config,
     error::{ConfigError, Place, Source},
+    instruments::KEYS,
     layers::{INSTRUMENT, Layers},
     reading::Seen,
 };
@@ -119,7 +120,10 @@ fn explain_instrument(
     let Instrument { collar_bp, reference_px, .. } = instrument;
     let collar = match collar_bp {
         0 => String::from("\"none\""),
-        percent => format!("\"{}%\"", format_price((*percent).into(), 2)),
+        bp => {
+            let percent = format_price((*bp).into(), 2).to_string();
+            format!("\"{}%\"", percent.trim_end_matches('0').trim_end_matches('.'))
+        }
     };
     let symbol = symbol.trim_ascii_end().escape_ascii().to_string();
     let quoted = |raw: u32, decimals: u8| format!("\"{}\"", format_price(raw.into(), decimals));
@@ -154,8 +158,21 @@ fn explain_instrument(
 fn instrument_meanings(text: &str) -> BTreeMap<String, String> {
     let (_, table) = text.split_once("\n# What is traded").unwrap_or_default();
     let (table, _) = table.split_once("[[").unwrap_or_default();
-    let lines = table.lines().filter_map(|line| line.strip_prefix("# ")?.split_once("  "));
-    lines.map(|(key, meaning)| (key.to_owned(), meaning.trim().to_owned())).collect()
+    let mut meanings: BTreeMap<String, String> = BTreeMap::new();
+    let mut last = String::new();
+    for line in table.lines().filter_map(|line| line.strip_prefix("# ")) {
+        let (key, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if KEYS.contains(&key) {
+            key.clone_into(&mut last);
+            meanings.insert(last.clone(), rest.trim().to_owned());
+        } else if let Some(meaning) = meanings.get_mut(&last)
+            && key.is_empty()
+        {
+            // The text of a key goes on in lines that are indented.
+            meaning.extend([" ", rest.trim()]);
+        }
+    }
+    meanings
 }
 
 #[cfg(test)]
@@ -182,7 +199,7 @@ mod tests {
             assert!(!value.is_empty() && !bounds.is_empty() && !meaning.is_empty(), "{key}");
         }
         let instruments = all.iter().filter(|each| each.key.starts_with("instrument."));
-        assert_eq!(instruments.clone().count(), 8 * layers.instruments.len());
+        assert_eq!(instruments.clone().count(), KEYS.len() * layers.instruments.len());
         for Explained { key, meaning, bounds, .. } in instruments {
             assert!(!meaning.is_empty() && !bounds.is_empty(), "{key}");
         }
@@ -200,5 +217,8 @@ mod tests {
         let pages = find(&all, "capacity.port_pages");
         assert_eq!(pages.meaning, find(&all, "capacity.port_orders").meaning);
         assert_eq!(find(&all, "instrument.COIN.lot").value, "\"0.001\"");
+        let collar = find(&all, "instrument.PENNY.collar");
+        assert_eq!(collar.value, collar.default);
+        assert!(collar.meaning.ends_with("the days before"), "{}", collar.meaning);
     }
 }

@@ -11,7 +11,8 @@ use super::{
     reading::{Reader, Seen},
 };
 
-const KEYS: [&str; 10] = [
+/// The settings of an instrument.
+pub(super) const KEYS: [&str; 10] = [
     "id",
     "symbol",
     "price_decimals",
