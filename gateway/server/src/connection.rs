@@ -48,7 +48,7 @@ pub(crate) struct Login {
 /// One direction of a socket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flow {
-    /// The socket may be read from.
+    /// The socket may be read from, or written to.
     pub(crate) is_ready: bool,
     /// The connection is in the queue for it.
     pub(crate) is_queued: bool,

@@ -53,7 +53,7 @@ pub(crate) struct Rules {
 }
 
 /// A round in which every connection with input has its turn.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Round {
     /// Connections at the head of the queue that have not had it.
     left: usize,
@@ -281,7 +281,7 @@ impl Doors {
     }
 
     /// Serves every connection that has input once, another one first each time. `true` when
-    /// there was any.
+    /// anybody was.
     ///
     /// Session-downs go before all frames. A round that the full ring cuts short goes on where it
     /// was: shares hold however small the ring is.
@@ -295,7 +295,7 @@ impl Doors {
             self.accounts.begin_round();
             self.round = Round { left: self.in_queue.len(), served: 0 };
         }
-        let is_any = 0 < self.round.left;
+        let before = self.round;
         while 0 < self.round.left {
             let Some(id) = self.in_queue.pop_front() else { break };
             if !self.serve_turn(id, now_ms) {
@@ -303,7 +303,7 @@ impl Doors {
             }
             self.round = Round { left: self.round.left - 1, served: 0 };
         }
-        is_any
+        before != self.round
     }
 
     /// Gives the connection at hand its turn; `false` when the ring was full before its end.

@@ -9,7 +9,7 @@ use std::{
 use uncross_wire::soup;
 
 use crate::{
-    connection::Door,
+    connection::{Door, Flow},
     limits::WRITE_PER_TURN,
     streams::{StreamId, Streams},
 };
@@ -28,10 +28,7 @@ pub(crate) struct Outlet {
     pub(crate) door: Door,
     /// Port whose stream it follows, or that of the feed.
     pub(crate) entry: u16,
-    /// The socket may be written to.
-    pub(crate) is_ready: bool,
-    /// It is in the queue of those who have something to send.
-    pub(crate) is_queued: bool,
+    pub(crate) output: Flow,
     /// The gateway was told that it must end.
     pub(crate) is_over: bool,
     /// Packets that belong to no stream.
@@ -75,8 +72,7 @@ impl Outlet {
             socket,
             door,
             entry: 0,
-            is_ready: true,
-            is_queued: false,
+            output: Flow { is_ready: true, is_queued: false },
             is_over: false,
             outbox: Vec::with_capacity(256),
             stream: None,
@@ -139,7 +135,7 @@ impl Outlet {
             return false;
         };
         // While it may be written to, the delay is ours.
-        let behind = self.behind.filter(|_| !self.is_ready);
+        let behind = self.behind.filter(|_| !self.output.is_ready);
         let waited_ms = behind.map_or(0, |point| now_ms.saturating_sub(point.at_ms));
         patience.lag_max < streams.stream(id).len() - position
             || patience.lag_time_max_ms < waited_ms
@@ -221,7 +217,7 @@ impl Outlet {
         match error.kind() {
             ErrorKind::Interrupted => Written::Some,
             ErrorKind::WouldBlock => {
-                self.is_ready = false;
+                self.output.is_ready = false;
                 self.stuck_ms.get_or_insert(now_ms);
                 Written::Blocked
             }

@@ -22,7 +22,7 @@ use crate::{
     outlet::{Outlet, Patience, Written},
     reactor::{FIRST_CONNECTION, ReactorError},
     streams::{FEED, StreamId},
-    talk::{Ask, Entry, Tell, ToGateway},
+    talk::{Ask, Join, Tell, ToGateway},
 };
 
 /// What the operator may set about sending.
@@ -92,7 +92,7 @@ impl Publisher {
     /// Notes that a socket became writable.
     pub(crate) fn note_writable(&mut self, id: usize) {
         if let Some(outlet) = self.get(id) {
-            outlet.is_ready = true;
+            outlet.output.is_ready = true;
             self.queue(id);
         }
     }
@@ -103,10 +103,10 @@ impl Publisher {
 
     fn queue(&mut self, id: usize) {
         if let Some(outlet) = self.outlets.get_mut(id).and_then(Option::as_deref_mut)
-            && !outlet.is_queued
-            && outlet.is_ready
+            && !outlet.output.is_queued
+            && outlet.output.is_ready
         {
-            outlet.is_queued = true;
+            outlet.output.is_queued = true;
             self.queues[outlet.door as usize].push_back(id);
         }
     }
@@ -133,7 +133,7 @@ impl Publisher {
             was_asked = true;
             match ask {
                 Ask::Open { id, socket, door } => self.open(id, Outlet::new(socket, door, now_ms)),
-                Ask::Judge(Entry { id, entry, wish, .. }) => {
+                Ask::Judge(Join { id, entry, wish, .. }) => {
                     let session = self.egress.streams.session();
                     let judged = self.judge(entry, &wish);
                     self.gateway.tell(match judged {
@@ -141,7 +141,7 @@ impl Publisher {
                         Err(why) => Tell::Refused { id, why },
                     });
                 }
-                Ask::Begin(entry) => self.begin(entry),
+                Ask::Begin(join) => self.begin(join),
                 Ask::Close { id, reason, rejection } => {
                     if let Some(rejection) = rejection
                         && let Some(outlet) = self.get(id)
@@ -197,8 +197,8 @@ impl Publisher {
     }
 
     /// Accepts a login and serves its stream, of which only what is durable is there yet.
-    fn begin(&mut self, entry: Entry) {
-        let Entry { id, entry, wish, client_timeout_ms } = entry;
+    fn begin(&mut self, join: Join) {
+        let Join { id, entry, wish, client_timeout_ms } = join;
         let (stream, position, number) = match self.judge(entry, &wish) {
             Ok(judged) => judged,
             Err(why) => return self.gateway.tell(Tell::Refused { id, why }),
@@ -251,7 +251,7 @@ impl Publisher {
                 }
             }
         }
-        if outlet.is_queued {
+        if outlet.output.is_queued {
             self.queues[outlet.door as usize].retain(|&other| other != id);
         }
         if let Some(registry) = &self.registry {
@@ -307,7 +307,7 @@ impl Publisher {
 
     fn send_to(&mut self, id: usize, now_ms: u64) {
         let Some(outlet) = self.outlets.get_mut(id).and_then(Option::as_deref_mut) else { return };
-        outlet.is_queued = false;
+        outlet.output.is_queued = false;
         let streams = &self.egress.streams;
         match outlet.write(streams, now_ms) {
             Written::All if outlet.is_at_end(streams) => self.over(id, Closed::SessionEnded),

@@ -29,10 +29,10 @@ pub(crate) enum Ask {
         door: Door,
     },
     /// Whether a login could be granted: answered with [`Tell::Granted`] or [`Tell::Refused`].
-    Judge(Entry),
+    Judge(Join),
     /// The login is granted: to be accepted and served. [`Tell::Refused`] when its session ended
     /// meanwhile.
-    Begin(Entry),
+    Begin(Join),
     /// The connection ends. Its last words are said, then [`Tell::Ended`] follows.
     Close {
         /// Its number.
@@ -46,7 +46,7 @@ pub(crate) enum Ask {
 
 /// What a login asks of the publisher.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct Join {
     /// Number of the connection.
     pub(crate) id: usize,
     /// Port whose stream it wants, or that of the feed.

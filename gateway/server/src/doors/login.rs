@@ -17,7 +17,7 @@ use crate::{
     notice::{Closed, Notice},
     ring,
     streams::FEED,
-    talk::{Ask, Entry},
+    talk::{Ask, Join},
 };
 
 impl Doors {
@@ -90,9 +90,9 @@ impl Doors {
                 }
                 Ok(identity) => {
                     let login = Login { identity, wish };
-                    let entry = connection.entry(id, &login);
+                    let join = connection.join(id, &login);
                     connection.state = State::Judged(login);
-                    self.publisher.ask(Ask::Judge(entry));
+                    self.publisher.ask(Ask::Judge(join));
                 }
             }
         }
@@ -170,8 +170,8 @@ impl Doors {
         connection.state = state;
         connection.account = account;
         connection.heard_ms = now_ms;
-        let (peer, entry) = (connection.peer, connection.entry(id, login));
-        self.publisher.ask(Ask::Begin(entry));
+        let (peer, join) = (connection.peer, connection.join(id, login));
+        self.publisher.ask(Ask::Begin(join));
         self.logged_in += 1;
         let user = String::from_utf8_lossy(text::trim(&identity.user)).into_owned();
         self.notices.put(Notice::LoggedIn { user, peer, door: door.name() });
@@ -190,12 +190,12 @@ impl Doors {
 
 impl Connection {
     /// What the publisher must know of a login.
-    fn entry(&self, id: usize, login: &Login) -> Entry {
+    fn join(&self, id: usize, login: &Login) -> Join {
         let entry = match self.door {
             Door::Orders => login.identity.port,
             Door::Data => FEED,
         };
         let (wish, client_timeout_ms) = (login.wish.clone(), self.client_timeout_ms);
-        Entry { id, entry, wish, client_timeout_ms }
+        Join { id, entry, wish, client_timeout_ms }
     }
 }

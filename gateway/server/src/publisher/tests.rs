@@ -47,7 +47,7 @@ impl Stage {
         let door = if entry == FEED { Door::Data } else { Door::Orders };
         self.gateway.ask(Ask::Open { id, socket: Arc::new(socket), door });
         let wish = Wish { sequence: 0, session: Vec::new() };
-        self.gateway.ask(Ask::Begin(Entry { id, entry, wish, client_timeout_ms: 1_000 }));
+        self.gateway.ask(Ask::Begin(Join { id, entry, wish, client_timeout_ms: 1_000 }));
         assert!(self.publisher.hear(0));
         id
     }
@@ -127,7 +127,7 @@ fn who_does_not_take_for_too_long_is_slow_and_who_lags_by_us_is_not() {
     assert!(!over(&mut stage, 100), "it begins to wait");
     assert!(!over(&mut stage, 5_000), "but for us: it may be written to");
     let outlet = stage.publisher.outlets[id].as_deref_mut().unwrap();
-    outlet.is_ready = false;
+    outlet.output.is_ready = false;
     assert!(over(&mut stage, 5_001), "now for the peer");
 }
 
@@ -139,7 +139,7 @@ fn a_login_is_judged_by_what_there_is_and_told_so() {
         [(0, &b""[..], true), (1, b"", true), (2, b"", false), (1, b"OTHER", false)]
     {
         let wish = Wish { sequence, session: session.to_vec() };
-        stage.gateway.ask(Ask::Judge(Entry { id, entry: 1, wish, client_timeout_ms: 1_000 }));
+        stage.gateway.ask(Ask::Judge(Join { id, entry: 1, wish, client_timeout_ms: 1_000 }));
         stage.publisher.hear(0);
         let is_granted = match stage.gateway.told() {
             Some(Tell::Granted { id: found, .. }) => found == id,

@@ -65,11 +65,11 @@ unsafe impl GlobalAlloc for Counting {
 /// Numbers of this process's threads of these names.
 fn numbers_of(names: &[&str]) -> Vec<i32> {
     let tasks = fs::read_dir("/proc/self/task").unwrap().map(|entry| entry.unwrap());
-    let named = tasks.filter(|task| {
+    let chosen = tasks.filter(|task| {
         let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
         names.contains(&name.trim_end())
     });
-    named.map(|task| task.file_name().to_str().unwrap().parse().unwrap()).collect()
+    chosen.map(|task| task.file_name().to_str().unwrap().parse().unwrap()).collect()
 }
 
 /// Counts the allocations that the threads `names` make during `work`: how many there were, and
