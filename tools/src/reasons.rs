@@ -82,7 +82,7 @@ fn reject_meaning(code: u16) -> CauseAndFix {
     match code {
         reject::BAD_DISPLAY => (
             "the display field has a value that the venue does not offer",
-            "use --display visible; docs/matching.md lists the values",
+            "use --display visible, hidden or attributable",
         ),
         reject::BAD_MAX_FLOOR => (
             "reserve orders (tag 5) are not offered",
@@ -134,7 +134,7 @@ fn reject_meaning(code: u16) -> CauseAndFix {
             "look at tick and price_decimals of the instrument in venue.toml",
         ),
         reject::RISK_MARKET_ORDER => (
-            "a market order that cannot be bounded: not immediate, or no reference price today",
+            "a market order that cannot be bounded: not immediate, no reference price or no collar",
             "use --tif ioc, or send a limit until the instrument has traded",
         ),
         _ => reject_meaning_of_state(code),
@@ -144,6 +144,10 @@ fn reject_meaning(code: u16) -> CauseAndFix {
 /// Of the reasons that come from the moment, not from the request.
 fn reject_meaning_of_state(code: u16) -> CauseAndFix {
     match code {
+        reject::DESTINATION_CLOSED => (
+            "the journal has no room for orders: its disk is full",
+            "cancels still pass; the operator must free space on the journal's disk",
+        ),
         reject::RISK_PORT_RATE | reject::RISK_SYMBOL_RATE | reject::RISK_DUPLICATE_RATE => (
             "more messages came within a short time than the port may send",
             "send more slowly, or ask the operator for a higher rate",

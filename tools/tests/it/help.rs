@@ -89,6 +89,9 @@ fn run_example(line: &str) {
         Place::with_venue()
     };
     place.write("password.txt", "secret\n");
+    if line.contains("uncross user set") {
+        place.run("user add BROK01 --venue venue --password-file password.txt").expect_success();
+    }
     place.write("other.toml", "[venue]\nname = \"OTHER\"\n");
     place.write("AAPL_sample.csv", "34200.1,1,7,18,5853300,1\n34200.2,4,7,18,5853300,1\n");
     run_line(line, &place);

@@ -65,3 +65,55 @@ fn the_next_number_is_told() {
     let text = running.run_as("ACME", "query").expect_success();
     assert!(text.starts_with("next number  2\nsession      "), "{text}");
 }
+
+#[test]
+fn what_the_public_does_not_see_trades_and_is_told() {
+    let running = Running::start();
+    running.run_as("ACME", "order sell DEMO 50 @ 10.00 --display hidden").expect_success();
+    let book = running.run_as("BETA", "book DEMO --json").expect_json("uncross.book/1");
+    assert_eq!(book.number("order_count"), 0, "nothing is displayed");
+    let json = running.run_as("BETA", "order buy DEMO 20 @ market --json");
+    let json = json.expect_json("uncross.order/1");
+    assert_eq!((json.text("price"), json.text("state")), ("market", "filled"));
+    let tape = running.run_as("BETA", "tape --json").expect_json("uncross.tape/1");
+    let trade = &tape.value("trades")[0];
+    assert_eq!((trade["kind"].as_str(), trade["quantity"].as_str()), (Some("hidden"), Some("20")));
+    assert!(trade.get("aggressor").is_none(), "who took is not said: {trade}");
+    let sessions = running.place.run("sessions venue --json").expect_json("uncross.sessions/1");
+    assert_eq!(sessions.value("ports")[0]["live_orders"].as_u64(), Some(1), "hidden ones count");
+}
+
+#[test]
+fn channels_count_their_orders_and_references_name_them() {
+    let running = Running::start();
+    let order = |options: &str| {
+        let run = running.run_as("ACME", &format!("order buy DEMO 9 @ 9 --json {options}"));
+        run.expect_json("uncross.order/1")
+    };
+    assert_eq!(order("").number("user_ref_num"), 1);
+    assert_eq!(order("").number("user_ref_num"), 2);
+    let other = order("--channel 5 --tif gtc");
+    assert_eq!(other.number("user_ref_num"), 1, "each channel counts from 1");
+    running.run_as("ACME", "cancel 1 --channel 5 --to 4 --symbol DEMO").expect_success();
+    running.run_as("ACME", "cancel 2 --channel 5").expect_failure(1, "UX-O002");
+    let reference = other.text("order_reference");
+    let run = running.run_as("ACME", &format!("cancel --reference {reference} --json"));
+    let json = run.expect_json("uncross.order/1");
+    assert_eq!((json.text("state"), json.text("order_reference")), ("canceled", reference));
+    assert_eq!(json.value("canceled")["quantity"].as_str(), Some("4"));
+    let run = running.run_as("ACME", &format!("cancel --reference {reference}"));
+    run.expect_failure(1, "UX-O002");
+    let query = running.run_as("ACME", "query --json").expect_json("uncross.query/1");
+    assert_eq!(query.number("next_user_ref_num"), 3);
+}
+
+#[test]
+fn an_order_does_not_trade_with_its_own_firm_when_it_says_so() {
+    let running = Running::start();
+    running.run_as("ACME", "order sell DEMO 5 @ 10").expect_success();
+    let json = running.run_as("ACME", "order buy DEMO 7 @ 10 --stp newest --json");
+    let json = json.expect_json("uncross.order/1");
+    assert_eq!((json.text("state"), json.text("executed")), ("canceled", "0"));
+    let canceled = json.value("canceled").to_string();
+    assert_eq!(canceled, r#"{"quantity":"7","reason":"self-match prevention"}"#);
+}

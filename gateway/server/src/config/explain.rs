@@ -219,6 +219,6 @@ mod tests {
         assert_eq!(find(&all, "instrument.COIN.lot").value, "\"0.001\"");
         let collar = find(&all, "instrument.PENNY.collar");
         assert_eq!(collar.value, collar.default);
-        assert!(collar.meaning.ends_with("the days before"), "{}", collar.meaning);
+        assert!(collar.meaning.starts_with("how far "), "{}", collar.meaning);
     }
 }
