@@ -77,6 +77,7 @@ fn a_market_order_trades_within_the_collar_and_says_why_it_ends() {
     let (mut alice, mut bob, _) = trio(&venue);
     for (number, price) in [(1, 105_000), (2, 105_100)] {
         alice.ouch(enter(number, b'S', 10, price).as_bytes());
+        alice.message();
     }
     let mut market = enter(1, b'B', 25, 0x7FFF_FFFF);
     market.time_in_force = b'3';
