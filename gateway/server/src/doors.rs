@@ -200,7 +200,8 @@ impl Doors {
         self.accept(registry, now_ms);
         self.finish_logins(now_ms);
         let has_read = self.read(now_ms);
-        was_told || has_read
+        // An answer to a login comes from neither a socket nor the publisher.
+        was_told || has_read || self.publisher.take_asked()
     }
 
     /// Accepts a round of those who knock. Who is left waits for the next round; after an error

@@ -66,6 +66,8 @@ impl TestVenue {
             ("orders.listen", "127.0.0.1:0"),
             ("data.listen", "127.0.0.1:0"),
             ("core.pin", "false"),
+            // Passwords are checked slowly where many tests run at once.
+            ("session.login_timeout", "15s"),
             ("journal.segment", "1MiB"),
             ("capacity.orders", "10000"),
             ("capacity.user_ref_pages", "4000"),
