@@ -200,6 +200,10 @@ impl Doors {
         self.accept(registry, now_ms);
         self.finish_logins(now_ms);
         let has_read = self.read(now_ms);
+        // After both: an answer makes room for a question, and a frame may be one.
+        if !self.asking.is_empty() {
+            self.ask();
+        }
         // An answer to a login comes from neither a socket nor the publisher.
         was_told || has_read || self.publisher.take_asked()
     }

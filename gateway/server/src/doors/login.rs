@@ -46,7 +46,7 @@ impl Doors {
 
     /// Hands waiting logins to the password check, few of each address at a time. Those whose
     /// connection is gone meanwhile are forgotten.
-    fn ask(&mut self) {
+    pub(super) fn ask(&mut self) {
         for _ in 0..self.asking.len() {
             if LOGINS_CHECKED_MAX <= self.checking_count {
                 return;
@@ -95,9 +95,6 @@ impl Doors {
                     self.publisher.ask(Ask::Judge(join));
                 }
             }
-        }
-        if !self.asking.is_empty() {
-            self.ask();
         }
         if !self.waiting.is_empty() {
             self.admit_waiting(now_ms);

@@ -59,7 +59,6 @@ fn no_thread_waits_for_housekeeping_to_be_woken() {
             let mut feed = venue.data(1);
             feed.messages(13);
             for number in 1..=20 {
-                eprintln!("{layout} {level} {number}");
                 // A sleep that nobody ended would outlast the patience of the client.
                 let mut bob = venue.orders("BOB", 0);
                 bob.ouch(enter(number, b'B', 10, 1_000_000).as_bytes());
