@@ -7,7 +7,7 @@
 //! they would be if no hidden order existed.
 
 use crate::{
-    limits::GENERATION_MAX,
+    limits::{GENERATION_MAX, GENERATION_MIN},
     types::{Action, Capacity, Display, OrderRef, Origin, TimeInForce},
 };
 
@@ -48,7 +48,7 @@ impl Unit {
         open: 0,
         executed: 0,
         user_ref_num: 0,
-        generation: 0,
+        generation: GENERATION_MIN,
         owner: 0,
         book: 0,
     };
@@ -462,7 +462,7 @@ mod tests {
         assert_eq!(arena.take_order(false, by(2)), None);
         arena.begin_day();
         assert_eq!(arena.take_order(false, by(3)), Some(slot));
-        assert_eq!(arena.unit(slot).generation(), 0);
+        assert_eq!(arena.unit(slot).generation(), GENERATION_MIN);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub const EPOCH_BITS: u32 = 10;
 /// Bits of references and match numbers that name the shard.
 pub const SHARD_BITS: u32 = 6;
 
+/// First generation of a slot: no reference is 0, which on the feed means "none".
+pub const GENERATION_MIN: u32 = 1;
 /// Last generation a slot may have in a day; then it rests until the next day roll.
 pub const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
 /// Epochs a reference can tell apart. A day cannot see a thousand unprovable losses.

@@ -15,7 +15,7 @@ use crate::{
     engine::Resting,
     event::{Canceled, Event, Head, Notice, Rejected, Rested, Sink, System},
     instrument::Instrument,
-    limits::USER_REF_JUMP_MAX,
+    limits::{GENERATION_MIN, USER_REF_JUMP_MAX},
     types::{Action, Display, OrderRef, Origin, Side},
 };
 
@@ -286,7 +286,7 @@ impl Naive {
     }
 
     fn order_ref(&self, slot: u32) -> u64 {
-        let generation = self.generations.get(&slot).copied().unwrap_or(0);
+        let generation = self.generations.get(&slot).copied().unwrap_or(GENERATION_MIN);
         OrderRef::new(self.origin, generation, slot).raw()
     }
 
@@ -300,7 +300,7 @@ impl Naive {
     }
 
     fn free_slot(&mut self, slot: u32) {
-        *self.generations.entry(slot).or_default() += 1;
+        *self.generations.entry(slot).or_insert(GENERATION_MIN) += 1;
         self.free[usize::from(self.hidden_start <= slot)].push(slot);
     }
 

@@ -48,10 +48,8 @@ pub enum Completeness {
     /// all of it.
     Proven,
     /// The machine went down beneath a run at level `async`, or a sync failed there: what was not
-    /// durable may be missing. Numbers given since must not be given again: open a new epoch,
-    /// append its record and call [`Writer::set_epoch`]; until that is durable every start says so.
-    ///
-    /// [`Writer::set_epoch`]: crate::Writer::set_epoch
+    /// durable may be missing. Numbers given since must not be given again: open a new epoch.
+    /// Until a record of kind [`kind::EPOCH`] is durable, every start says the same.
     Unproven,
 }
 

@@ -148,6 +148,9 @@ impl Writer {
     /// `output_hash` is the rolling hash of all output before this record; it is written only
     /// when a new segment starts.
     ///
+    /// A record of kind [`kind::EPOCH`] answers, once it is durable, a loss that recovery could not
+    /// rule out ([`Completeness::Unproven`](crate::Completeness::Unproven)).
+    ///
     /// # Errors
     ///
     /// Nothing was written; see [`AppendError`].
@@ -167,6 +170,9 @@ impl Writer {
         }
         self.put(&entry, body_len, output_hash)?;
         self.checkpointed = false;
+        if entry.kind == kind::EPOCH {
+            self.helpers.shared().open_epoch(entry.seq);
+        }
         Ok(())
     }
 
@@ -259,12 +265,9 @@ impl Writer {
         }
     }
 
-    /// Opens an epoch, of which the record appended last tells: it is set in the headers of
-    /// segments to come, and when that record is durable, a loss that recovery could not rule out
-    /// ([`Completeness::Unproven`](crate::Completeness::Unproven)) counts as answered.
+    /// Sets the epoch for the headers of segments to come; the caller journals it as a record.
     pub fn set_epoch(&mut self, epoch: u32) {
         self.template.epoch = U32::new(epoch);
-        self.helpers.shared().open_epoch(self.chain.last_seq);
     }
 
     /// Syncs everything, lets the helpers finish and says so in the sidecar.

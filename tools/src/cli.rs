@@ -19,6 +19,7 @@ Examples:
   uncross init ./venue
   uncross user add BROK01 --venue ./venue
   uncross config check ./venue/venue.toml
+  uncross doctor ./venue --syncs 0
   uncross version --verbose";
 
 /// A matching engine and market-data server.

@@ -2,16 +2,23 @@
 //! and a line each in [`Command`] and [`Command::run`].
 
 mod book;
+mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod explain;
+mod feed;
 mod import;
 mod init;
 mod journal;
+mod man;
 mod order;
 mod replay;
 mod session;
+mod sessions;
 mod start;
+mod tape;
+mod top;
 mod user;
 mod venue;
 mod version;
@@ -31,15 +38,26 @@ pub(crate) enum Command {
     Explain(explain::Explain),
     Start(start::Start),
     Replay(replay::Replay),
+    Sessions(sessions::Sessions),
     #[command(subcommand, after_help = journal::EXAMPLES)]
     Journal(journal::Journal),
     Demo(demo::Demo),
+    Doctor(doctor::Doctor),
     Order(order::Order),
     Cancel(order::Cancel),
     Replace(order::Replace),
+    Modify(order::Modify),
+    MassCancel(order::MassCancel),
+    Disable(order::Disable),
+    Enable(order::Enable),
+    Query(order::Query),
     Book(book::ShowBook),
+    Tape(tape::Tape),
+    Top(top::Top),
     #[command(subcommand, after_help = import::EXAMPLES)]
     Import(import::Import),
+    Completions(completions::Completions),
+    Man(man::Man),
     Version(version::Version),
 }
 
@@ -53,13 +71,24 @@ impl Command {
             Self::Explain(command) => command.run(output),
             Self::Start(command) => command.run(output),
             Self::Replay(command) => command.run(output),
+            Self::Sessions(command) => command.run(output),
             Self::Journal(command) => command.run(output),
             Self::Demo(command) => command.run(output),
+            Self::Doctor(command) => command.run(output),
             Self::Order(command) => command.run(output),
             Self::Cancel(command) => command.run(output),
             Self::Replace(command) => command.run(output),
+            Self::Modify(command) => command.run(output),
+            Self::MassCancel(command) => command.run(output),
+            Self::Disable(command) => command.run(output),
+            Self::Enable(command) => command.run(output),
+            Self::Query(command) => command.run(output),
             Self::Book(command) => command.run(output),
+            Self::Tape(command) => command.run(output),
+            Self::Top(command) => command.run(output),
             Self::Import(command) => command.run(output),
+            Self::Completions(command) => command.run(output),
+            Self::Man(command) => command.run(output),
             Self::Version(command) => command.run(output),
         }
     }

@@ -70,9 +70,9 @@ codes! {
         "it must fit the ten bytes of the login message, and its case does not count"
         "use 1 to 10 printable ASCII characters without spaces, or let one be generated";
     UNKNOWN_CODE "UX-U004" Usage
-        "there is no such error code"
+        "there is no such code"
         "the code is misspelt or belongs to another version"
-        "write it as in the error, for example UX-C003";
+        "write it as it is printed, for example UX-C003, 0x2C or cancel-K";
     DECIMAL "UX-U005" Usage
         "a price or quantity is malformed"
         "it is a decimal number, exact to the decimals of the instrument"
@@ -193,6 +193,14 @@ codes! {
         "a replay of the journal came to another state than the venue"
         "the engine or the journal has a fault"
         "keep the folder and report it";
+    NO_SESSION "UX-J008" Failure
+        "the journal has no such session"
+        "a session is a trading day, and its name is the one that logins are answered with"
+        "uncross journal export DIR --sessions lists the sessions";
+    NO_LOGIN "UX-J009" Failure
+        "the journal knows no reports to the user"
+        "the name is misspelt, or the user has never logged in for orders"
+        "check the name; uncross user list shows the users";
     CLOCK_BEHIND "UX-V001" Failure
         "the clock is behind the journal"
         "time on the wire never falls, and the clock was set back"
@@ -201,6 +209,10 @@ codes! {
         "the venue failed"
         "its journal, a file or a socket was refused by the system"
         "look at the log; a restart recovers all that was acknowledged";
+    UNFIT "UX-V003" Failure
+        "the machine or the folder is not fit for a venue"
+        "at least one finding of uncross doctor failed"
+        "do what the failed findings say, then run uncross doctor again";
     FOLDER_TAKEN "UX-F001" Failure
         "the folder is not empty"
         "a venue begins in a folder of its own, and nothing is overwritten"
@@ -221,6 +233,10 @@ codes! {
         "the operating system refused a basic service"
         "it gave no random numbers or no memory"
         "try again; if it persists, look at the system log";
+    FILE_EXISTS "UX-F006" Failure
+        "a file exists"
+        "nothing is overwritten unasked"
+        "choose another name, or give --force to replace the file";
     USER_EXISTS "UX-A001" Failure
         "the user exists"
         "names are unique, in any case"

@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod errors;
 mod output;
+mod reasons;
 mod venue;
 
 use std::{ffi::OsString, process::ExitCode};

@@ -84,6 +84,11 @@ impl Output {
         Ok(self.out.write_all(text.as_bytes())?)
     }
 
+    /// Writes bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)
+    }
+
     /// Writes rows under headings, in columns without rules.
     pub(crate) fn table(&mut self, headings: &[&str], rows: &[Vec<String>]) -> Outcome {
         let mut table = Table::new();

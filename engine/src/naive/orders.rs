@@ -6,6 +6,7 @@ use crate::{
     engine::Resting,
     event::{Entered, Event, Fill, Marks, Modified, Notice, Prevented, Sink},
     instrument::Asked,
+    limits::GENERATION_MIN,
     matching::{check_min_qty, echo},
     reject::Reject,
     types::{Action, Display, Price, Side, Strategy, TimeInForce, crosses},
@@ -427,7 +428,7 @@ impl Naive {
     /// The slot of a replacement: the same one, unless it goes into hiding or comes out of it.
     fn renew(&mut self, slot: u32, was_hidden: bool, display: Display) -> u32 {
         if was_hidden == (display == Display::Hidden) {
-            *self.generations.entry(slot).or_default() += 1;
+            *self.generations.entry(slot).or_insert(GENERATION_MIN) += 1;
             return slot;
         }
         let renewed = self.take_slot(display);

@@ -39,7 +39,9 @@ pub use book::{Book, BookError, BookSide, Books, Change};
 pub use error::{Doing, Error, ProtocolError};
 pub use feed::{FeedMessage, FeedReader};
 pub use options::{ConnectOptions, Timing};
-pub use orders::{NewOrder, OrderReceiver, OrderSender, OrderSession, Replacement, Report};
+pub use orders::{
+    Elements, NewOrder, OrderReceiver, OrderSender, OrderSession, Replacement, Report,
+};
 pub use soup::{Connection, Event, LoginAccepted, Receiver, Sender};
 pub use text::{ClOrdId, Firm, Symbol, Text, TextError};
 pub use uncross_wire as wire;

@@ -5,9 +5,11 @@
 
 use std::time::{Duration, Instant};
 
+use uncross_wire::TypeByte;
 use uncross_wire::ouch;
 use uncross_wire::ouch::appendage::Options;
 use uncross_wire::ouch::codes::Side;
+use uncross_wire::ouch::inbound::AccountQuery;
 use uncross_wire::ouch::outbound::Outbound;
 
 use crate::error::{Doing, Error, ProtocolError};
@@ -15,9 +17,11 @@ use crate::options::ConnectOptions;
 use crate::soup::{Connection, Data, LoginAccepted, Receiver, later, log_out};
 use crate::text::{Firm, Symbol};
 
+pub mod elements;
 mod request;
 mod sender;
 
+pub use elements::Elements;
 pub use request::{NewOrder, Replacement};
 pub use sender::OrderSender;
 
@@ -159,10 +163,27 @@ impl OrderSession {
     pub fn sync(
         &mut self,
         timeout: Duration,
+        on_report: impl FnMut(&Report<'_>),
+    ) -> Result<u32, Error> {
+        self.sync_with(&Elements::new(), timeout, on_report)
+    }
+
+    /// Does as [`Self::sync`] with elements in the question, such as the channel whose next number
+    /// is wanted.
+    ///
+    /// Numbers go on from the highest seen in any report, which numbers of other channels may be.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::sync`].
+    pub fn sync_with(
+        &mut self,
+        elements: &Elements,
+        timeout: Duration,
         mut on_report: impl FnMut(&Report<'_>),
     ) -> Result<u32, Error> {
         let deadline = later(Instant::now(), timeout);
-        self.orders.account_query()?;
+        self.orders.submit_with(&AccountQuery { kind: TypeByte::new() }, elements)?;
         self.orders.flush()?;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -6,6 +6,7 @@
 
 mod canonical;
 pub mod error;
+pub mod explain;
 mod instruments;
 mod layers;
 mod reading;
@@ -26,7 +27,7 @@ use uncross_journal::limits::{INDEX_STRIDE_BYTES, SEGMENT_LEN_MAX_BYTES, SEGMENT
 use self::{
     error::{ConfigError, Place, Source},
     layers::Layers,
-    reading::Reader,
+    reading::{Reader, Seen},
 };
 
 /// Connections any configuration may ask for: half of the file numbers a process may usually have.
@@ -200,13 +201,8 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
         overrides: &[(String, String)],
     ) -> Result<Self, ConfigError> {
-        let mut layers = Layers::defaults(Self::default_text())?;
-        if let Some(path) = file {
-            layers.add_file(path)?;
-        }
-        layers.add_environment(environment)?;
-        layers.add_overrides(overrides)?;
-        Self::read(&layers)
+        let layers = Layers::all(Self::default_text(), file, environment, overrides)?;
+        Self::read(&layers, &Seen::default())
     }
 
     /// BLAKE3 of the effective values: two configurations that behave alike have the same one,
@@ -216,9 +212,9 @@ impl Config {
         *blake3::hash(canonical::text(self).as_bytes()).as_bytes()
     }
 
-    fn read(layers: &Layers) -> Result<Self, ConfigError> {
+    fn read(layers: &Layers, seen: &Seen) -> Result<Self, ConfigError> {
         let root = Place { source: Source::Default, line: None, key: String::new() };
-        let reader = Reader { settings: &layers.settings, place: &root };
+        let reader = Reader { settings: &layers.settings, place: &root, seen };
         let config = Self {
             venue: Venue::read(reader)?,
             orders: Door::read(reader, "orders.listen")?,

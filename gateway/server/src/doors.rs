@@ -200,7 +200,8 @@ impl Doors {
         self.accept(registry, now_ms);
         self.finish_logins(now_ms);
         let has_read = self.read(now_ms);
-        was_told || has_read
+        // An answer to a login comes from neither a socket nor the publisher.
+        was_told || has_read || self.publisher.take_asked()
     }
 
     /// Accepts a round of those who knock. Who is left waits for the next round; after an error
@@ -342,7 +343,9 @@ impl Doors {
             }
             return false;
         }
-        if end == Served::Frame || self.get(id).is_some_and(|it| it.input.is_ready) {
+        let is_held = end == Served::NoRoom;
+        let has_more = end == Served::Frame || self.get(id).is_some_and(|it| it.input.is_ready);
+        if has_more && !is_held {
             self.queue_in(id);
         }
         true
@@ -358,13 +361,11 @@ impl Doors {
                     self.is_starving = true;
                     return (served, Served::RingFull);
                 }
-                // Of a connection that is ending, what could not enter is dropped: nobody was told
-                // of it, and its session-down takes more risk away.
                 Served::NoRoom => {
                     if !self.held.contains(&id) {
                         self.held.push(id);
                     }
-                    return (served, Served::Nothing);
+                    return (served, Served::NoRoom);
                 }
             }
         }

@@ -31,7 +31,7 @@ use uncross_wire::{
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::{
-    streams::{FEED, Streams},
+    streams::{FEED, MessageSink, Streams},
     tail::Tail,
     terms::{capacity_byte, display_byte, side_byte, time_in_force_byte},
 };
@@ -59,8 +59,8 @@ const NO_FIRM: [u8; 4] = [b' '; 4];
 
 /// What is needed to write messages, and the streams they go to.
 #[derive(Debug)]
-pub(crate) struct Egress {
-    pub(crate) streams: Streams,
+pub(crate) struct Egress<O = Streams> {
+    pub(crate) streams: O,
     midnight_ns: u64,
     /// By instrument id.
     names: Vec<Name>,
@@ -71,8 +71,15 @@ pub(crate) struct Egress {
 
 impl Egress {
     pub(crate) fn new(dir: &Path, ports_max: u16) -> Self {
+        Self::over(Streams::new(dir, ports_max))
+    }
+}
+
+impl<O: MessageSink> Egress<O> {
+    /// Writes into `streams`, from the first event of a journal on.
+    pub(crate) fn over(streams: O) -> Self {
         Self {
-            streams: Streams::new(dir, ports_max),
+            streams,
             midnight_ns: 0,
             names: vec![Name { symbol: [b' '; 8], locate: 0 }; usize::from(INSTRUMENTS_MAX) + 1],
             pending: None,

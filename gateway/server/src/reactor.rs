@@ -186,7 +186,7 @@ impl Reactor {
                 || !is_blocked && core.has_work(consumer, outbound)
         };
         let due = Duration::from_nanos(core.due_ns().saturating_sub(now_ns));
-        let longest = if is_blocked { ROOM_POLL } else { due };
+        let longest = if is_blocked { ROOM_POLL } else { due.min(self.waiter.sleep_max()) };
         let how = match turn {
             Turn::More => Pause::None,
             // The reader goes on while the ring has room, the publisher while events may leave.

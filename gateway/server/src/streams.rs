@@ -37,6 +37,40 @@ pub(crate) struct Streams {
 /// Entry of `current` that stands for the feed.
 pub(crate) const FEED: u16 = 0;
 
+/// Where the messages go that egress makes of events.
+pub(crate) trait MessageSink {
+    /// Takes the next message, given in two parts, of a port's stream or of [`FEED`].
+    ///
+    /// # Errors
+    ///
+    /// It could not be kept.
+    fn append(&mut self, entry: u16, head: &[u8], tail: &[u8]) -> io::Result<()>;
+
+    /// Ends the streams of the session before; those of `session` begin.
+    fn begin(&mut self, session: [u8; 10]);
+}
+
+impl MessageSink for Streams {
+    fn append(&mut self, entry: u16, head: &[u8], tail: &[u8]) -> io::Result<()> {
+        let id = self.current(entry);
+        self.slots[id.0].stream.append(&self.dir, head, tail)?;
+        self.note_grown(entry);
+        Ok(())
+    }
+
+    /// Each stream is replaced when it is next wanted.
+    fn begin(&mut self, session: [u8; 10]) {
+        self.session = session;
+        for entry in 0..self.current.len() {
+            if let Some(id) = self.current[entry].take() {
+                self.slots[id.0].stream.end();
+                self.drop_if_done(id);
+                self.note_grown(u16::try_from(entry).unwrap_or(FEED));
+            }
+        }
+    }
+}
+
 impl Streams {
     pub(crate) fn new(dir: &Path, ports_max: u16) -> Self {
         let entries = usize::from(ports_max) + 1;
@@ -49,18 +83,6 @@ impl Streams {
             is_grown: vec![false; entries],
             session: [b' '; 10],
         }
-    }
-
-    /// Appends a message, given in two parts, to the stream of an entry.
-    ///
-    /// # Errors
-    ///
-    /// The stream's file could not grow.
-    pub(crate) fn append(&mut self, entry: u16, head: &[u8], tail: &[u8]) -> io::Result<()> {
-        let id = self.current(entry);
-        self.slots[id.0].stream.append(&self.dir, head, tail)?;
-        self.note_grown(entry);
-        Ok(())
     }
 
     /// Name of the day's session.
@@ -120,18 +142,6 @@ impl Streams {
         if !self.is_grown[usize::from(entry)] {
             self.is_grown[usize::from(entry)] = true;
             self.grown.push_back(entry);
-        }
-    }
-
-    /// Begins a session: ends every stream; each is replaced when it is next wanted.
-    pub(crate) fn begin(&mut self, session: [u8; 10]) {
-        self.session = session;
-        for entry in 0..self.current.len() {
-            if let Some(id) = self.current[entry].take() {
-                self.slots[id.0].stream.end();
-                self.drop_if_done(id);
-                self.note_grown(u16::try_from(entry).unwrap_or(FEED));
-            }
         }
     }
 }

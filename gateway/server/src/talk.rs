@@ -94,6 +94,7 @@ pub(crate) enum Tell {
 pub(crate) struct ToPublisher {
     asks: Producer<Ask>,
     tells: Consumer<Tell>,
+    has_asked: bool,
 }
 
 /// The publisher's ends of the two queues.
@@ -107,13 +108,19 @@ pub(crate) struct ToGateway {
 pub(crate) fn queues(connections_max: usize) -> (ToPublisher, ToGateway) {
     let (asks, heard) = RingBuffer::new(ASKS_PER_CONNECTION * connections_max);
     let (tells, told) = RingBuffer::new(TELLS_PER_CONNECTION * connections_max);
-    (ToPublisher { asks, tells: told }, ToGateway { asks: heard, tells })
+    (ToPublisher { asks, tells: told, has_asked: false }, ToGateway { asks: heard, tells })
 }
 
 impl ToPublisher {
     pub(crate) fn ask(&mut self, ask: Ask) {
+        self.has_asked = true;
         let sent = self.asks.push(ask);
         assert!(sent.is_ok(), "more was asked than {ASKS_PER_CONNECTION} times per connection");
+    }
+
+    /// Whether anything was asked since the last time: then the publisher must be woken.
+    pub(crate) const fn take_asked(&mut self) -> bool {
+        std::mem::replace(&mut self.has_asked, false)
     }
 
     pub(crate) fn told(&mut self) -> Option<Tell> {

@@ -37,7 +37,7 @@ use crate::{
     core_loop::{Core, CoreError},
     doors::{Doors, Parts, Rules},
     egress::Egress,
-    limits::{CONNECTIONS_MIN, DESCRIPTORS_RESERVED},
+    limits::{CONNECTIONS_MIN, DESCRIPTORS_RESERVED, HOUSEKEEPING_MS},
     notice::{Notice, Notices},
     outbound::{self, Outbound, Release},
     outlet::Patience,
@@ -234,6 +234,9 @@ pub struct Options {
     pub probe: Option<Arc<dyn Probe>>,
     /// Which boot of the machine this is; `None` asks the kernel. Tests play reboots with it.
     pub boot_id: Option<[u8; 16]>,
+    /// Longest sleep of a thread whom nobody wakes; `None` for that of housekeeping. Tests that
+    /// wait for a lost wake-up make it long.
+    pub sleep_max: Option<Duration>,
 }
 
 /// Starts the venue in `dir`: recovers its journal, then opens the doors.
@@ -260,7 +263,8 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
 
     let cpus = Cpus::read();
     let plan = affinity::plan(&config.core, &cpus)?;
-    let wires = Wires::new(&plan, cpus, config.core.spin);
+    let sleep_max = options.sleep_max.unwrap_or(Duration::from_millis(HOUSEKEEPING_MS));
+    let wires = Wires::new(&plan, cpus, config.core.spin, sleep_max);
     let wires = wires.map_err(io_error("making a poll"))?;
 
     let mut egress = Egress::new(&dir.streams(), config.capacity.ports);

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use mio::{Events, Poll, Waker};
 use uncross_journal::wake::Bell;
 
-use crate::{affinity::Wait, limits::HOUSEKEEPING_MS};
+use crate::affinity::Wait;
 
 /// Wakes one thread that polls. Whoever makes work for it rings, from any thread.
 #[derive(Debug)]
@@ -49,13 +49,19 @@ pub(crate) enum Pause {
 pub(crate) struct Waiter {
     wait: Wait,
     spin_ns: u64,
+    sleep_max: Duration,
     active_ns: u64,
 }
 
 impl Waiter {
-    pub(crate) fn new(wait: Wait, spin: Duration) -> Self {
+    pub(crate) fn new(wait: Wait, spin: Duration, sleep_max: Duration) -> Self {
         let spin_ns = u64::try_from(spin.as_nanos()).unwrap_or(u64::MAX);
-        Self { wait, spin_ns, active_ns: 0 }
+        Self { wait, spin_ns, sleep_max, active_ns: 0 }
+    }
+
+    /// Longest sleep, after which a thread looks around by itself.
+    pub(crate) const fn sleep_max(&self) -> Duration {
+        self.sleep_max
     }
 
     /// Notes that there was something to do.
@@ -97,7 +103,6 @@ pub(crate) fn pause(
             result = poll.poll(events, Some(Duration::ZERO));
         }
         Pause::Park => {
-            let longest = longest.min(Duration::from_millis(HOUSEKEEPING_MS));
             let mut must_look = true;
             let sleep = || {
                 must_look = false;
@@ -122,7 +127,7 @@ mod tests {
     #[test]
     fn each_strategy_waits_as_its_name_says() {
         let at = |wait, now_ns| {
-            let mut waiter = Waiter::new(wait, Duration::from_micros(50));
+            let mut waiter = Waiter::new(wait, Duration::from_micros(50), Duration::MAX);
             waiter.note_work(1_000);
             waiter.idle(now_ns)
         };

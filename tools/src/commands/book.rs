@@ -2,21 +2,19 @@
 
 use std::{
     io::{IsTerminal, stdout},
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use clap::Args;
-use uncross_client::{Books, FeedReader, Symbol};
-use uncross_server::config::units::parse_duration;
+use uncross_client::{Books, Symbol};
 
-use super::session::{
-    Door, Login, Units, address, catch_up, configuration, parse_address, unknown_symbol,
+use super::{
+    feed::{CLEAR, Day, Origin, Watch, Watching},
+    session::{Units, unknown_symbol},
 };
 use crate::{
     errors::Failure,
     output::{Outcome, Output},
-    venue::Stop,
 };
 
 pub(super) mod picture;
@@ -34,12 +32,8 @@ Examples:
   uncross book DEMO --orders-in-queue --venue ./venue --user ACME --password-file password.txt
   uncross book DEMO --watch --for 1s --venue ./venue --user ACME --password-file password.txt";
 
-/// Longest time until a signal or the end is noticed.
-const POLL: Duration = Duration::from_millis(100);
 /// Shortest time between two drawings on a terminal.
 const REDRAW: Duration = Duration::from_millis(50);
-/// Moves to the upper left of a terminal and clears it.
-const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// Show the order book of an instrument
 #[derive(Args, Debug)]
@@ -55,37 +49,24 @@ pub(crate) struct ShowBook {
     /// Also show the orders in the queue of each level, the next to trade first
     #[arg(long)]
     orders_in_queue: bool,
-    /// Go on until Ctrl-C
-    #[arg(long)]
-    watch: bool,
-    /// With --watch, end by itself after this long, for example 10s
-    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
-    #[arg(requires = "watch")]
-    duration: Option<Duration>,
     #[command(flatten)]
-    login: Login,
-    /// Take the address and the decimals from the venue in this folder
-    #[arg(long, value_name = "DIR")]
-    venue: Option<PathBuf>,
-    /// Connect here instead; 127.0.0.1:9002 when there is no --venue either
-    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
-    data: Option<String>,
+    watch: Watch,
+    #[command(flatten)]
+    origin: Origin,
 }
 
 impl ShowBook {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
-        let config = configuration(self.venue.as_deref())?;
+        let (config, options) = self.origin.open()?;
         let units = config.as_ref().map(|config| Units::find(config, self.symbol)).transpose()?;
         let units = units.unwrap_or_default();
-        let address = address(self.data.as_deref(), config.as_ref(), Door::Data)?;
-        let stop = self.watch.then(Stop::on_signals).transpose()?;
-        let (feed, books) = catch_up(&self.login.options(&address)?)?;
-        if let Some(stop) = stop {
-            return self.watch(feed, books, units, &stop, output);
+        let watching = self.watch.begin()?;
+        let day = Day::catch_up(&options)?;
+        if let Some(watching) = watching {
+            return self.watch(day, units, &watching, output);
         }
-        let picture = self.picture(&books, units, feed.next_number())?;
-        // The book is complete, however the goodbye goes.
-        drop(feed.logout());
+        let picture = self.picture(&day.books, units, day.feed.next_number())?;
+        day.leave();
         picture.show(output)
     }
 
@@ -98,36 +79,30 @@ impl ShowBook {
     /// Shows the book again and again: redrawn on a terminal, else a line or object per change.
     fn watch(
         &self,
-        mut feed: FeedReader,
-        mut books: Books,
+        mut day: Day,
         units: Units,
-        stop: &Stop,
+        watching: &Watching,
         output: &mut Output,
     ) -> Outcome {
         let is_redrawn = stdout().is_terminal() && !output.is_json();
-        let end = self.duration.map(|duration| Instant::now() + duration);
         let mut is_due = true;
         let mut drawn: Option<Instant> = None;
         loop {
             let is_time = !is_redrawn || drawn.is_none_or(|at| REDRAW <= at.elapsed());
             if is_due && is_time {
-                let picture = self.picture(&books, units, feed.next_number())?;
+                let picture = self.picture(&day.books, units, day.feed.next_number())?;
                 draw(&picture, is_redrawn, output)?;
                 (is_due, drawn) = (false, Some(Instant::now()));
             }
-            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-            if stop.is_asked() || left.is_some_and(|left| left.is_zero()) {
-                drop(feed.logout());
+            if watching.is_over() {
+                day.leave();
                 return Ok(());
             }
-            let wait = if is_due { REDRAW } else { POLL };
-            let wait = left.map_or(wait, |left| wait.min(left));
-            let Some(message) = feed.next_message(wait).map_err(Failure::from)? else {
-                continue;
-            };
-            let change = books.apply(&message.message).map_err(Failure::from)?;
-            let book = books.by_symbol(self.symbol);
-            is_due |= book.is_some_and(|book| change.locate() == Some(book.locate()));
+            watching.next(&mut day, is_due.then_some(REDRAW), |step| {
+                let book = step.books.by_symbol(self.symbol);
+                is_due |= book.is_some_and(|book| step.change.locate() == Some(book.locate()));
+                Ok(())
+            })?;
         }
     }
 }

@@ -1,18 +1,27 @@
 //! `uncross config`: what can be set, and whether it is set well.
 
-use std::{fmt::Write, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use uncross_server::config::{Config, VenueDir};
+use uncross_server::config::Config;
 
 use super::venue::{Overrides, load};
-use crate::output::{Outcome, Output};
+use crate::{
+    output::{Outcome, Output},
+    venue::hex,
+};
+
+mod explain;
+
+use explain::file_of;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   uncross config print-default
-  uncross config check ./venue";
+  uncross config check ./venue
+  uncross config explain core.spin
+  uncross config diff default ./venue";
 
 const PRINT_DEFAULT_EXAMPLES: &str = "\
 Examples:
@@ -30,6 +39,8 @@ Examples:
 pub(crate) enum ConfigCommand {
     PrintDefault(PrintDefault),
     Check(Check),
+    Explain(explain::Explain),
+    Diff(explain::Diff),
 }
 
 /// Print the default configuration, every setting explained
@@ -68,6 +79,8 @@ impl ConfigCommand {
         match self {
             Self::PrintDefault(PrintDefault {}) => print_default(output),
             Self::Check(command) => command.run(output),
+            Self::Explain(command) => command.run(output),
+            Self::Diff(command) => command.run(output),
         }
     }
 }
@@ -83,9 +96,7 @@ fn print_default(output: &mut Output) -> Outcome {
 
 impl Check {
     fn run(&self, output: &mut Output) -> Outcome {
-        let is_folder = self.file.is_dir();
-        let file =
-            if is_folder { VenueDir::new(&self.file).config_file() } else { self.file.clone() };
+        let file = file_of(&self.file);
         let config = load(Some(&file), &self.overrides.pairs)?;
         let checked = Checked {
             file,
@@ -106,12 +117,4 @@ impl Check {
         output.line(format_args!("  instruments  {instruments}"))?;
         output.line(format_args!("  fingerprint  {fingerprint}"))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let written = write!(text, "{byte:02x}");
-        debug_assert!(written.is_ok(), "writing to a string cannot fail");
-        text
-    })
 }

@@ -15,8 +15,9 @@ use uncross_server::{
 };
 
 use super::{
+    feed::Day,
     init::{make_folder, write_new},
-    session::{catch_up, parse_address, password_in, unknown_symbol},
+    session::{parse_address, password_in, unknown_symbol},
     venue::{load, unreadable, unwritable},
 };
 use crate::{
@@ -223,8 +224,9 @@ fn run(
     let mut session = OrderSession::connect(&logins.orders)?;
     let played = play::play(&mut session, symbol, plan)?;
     drop(session.logout());
-    let (feed, books) = catch_up(&logins.data)?;
-    drop(feed.logout());
-    let book: &Book = books.by_symbol(symbol).ok_or_else(|| unknown_symbol(symbol))?;
-    Ok(Report::new(symbol, messages, plan, &played, book))
+    let day = Day::catch_up(&logins.data)?;
+    let book: &Book = day.books.by_symbol(symbol).ok_or_else(|| unknown_symbol(symbol))?;
+    let report = Report::new(symbol, messages, plan, &played, book);
+    day.leave();
+    Ok(report)
 }

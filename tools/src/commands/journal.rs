@@ -1,6 +1,6 @@
 //! `uncross journal`: questions about the journal itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
@@ -13,7 +13,17 @@ use crate::{
     venue::torn_text,
 };
 
+mod export;
+mod target;
+
+use export::Export;
+
 pub(super) const EXAMPLES: &str = "\
+Examples:
+  uncross journal verify ./venue
+  uncross journal export ./venue --itch today.itch";
+
+const VERIFY_EXAMPLES: &str = "\
 Examples:
   uncross journal verify ./venue
   uncross journal verify ./venue --json";
@@ -22,13 +32,14 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Journal {
     Verify(Verify),
+    Export(Export),
 }
 
 /// Check every record, checksum, seal and hash of a venue's journal
 ///
 /// Changes nothing and may run beside the venue. The exact place of the first damage is told.
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = VERIFY_EXAMPLES)]
 pub(crate) struct Verify {
     /// Folder of the venue
     #[arg(value_name = "DIR")]
@@ -49,21 +60,28 @@ struct Verified {
     torn: Option<String>,
 }
 
+/// The journal of the venue in `dir`.
+fn journal_of(dir: &Path) -> Result<PathBuf, Failure> {
+    let journal = VenueDir::new(dir).journal();
+    if journal.is_dir() {
+        return Ok(journal);
+    }
+    let message = format!("{} holds no journal", dir.display());
+    Err(Failure::new(&errors::NO_JOURNAL, message))
+}
+
 impl Journal {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         match self {
             Self::Verify(verify) => verify.run(output),
+            Self::Export(export) => export.run(output),
         }
     }
 }
 
 impl Verify {
     fn run(&self, output: &mut Output) -> Outcome {
-        let journal = VenueDir::new(&self.dir).journal();
-        if !journal.is_dir() {
-            let message = format!("{} holds no journal", self.dir.display());
-            return Err(Failure::new(&errors::NO_JOURNAL, message).into());
-        }
+        let journal = journal_of(&self.dir)?;
         // Draws on a terminal only.
         let progress = ProgressBar::new_spinner();
         let report = Reader::verify(&journal, |at| {

@@ -2,6 +2,7 @@
 
 use std::{
     error::Error as _,
+    fmt,
     fs::File,
     io::{self, Read},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -11,9 +12,12 @@ use std::{
 
 use clap::Args;
 use uncross_client::{
-    BookError, Books, ConnectOptions, Error, FeedReader, OrderSession, Symbol,
+    BookError, ConnectOptions, Error, OrderSession, Symbol,
     wire::{
-        ouch::outbound::Outbound,
+        ouch::{
+            appendage::{elements, tag},
+            outbound::Outbound,
+        },
         soup::LoginRejectReason,
         text::{format_price, parse_price},
     },
@@ -241,31 +245,57 @@ pub(super) fn unknown_symbol(symbol: Symbol) -> Failure {
     Failure::new(&errors::UNKNOWN_SYMBOL, format!("the venue does not list {symbol}"))
 }
 
-/// Reads the feed from its first message of the day and builds the books.
-///
-/// It is complete up to the moment of the call: a login for live messages tells the number of the
-/// next one, and all before it are read.
-pub(super) fn catch_up(options: &ConnectOptions) -> Result<(FeedReader, Books), Failure> {
-    let live = FeedReader::connect(&options.clone().from_number(0))?;
-    let (session, next) = (live.session().to_owned(), live.next_number());
-    drop(live.logout());
-    let mut feed = FeedReader::connect(&options.clone().resuming(session, 1))?;
-    let mut books = Books::new();
-    while feed.next_number() < next {
-        let Some(message) = feed.next_message(PATIENCE)? else {
-            let message = format!("message {} of the feed did not come", feed.next_number());
-            return Err(Failure::new(&errors::NO_ANSWER, message));
-        };
-        books.apply(&message.message)?;
-    }
-    Ok((feed, books))
+/// How an order is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// By the user's number within a channel.
+    Number { number: u32, channel: u8 },
+    /// By the venue's reference.
+    Reference(u64),
 }
 
-/// Learns the instrument of the order `number` from the reports of the user's day.
+impl Which {
+    /// An order of a channel; without one, of channel 0.
+    pub(super) const fn number(number: u32, channel: Option<u8>) -> Self {
+        match channel {
+            Some(channel) => Self::Number { number, channel },
+            None => Self::Number { number, channel: 0 },
+        }
+    }
+
+    /// Whether a report of an order's beginning is about this one.
+    fn is_it(self, user_ref_num: u32, order_reference: u64, echo: &[u8]) -> bool {
+        match self {
+            Self::Number { number, channel } => {
+                user_ref_num == number && channel_of(echo) == channel
+            }
+            Self::Reference(reference) => order_reference == reference,
+        }
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number { number, channel: 0 } => write!(f, "order {number}"),
+            Self::Number { number, channel } => write!(f, "order {number} of channel {channel}"),
+            Self::Reference(reference) => write!(f, "order with reference {reference}"),
+        }
+    }
+}
+
+/// The channel that a report names, 0 when it names none.
+fn channel_of(echo: &[u8]) -> u8 {
+    let mut all = elements(echo).filter_map(Result::ok);
+    let found = all.find(|element| element.tag == tag::USER_REF_INDEX);
+    found.and_then(|element| element.value.first().copied()).unwrap_or(0)
+}
+
+/// Learns the instrument of an order from the reports of the user's day.
 ///
 /// It is exact for whatever was accepted before the call: a login for live messages tells the
-/// number of the next report, and all before it are read. `None` when no order has the number.
-pub(super) fn symbol_of(options: &ConnectOptions, number: u32) -> Result<Option<Symbol>, Failure> {
+/// number of the next report, and all before it are read. `None` when no order is named so.
+pub(super) fn symbol_of(options: &ConnectOptions, which: Which) -> Result<Option<Symbol>, Failure> {
     let live = OrderSession::connect(&options.clone().from_number(0))?;
     let (name, next) = (live.session().to_owned(), live.next_number());
     drop(live.logout());
@@ -277,16 +307,16 @@ pub(super) fn symbol_of(options: &ConnectOptions, number: u32) -> Result<Option<
             let message = format!("report {due} of the day did not come");
             return Err(Failure::new(&errors::NO_ANSWER, message));
         };
-        found = match report.message {
-            Outbound::Accepted(accepted, _) if accepted.user_ref_num.get() == number => {
-                Some(Symbol::from_wire(accepted.symbol))
+        // No other report gives an order its number.
+        let (number, reference, symbol, echo) = match report.message {
+            Outbound::Accepted(it, echo) => (it.user_ref_num, it.order_reference, it.symbol, echo),
+            Outbound::Replaced(it, echo) => {
+                (it.new_user_ref_num, it.order_reference, it.symbol, echo)
             }
-            Outbound::Replaced(replaced, _) if replaced.new_user_ref_num.get() == number => {
-                Some(Symbol::from_wire(replaced.symbol))
-            }
-            // No other report gives an order its number.
-            _ => None,
+            _ => continue,
         };
+        let is_it = which.is_it(number.get(), reference.get(), echo);
+        found = is_it.then_some(Symbol::from_wire(symbol));
     }
     drop(session.logout());
     Ok(found)

@@ -1,10 +1,13 @@
 //! `uncross user`: who may log in.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use uncross_server::users::{self, Users};
+use uncross_server::{
+    config::units::{format_duration, parse_duration},
+    users::{self, User as Known, Users},
+};
 
 use super::{
     session::{password_in, password_on_stdin},
@@ -26,6 +29,11 @@ Examples:
   uncross user add BROK01 --venue ./venue --firm ACME --password-file password.txt
   head -n 1 password.txt | uncross user add BROK01 --venue ./venue --password-stdin";
 
+const SET_EXAMPLES: &str = "\
+Examples:
+  uncross user set BROK01 --venue ./venue --cancel-on-disconnect 5s
+  uncross user set BROK01 --venue ./venue --cancel-on-disconnect never";
+
 const LIST_EXAMPLES: &str = "\
 Examples:
   uncross user list --venue ./venue
@@ -35,6 +43,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
     Add(Add),
+    Set(Set),
     List(List),
 }
 
@@ -56,6 +65,35 @@ pub(crate) struct Add {
     /// Read the password from standard input
     #[arg(long)]
     password_stdin: bool,
+    /// Cancel the user's orders when its connection has been gone for so long: 0s to 24h, or never
+    #[arg(long, value_name = "TIME", default_value = "never", value_parser = grace)]
+    cancel_on_disconnect: Grace,
+}
+
+/// Change a user; a running venue learns of it when it starts again
+#[derive(Args, Debug)]
+#[command(after_help = SET_EXAMPLES)]
+pub(crate) struct Set {
+    /// Name of the user
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    venue: VenueArgument,
+    /// Cancel the user's orders when its connection has been gone for so long: 0s to 24h, or never
+    #[arg(long, value_name = "TIME", value_parser = grace)]
+    cancel_on_disconnect: Grace,
+}
+
+/// How long orders outlive a connection.
+#[derive(Clone, Copy, Debug)]
+struct Grace(Option<Duration>);
+
+fn grace(text: &str) -> Result<Grace, String> {
+    if text == "never" {
+        return Ok(Grace(None));
+    }
+    let duration = parse_duration(text).map_err(|error| format!("{error}, or never"))?;
+    Ok(Grace(Some(duration)))
 }
 
 /// List the users
@@ -71,6 +109,24 @@ struct Row<'a> {
     name: &'a str,
     port: u16,
     firm: &'a str,
+    /// Absent: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel_on_disconnect: Option<String>,
+}
+
+impl<'a> Row<'a> {
+    fn of(user: &'a Known) -> Self {
+        Self {
+            name: user.name(),
+            port: user.port(),
+            firm: user.firm_text(),
+            cancel_on_disconnect: user.cancel_on_disconnect().map(format_duration),
+        }
+    }
+
+    fn grace_text(&self) -> &str {
+        self.cancel_on_disconnect.as_deref().unwrap_or("never")
+    }
 }
 
 #[derive(Serialize)]
@@ -91,6 +147,7 @@ impl User {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         match self {
             Self::Add(command) => command.run(output),
+            Self::Set(command) => command.run(output),
             Self::List(command) => command.run(output),
         }
     }
@@ -110,6 +167,8 @@ impl Add {
         let lock = Users::lock(&path).map_err(Failure::from)?;
         let mut users = Users::load(&path).map_err(Failure::from)?;
         let port = users.add(&self.name, &firm, password).map_err(Failure::from)?;
+        let Grace(grace) = self.cancel_on_disconnect;
+        users.set_cancel_on_disconnect(&self.name, grace).map_err(Failure::from)?;
         let ports_max = config.capacity.ports;
         if ports_max < port {
             let message = format!("the next port is {port}, and capacity.ports is {ports_max}");
@@ -118,8 +177,7 @@ impl Add {
         let Some(user) = users.find(&self.name) else {
             return Err(Failure::new(&errors::SYSTEM, "the user was not kept").into());
         };
-        let user = Row { name: user.name(), port, firm: user.firm_text() };
-        let added = Added { user, password: made.as_deref() };
+        let added = Added { user: Row::of(user), password: made.as_deref() };
         // A password that could not be shown must not become one.
         added.tell(output)?;
         output.flush()?;
@@ -143,10 +201,14 @@ impl Added<'_> {
         if output.is_json() {
             return output.json("uncross.user-add/1", self);
         }
-        let Row { name, port, firm } = &self.user;
+        let Row { name, port, firm, .. } = &self.user;
         output.line(format_args!("added {name}"))?;
         output.line(format_args!("  port      {port}"))?;
         output.line(format_args!("  firm      {firm}"))?;
+        output.line(format_args!(
+            "  orders    cancelled on disconnect: {}",
+            self.user.grace_text()
+        ))?;
         match self.password {
             Some(password) => output
                 .line(format_args!("  password  {password}  (shown once; only its hash is kept)")),
@@ -155,23 +217,43 @@ impl Added<'_> {
     }
 }
 
+impl Set {
+    fn run(&self, output: &mut Output) -> Outcome {
+        let (dir, _config) = open(&self.venue.venue, &[])?;
+        let path = dir.users_file();
+        let lock = Users::lock(&path).map_err(Failure::from)?;
+        let mut users = Users::load(&path).map_err(Failure::from)?;
+        let Grace(grace) = self.cancel_on_disconnect;
+        users.set_cancel_on_disconnect(&self.name, grace).map_err(Failure::from)?;
+        users.save().map_err(Failure::from)?;
+        drop(lock);
+        let Some(user) = users.find(&self.name) else {
+            return Err(Failure::new(&errors::SYSTEM, "the user was not kept").into());
+        };
+        let row = Row::of(user);
+        if output.is_json() {
+            return output.json("uncross.user-set/1", &row);
+        }
+        let grace = row.grace_text();
+        output.line(format_args!("{}: orders cancelled on disconnect: {grace}", row.name))?;
+        output.line("It holds from the user's first login after the venue's next start.")
+    }
+}
+
 impl List {
     fn run(&self, output: &mut Output) -> Outcome {
         let (dir, _config) = open(&self.venue.venue, &[])?;
         let users = Users::load(&dir.users_file()).map_err(Failure::from)?;
-        let rows = users.list().iter().map(|user| Row {
-            name: user.name(),
-            port: user.port(),
-            firm: user.firm_text(),
-        });
+        let rows = users.list().iter().map(Row::of);
         if output.is_json() {
             return output.json("uncross.users/1", &All { users: rows.collect() });
         }
         let rows: Vec<_> = rows
-            .map(|Row { name, port, firm }| {
-                vec![name.to_owned(), port.to_string(), firm.to_owned()]
+            .map(|row| {
+                let grace = row.grace_text().to_owned();
+                vec![row.name.to_owned(), row.port.to_string(), row.firm.to_owned(), grace]
             })
             .collect();
-        output.table(&["NAME", "PORT", "FIRM"], &rows)
+        output.table(&["NAME", "PORT", "FIRM", "CANCEL ON DISCONNECT"], &rows)
     }
 }

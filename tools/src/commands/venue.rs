@@ -51,10 +51,13 @@ pub(crate) fn open(
 
 /// The configuration in `file`, with the environment and `overrides` applied.
 pub(crate) fn load(file: Option<&Path>, overrides: &[(String, String)]) -> Result<Config, Failure> {
-    // Variables that are no text cannot be settings.
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Config::load(file, environment, overrides).map_err(Failure::from)
+    Config::load(file, environment(), overrides).map_err(Failure::from)
+}
+
+/// The environment; variables that are no text cannot be settings.
+pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// A file that the operating system did not let be read.

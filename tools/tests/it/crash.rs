@@ -1,24 +1,38 @@
 //! A venue that is killed in the middle of trading has lost nothing that anyone has seen.
 
-use std::{collections::HashMap, sync::mpsc, thread, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use uncross_client::{
     ConnectOptions, Connection, Event, NewOrder, Side, Symbol, TimeInForce,
-    wire::{IntoBytes, ouch::outbound::Outbound},
+    wire::{
+        IntoBytes,
+        ouch::{codes::Display, outbound::Outbound},
+    },
 };
 
 use crate::{program::Place, server::Server};
 
-const USERS: [&str; 4] = ["KILL1", "KILL2", "KILL3", "KILL4"];
-const PATIENCE: Duration = Duration::from_secs(20);
+const USERS: [&str; 8] = ["KILL1", "KILL2", "KILL3", "KILL4", "KILL5", "KILL6", "KILL7", "KILL8"];
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Orders a client sends at once.
 const BATCH: u32 = 25;
 /// Messages after which a client reports how far it is.
-const STRIDE: usize = 200;
+const STRIDE: usize = 100;
+/// Kills that one venue survives before another is made: its sessions are read whole after each.
+const ROUNDS_PER_VENUE: u64 = 20;
 
-/// Rounds of one run; `UNCROSS_KILL_ROUNDS` asks for another number.
+/// Rounds at each level; `UNCROSS_KILL_ROUNDS` asks for another number.
 fn rounds() -> u64 {
-    std::env::var("UNCROSS_KILL_ROUNDS").map_or(5, |text| text.parse().expect("a number of rounds"))
+    std::env::var("UNCROSS_KILL_ROUNDS")
+        .map_or(ROUNDS_PER_VENUE, |text| text.parse().expect("a number of rounds"))
 }
 
 fn place() -> Place {
@@ -31,25 +45,65 @@ fn place() -> Place {
     place
 }
 
-fn options(server: &Server, user: &str) -> ConnectOptions {
-    ConnectOptions::new(server.orders.clone(), user, "secret")
+fn options(address: &str, user: &str) -> ConnectOptions {
+    ConnectOptions::new(address.to_owned(), user, "secret")
 }
 
-fn start(place: &Place) -> Server {
-    // Short segments, so that kills also hit their ends.
-    Server::start(place, "--set journal.segment=64KiB --set core.pin=false")
+/// Short segments, so that kills also hit their ends; another layout each time.
+fn start(place: &Place, level: &str, round: u64) -> Server {
+    let layout = if round.is_multiple_of(2) { "fused" } else { "split" };
+    let settings = [
+        "journal.segment=64KiB",
+        "core.pin=false",
+        &format!("core.layout={layout}"),
+        &format!("journal.level={level}"),
+    ];
+    Server::start(place, &settings.map(|setting| format!("--set {setting}")).join(" "))
 }
 
 /// The order a client sends under a number: all of them cross now and then.
 fn order(user: usize, number: u32) -> NewOrder {
     let side = if (number as usize + user).is_multiple_of(2) { Side::Buy } else { Side::Sell };
-    let price = 1_000_000 + 100 * u64::from(number * 7 % 13);
+    let price = 1_000_000 + 100 * (u64::from(number) * 7 % 13);
     let symbol = Symbol::new("DEMO").unwrap();
     let mut order = NewOrder::limit(side, symbol, 1 + number % 50, price);
     if number.is_multiple_of(3) {
         order.time_in_force = TimeInForce::ImmediateOrCancel;
     }
+    order.display = match number % 7 {
+        0 | 1 => Display::Hidden,
+        2 => Display::Attributable,
+        _ => Display::Visible,
+    };
     order
+}
+
+/// Reads market data until the connection breaks; adds every message to `seen`.
+fn listen(address: &str, seen: &mut Vec<Vec<u8>>) {
+    let next = seen.len() as u64 + 1;
+    let options = options(address, USERS[0]).from_number(next);
+    let Ok(mut connection) = Connection::connect(&options) else { return };
+    while let Ok(event) = connection.next_message(PATIENCE) {
+        if let Some(Event::Sequenced { number, payload }) = event {
+            assert_eq!(number, seen.len() as u64 + 1, "numbers rise by one");
+            seen.push(payload.to_vec());
+        }
+    }
+}
+
+/// The feed from message `first` up to `last`.
+fn feed(address: &str, first: u64, last: u64) -> Vec<Vec<u8>> {
+    let options = options(address, USERS[0]).from_number(first);
+    let mut connection = Connection::connect(&options).unwrap();
+    let mut messages = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    while (messages.len() as u64) < last + 1 - first {
+        assert!(Instant::now() < deadline, "{} of {first} to {last}", messages.len());
+        if let Some(Event::Sequenced { payload, .. }) = connection.next_message(PATIENCE).unwrap() {
+            messages.push(payload.to_vec());
+        }
+    }
+    messages
 }
 
 /// Trades until the connection breaks; adds every message received to `seen`.
@@ -97,21 +151,27 @@ fn trade(
     }
 }
 
-/// Everything of a session from message `first` on, up to the answer to a question asked now.
+/// Everything of a session from message `first` on, up to the answer to something said now.
 fn replay(options: &ConnectOptions, first: u64) -> Vec<Vec<u8>> {
+    // No order has so high a number: it is refused without being used, and the refusal names it.
+    static MARKERS: AtomicU32 = AtomicU32::new(u32::MAX);
+    let marker = MARKERS.fetch_sub(1, Ordering::Relaxed);
     let mut connection = Connection::connect(&options.clone().from_number(first)).unwrap();
-    // Two repetitions and a question: the repetitions must change nothing.
-    for number in [1, 2] {
+    // Two repetitions before it: they must change nothing.
+    for number in [1, 2, marker] {
         connection.send(order(0, number).message(number).as_bytes()).unwrap();
     }
-    connection.send(b"Q").unwrap();
     let mut messages = Vec::new();
-    // The session may hold answers of before; ours is the last message.
+    let deadline = Instant::now() + PATIENCE;
     loop {
-        match connection.next_message(Duration::from_millis(300)).unwrap() {
-            Some(Event::Sequenced { payload, .. }) => messages.push(payload.to_vec()),
-            None if messages.last().is_some_and(|message| message[0] == b'Q') => break,
-            Some(_) | None => {}
+        assert!(Instant::now() < deadline, "no answer after {} messages", messages.len());
+        let event = connection.next_message(PATIENCE).unwrap();
+        let Some(Event::Sequenced { payload, .. }) = event else { continue };
+        messages.push(payload.to_vec());
+        if let Outbound::Rejected(it, _) = Outbound::decode(payload).unwrap()
+            && it.user_ref_num.get() == marker
+        {
+            break;
         }
     }
     connection.logout().unwrap();
@@ -129,7 +189,7 @@ fn check_trades(sessions: &[Vec<Vec<u8>>]) -> usize {
     }
     for (number, sides) in &mut sides {
         sides.sort_unstable();
-        let [(b'A', added), (b'R', removed)] = sides[..] else {
+        let [(b'A' | b'J', added), (b'R', removed)] = sides[..] else {
             panic!("match {number:x} was reported as {sides:?}");
         };
         assert_eq!(added, removed, "match {number:x}");
@@ -137,28 +197,23 @@ fn check_trades(sessions: &[Vec<Vec<u8>>]) -> usize {
     sides.len()
 }
 
-#[test]
-fn a_killed_venue_says_every_message_again_and_executes_nothing_twice() {
-    let place = place();
-    let mut seen: Vec<Vec<Vec<u8>>> = vec![Vec::new(); USERS.len()];
-    let mut server = start(&place);
-    for round in 1..=rounds() {
-        // At another point each time.
-        let target = 1_000 + usize::try_from(round * 977 % 3_000).unwrap();
+/// What the clients of a venue have received, over all its lives.
+struct Witnesses {
+    sessions: Vec<Vec<Vec<u8>>>,
+    feed: Vec<Vec<u8>>,
+}
+
+impl Witnesses {
+    /// Trades from all sessions until `target` messages were reported, then kills the venue.
+    fn trade_until_killed(&mut self, server: Server, target: usize) {
         let (progress, reports) = mpsc::channel();
-        let before: Vec<usize> = seen.iter().map(Vec::len).collect();
-        seen = thread::scope(|scope| {
-            let clients: Vec<_> = seen
-                .into_iter()
-                .enumerate()
-                .map(|(user, mut seen)| {
-                    let (options, progress) = (options(&server, USERS[user]), progress.clone());
-                    scope.spawn(move || {
-                        trade(&options, user, &mut seen, &progress);
-                        seen
-                    })
-                })
-                .collect();
+        let (orders, data) = (server.orders.clone(), server.data.clone());
+        thread::scope(|scope| {
+            scope.spawn(|| listen(&data, &mut self.feed));
+            for (user, seen) in self.sessions.iter_mut().enumerate() {
+                let (options, progress) = (options(&orders, USERS[user]), progress.clone());
+                scope.spawn(move || trade(&options, user, seen, &progress));
+            }
             drop(progress);
             let mut heard = [0; USERS.len()];
             while heard.iter().sum::<usize>() < target || heard.contains(&0) {
@@ -166,27 +221,74 @@ fn a_killed_venue_says_every_message_again_and_executes_nothing_twice() {
                 heard[user] += STRIDE;
             }
             server.kill();
-            clients.into_iter().map(|client| client.join().unwrap()).collect()
         });
-        server = start(&place);
-        assert!(0 < server.records, "round {round}");
+    }
+
+    /// Everything received before is there again, byte for byte under the same number.
+    fn check(&mut self, server: &Server, context: &str) {
         let mut whole = Vec::new();
-        for (user, seen) in seen.iter_mut().enumerate() {
-            assert!(before[user] < seen.len(), "round {round}: {} did nothing", USERS[user]);
-            let options = options(&server, USERS[user]);
+        for (user, seen) in self.sessions.iter_mut().enumerate() {
+            let options = options(&server.orders, USERS[user]);
             let all = replay(&options, 1);
             assert!(seen.len() < all.len());
-            assert!(seen[..] == all[..seen.len()], "round {round}: {} differs", USERS[user]);
+            assert!(seen[..] == all[..seen.len()], "{context}: {} differs", USERS[user]);
             let rest = replay(&options, seen.len() as u64 + 1);
-            assert!(rest[..rest.len() - 1] == all[seen.len()..], "round {round}: the rest");
+            assert!(rest[..rest.len() - 1] == all[seen.len()..], "{context}: the rest");
             *seen = all;
             seen.push(rest.last().unwrap().clone());
             whole.push(seen.clone());
         }
-        assert!(0 < check_trades(&whole), "round {round}: nobody traded");
+        assert!(0 < check_trades(&whole), "{context}: nobody traded");
+        let last = self.feed.len() as u64;
+        assert!(0 < last, "{context}: nothing was told to the public");
+        assert!(self.feed == feed(&server.data, 1, last), "{context}: the feed differs");
+    }
+}
+
+/// Kills a venue under load so many times, checks what it says after each, and its journal at last.
+fn survive(level: &str, rounds: u64) {
+    let place = place();
+    let mut witnesses = Witnesses { sessions: vec![Vec::new(); USERS.len()], feed: Vec::new() };
+    let mut server = start(&place, level, 0);
+    for round in 1..=rounds {
+        // At another point each time.
+        let target = 1_000 + usize::try_from(round * 977 % 3_000).unwrap();
+        let before: Vec<usize> = witnesses.sessions.iter().map(Vec::len).collect();
+        witnesses.trade_until_killed(server, target);
+        let context = format!("level {level}, round {round}");
+        for (user, before) in before.into_iter().enumerate() {
+            assert!(before < witnesses.sessions[user].len(), "{context}: {} slept", USERS[user]);
+        }
+        server = start(&place, level, round);
+        assert!(0 < server.records, "{context}");
+        witnesses.check(&server, &context);
     }
     server.stop();
     let verified = place.run("journal verify venue --json").expect_json("uncross.journal.verify/1");
     assert_eq!(verified.number("durable_seq"), verified.number("last_seq"));
     place.run("replay venue --hash").expect_success();
+}
+
+fn survive_all(level: &str) {
+    let mut left = rounds();
+    while 0 < left {
+        let rounds = left.min(ROUNDS_PER_VENUE);
+        survive(level, rounds);
+        left -= rounds;
+    }
+}
+
+#[test]
+fn a_venue_killed_at_level_async_says_every_message_again_and_executes_nothing_twice() {
+    survive_all("async");
+}
+
+#[test]
+fn a_venue_killed_at_level_group_says_every_message_again_and_executes_nothing_twice() {
+    survive_all("group");
+}
+
+#[test]
+fn a_venue_killed_at_level_sync_says_every_message_again_and_executes_nothing_twice() {
+    survive_all("sync");
 }

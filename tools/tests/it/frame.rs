@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use uncross_client::wire::ouch::codes::{cancel_reason, reject};
+
 use crate::{
     json::Json,
     program::{Place, program},
@@ -117,9 +119,21 @@ fn every_code_is_explained() {
     assert!(20 < codes.len());
     for code in codes {
         let id = code.get("code").unwrap().as_str().unwrap();
-        let text = place.run(&format!("explain {}", id.to_lowercase())).expect_success();
+        // Only of a cancel's letter does the case matter.
+        let written = if id.starts_with("cancel-") { id.to_owned() } else { id.to_lowercase() };
+        let text = place.run(&format!("explain {written}")).expect_success();
         assert!(text.starts_with(&format!("{id}: ")) && text.contains("\nfix: "), "{text}");
     }
+    let ids: Vec<_> = codes.iter().map(|code| code["code"].as_str().unwrap()).collect();
+    for (code, _) in reject::ALL {
+        assert!(ids.contains(&format!("0x{code:02X}").as_str()), "{code:#x}");
+    }
+    for (letter, _) in cancel_reason::ALL {
+        assert!(ids.contains(&format!("cancel-{}", char::from(*letter)).as_str()), "{letter}");
+    }
+    let json = place.run("explain cancel-K --json").expect_json("uncross.explain/1");
+    assert_eq!((json.text("kind"), json.text("title")), ("cancel", "market collar"));
+    place.run("explain cancel-?").expect_failure(2, "UX-U004");
     let json = place.run("explain UX-C003 --json").expect_json("uncross.explain/1");
     assert_eq!(json.value("exit_code").as_i64(), Some(3));
     place.run("explain UX-Z999").expect_failure(2, "UX-U004");

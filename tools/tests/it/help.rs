@@ -7,8 +7,11 @@ use crate::{program::Place, running::Running};
 /// Commands whose examples run until they are stopped or need something outside.
 const ENDLESS: [&str; 1] = ["start"];
 
+/// Commands that look at a journal.
+const NEEDS_JOURNAL: [&str; 3] = ["uncross replay", "uncross journal", "uncross sessions"];
+
 /// All commands, the program itself first, as their words after `uncross`.
-fn commands(place: &Place) -> Vec<String> {
+pub(crate) fn commands(place: &Place) -> Vec<String> {
     let mut found = vec![String::new()];
     let mut next = 0;
     while let Some(parent) = found.get(next).cloned() {
@@ -76,7 +79,7 @@ fn run_example(line: &str) {
         running.run_as("ACME", "order buy DEMO 100 @ 10.00").expect_success();
         return run_line(line, &running.place);
     }
-    let place = if line.contains("uncross replay") || line.contains("uncross journal") {
+    let place = if NEEDS_JOURNAL.iter().any(|words| line.contains(words)) {
         let place = Place::empty();
         place.run("demo --for 1s --port 0 --rate 1k --keep venue").expect_success();
         place
@@ -86,6 +89,9 @@ fn run_example(line: &str) {
         Place::with_venue()
     };
     place.write("password.txt", "secret\n");
+    if line.contains("uncross user set") {
+        place.run("user add BROK01 --venue venue --password-file password.txt").expect_success();
+    }
     place.write("other.toml", "[venue]\nname = \"OTHER\"\n");
     place.write("AAPL_sample.csv", "34200.1,1,7,18,5853300,1\n34200.2,4,7,18,5853300,1\n");
     run_line(line, &place);
@@ -94,11 +100,14 @@ fn run_example(line: &str) {
 fn run_line(line: &str, place: &Place) {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_uncross"));
     let search = [program.parent().unwrap().to_owned(), "/usr/bin".into(), "/bin".into()];
-    let output = Command::new("sh")
-        .args(["-c", line])
-        .current_dir(place.path(""))
-        .env("PATH", std::env::join_paths(search).unwrap())
-        .output()
-        .unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).current_dir(place.path(""));
+    command.env("PATH", std::env::join_paths(search).unwrap());
+    if line.contains("uncross doctor") {
+        // The usual ports may be in use by another venue of this machine.
+        command.env("UNCROSS__ORDERS__LISTEN", "127.0.0.1:0");
+        command.env("UNCROSS__DATA__LISTEN", "127.0.0.1:0");
+    }
+    let output = command.output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{line}: {output:?}");
 }

@@ -12,7 +12,10 @@ fn fresh_venue_has_a_configuration_and_no_users() {
     assert_eq!(place.read("venue/venue.toml"), place.run("config print-default").stdout);
     let users = fs::metadata(place.path("venue/users.toml")).unwrap();
     assert_eq!(users.permissions().mode() & 0o777, 0o600);
-    assert_eq!(place.run("user list --venue venue").expect_success(), "NAME  PORT  FIRM\n");
+    assert_eq!(
+        place.run("user list --venue venue").expect_success(),
+        "NAME  PORT  FIRM  CANCEL ON DISCONNECT\n"
+    );
 }
 
 #[test]

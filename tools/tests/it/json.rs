@@ -15,8 +15,10 @@ impl Json {
         Self(value)
     }
 
+    /// What is under `key`; points lead into objects within.
     pub(crate) fn value(&self, key: &str) -> &Value {
-        self.0.get(key).unwrap_or_else(|| panic!("{key} is missing: {}", self.0))
+        let found = key.split('.').try_fold(&self.0, |within, part| within.get(part));
+        found.unwrap_or_else(|| panic!("{key} is missing: {}", self.0))
     }
 
     pub(crate) fn text(&self, key: &str) -> &str {

@@ -9,16 +9,24 @@
 
 mod config;
 mod crash;
+mod doctor;
+mod export;
+mod fake;
 mod frame;
 mod help;
 mod import;
 mod init;
 mod json;
 mod lobster;
+mod manual;
 mod orders;
 mod program;
+mod requests;
 mod running;
 mod server;
+mod sessions;
+mod tape;
 mod tour;
 mod user;
 mod venue;
+mod wire;

@@ -20,7 +20,7 @@ fn made_password_is_shown_once_and_works() {
     assert!(can_log_in(&place, "BROK01", password));
     assert!(!place.read("venue/users.toml").contains(password));
     let listed = place.run("user list --venue venue").expect_success();
-    assert_eq!(listed, "NAME    PORT  FIRM\nBROK01  1     BROK\n");
+    assert_eq!(listed, "NAME    PORT  FIRM  CANCEL ON DISCONNECT\nBROK01  1     BROK  never\n");
 }
 
 #[test]
@@ -36,6 +36,30 @@ fn machines_are_told_a_made_password_and_no_other() {
     let users = json.value("users").as_array().unwrap();
     assert_eq!(users.len(), 2);
     assert_eq!(users[1].to_string(), r#"{"firm":"B","name":"B","port":2}"#);
+}
+
+#[test]
+fn cancelling_on_disconnect_is_set_and_changed_by_name() {
+    let place = Place::with_venue();
+    place.run("user add A --venue venue --cancel-on-disconnect 500ms").expect_success();
+    let json = place.run("user list --venue venue --json").expect_json("uncross.users/1");
+    let users = json.value("users").to_string();
+    assert!(users.contains(r#""cancel_on_disconnect":"500ms""#), "{users}");
+    place.run("user set a --venue venue --cancel-on-disconnect 0s").expect_success();
+    assert!(place.read("venue/users.toml").contains("cancel_on_disconnect = \"0s\""));
+    place.run("user set A --venue venue --cancel-on-disconnect never").expect_success();
+    let before = place.read("venue/users.toml");
+    assert!(!before.contains("cancel_on_disconnect"));
+    for (arguments, exit, code) in [
+        ("user set NOBODY --venue venue --cancel-on-disconnect 5s", 1, "UX-A010"),
+        ("user set A --venue venue --cancel-on-disconnect 25h", 2, "UX-A011"),
+        ("user set A --venue venue --cancel-on-disconnect 1us", 2, "UX-A011"),
+        ("user set A --venue venue --cancel-on-disconnect soon", 2, "UX-U001"),
+        ("user set A --venue venue", 2, "UX-U001"),
+    ] {
+        place.run(arguments).expect_failure(exit, code);
+    }
+    assert_eq!(place.read("venue/users.toml"), before);
 }
 
 #[test]

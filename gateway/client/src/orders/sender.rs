@@ -10,6 +10,7 @@ use uncross_wire::ouch::outbound::Outbound;
 use uncross_wire::ouch::{self, encode};
 
 use crate::error::Error;
+use crate::orders::elements::Elements;
 use crate::orders::request::{NewOrder, Replacement};
 use crate::soup::Sender;
 use crate::text::{Firm, Symbol};
@@ -65,6 +66,19 @@ impl OrderSender {
         Ok(user_ref_num)
     }
 
+    /// Asks for a new order with further elements behind its options, and returns its number.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::enter`].
+    pub fn enter_with(&mut self, order: &NewOrder, elements: &Elements) -> Result<u32, Error> {
+        let user_ref_num = self.take_user_ref_num()?;
+        let mut all = Elements::of(&order.options)?;
+        all.extend(elements);
+        self.submit_with(&order.message(user_ref_num), &all)?;
+        Ok(user_ref_num)
+    }
+
     /// Asks for a new order in place of a live one and returns the number of the new one.
     ///
     /// # Errors
@@ -73,6 +87,23 @@ impl OrderSender {
     pub fn replace(&mut self, replacement: &Replacement) -> Result<u32, Error> {
         let user_ref_num = self.take_user_ref_num()?;
         self.submit(&replacement.message(user_ref_num), &replacement.options)?;
+        Ok(user_ref_num)
+    }
+
+    /// Asks for a replacement with further elements behind its options, and returns its number.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::enter`].
+    pub fn replace_with(
+        &mut self,
+        replacement: &Replacement,
+        elements: &Elements,
+    ) -> Result<u32, Error> {
+        let user_ref_num = self.take_user_ref_num()?;
+        let mut all = Elements::of(&replacement.options)?;
+        all.extend(elements);
+        self.submit_with(&replacement.message(user_ref_num), &all)?;
         Ok(user_ref_num)
     }
 
@@ -196,6 +227,25 @@ impl OrderSender {
         self.send(&out[..len_bytes])
     }
 
+    /// Sends any request with elements as they stand; the appendage length is set here.
+    ///
+    /// The number in `message` is the caller's affair, see [`Self::take_user_ref_num`].
+    ///
+    /// # Errors
+    ///
+    /// The message does not fit a packet, or as [`Sender::send`].
+    pub fn submit_with<T: ouch::Message>(
+        &mut self,
+        message: &T,
+        elements: &Elements,
+    ) -> Result<(), Error> {
+        // Room for the length too, which some layouts do not hold.
+        let mut out = vec![0; T::LEN_BYTES + size_of::<u16>() + elements.as_bytes().len()];
+        let too_long = Error::PayloadTooLong { max: usize::from(u16::MAX) - 1, found: out.len() };
+        let len_bytes = encode(message, elements.as_bytes(), &mut out).ok_or(too_long)?;
+        self.send(&out[..len_bytes])
+    }
+
     /// Sends `message`, any bytes, as one unsequenced message.
     ///
     /// # Errors
@@ -258,7 +308,12 @@ impl OrderSender {
         }
     }
 
-    fn take_user_ref_num(&mut self) -> Result<u32, Error> {
+    /// Hands out the next order number, for a request that is made by hand.
+    ///
+    /// # Errors
+    ///
+    /// The numbers are used up.
+    pub fn take_user_ref_num(&mut self) -> Result<u32, Error> {
         let taken = self.next_user_ref_num;
         self.next_user_ref_num = taken.checked_add(1).ok_or(Error::UserRefNumsExhausted)?;
         Ok(taken)

@@ -1,8 +1,9 @@
 //! Order sessions: requests, numbers, reports.
 
+use uncross_client::wire::ouch::appendage::tag;
 use uncross_client::{
-    ClOrdId, Connection, Doing, Error, Firm, NewOrder, Options, OrderSession, ProtocolError,
-    Replacement, Side, Symbol, TimeInForce,
+    ClOrdId, Connection, Doing, Elements, Error, Firm, NewOrder, Options, OrderSession,
+    ProtocolError, Replacement, Side, Symbol, TimeInForce,
 };
 use uncross_wire::ouch::inbound::{Cancel, Inbound, Modify};
 use uncross_wire::ouch::outbound::{
@@ -281,4 +282,38 @@ fn message_of_a_request_equals_what_the_codec_writes() {
     let server = Server::logged_in(1, move |mut peer| assert_eq!(peer.message().1, bytes));
     let mut session = OrderSession::new(Connection::connect(&server.options()).unwrap());
     session.enter(&limit()).unwrap();
+}
+
+#[test]
+fn elements_by_number_follow_the_options() {
+    let server = Server::logged_in(1, |mut peer| {
+        let expected = b"Q\0\x03\x02\x1c\x05";
+        assert_eq!(peer.message(), (soup::UNSEQUENCED_DATA, expected.to_vec()));
+        peer.sequenced(b"Q\0\0\0\0\0\0\0\0\0\0\0\x07");
+        let (_, enter) = peer.message();
+        assert_eq!(enter[1..5], [0, 0, 0, 7], "the channel's next number");
+        assert_eq!(enter[45..], *b"\0\x09\x05\x02ACME\x02\x1c\x05");
+        let (_, replace) = peer.message();
+        assert_eq!(
+            (&replace[5..9], &replace[38..]),
+            (&[0, 0, 0, 8][..], &b"\0\x03\x02\x1c\x05"[..])
+        );
+        peer.until_closed();
+    });
+    let mut session = OrderSession::new(server.connect());
+    let mut elements = Elements::new();
+    elements.put(tag::USER_REF_INDEX, &[5]).unwrap();
+    assert_eq!(session.sync_with(&elements, LONG, |_answer| {}).unwrap(), 7);
+    let options = Options { firm: Some(*b"ACME"), ..Options::default() };
+    let symbol = Symbol::new("DEMO").unwrap();
+    let order = NewOrder { options, ..NewOrder::limit(Side::Buy, symbol, 1, 1) };
+    assert_eq!(session.orders().enter_with(&order, &elements).unwrap(), 7);
+    let replacement = Replacement::new(7, 1, 1);
+    assert_eq!(session.orders().replace_with(&replacement, &elements).unwrap(), 8);
+    let mut long = Elements::new();
+    for _ in 0..257 {
+        long.put(200, &[0; 254]).unwrap();
+    }
+    let error = session.orders().enter_with(&order, &long).unwrap_err();
+    assert!(matches!(error, Error::PayloadTooLong { .. }), "{error}");
 }

@@ -8,10 +8,11 @@ use uncross_wire::text::{alpha, format_price, parse_price};
 use super::{
     error::ConfigError,
     layers::{Entry, INSTRUMENT, Layers, Setting, nearest},
-    reading::Reader,
+    reading::{Reader, Seen},
 };
 
-const KEYS: [&str; 10] = [
+/// The settings of an instrument.
+pub(super) const KEYS: [&str; 10] = [
     "id",
     "symbol",
     "price_decimals",
@@ -64,19 +65,21 @@ fn unique<T: Ord>(seen: &mut BTreeMap<T, usize>, value: T, index: usize) -> Resu
 }
 
 fn duplicate(entry: &Entry, field: &'static str, value: String, first: usize) -> ConfigError {
-    let place = entry.reader().place(field);
+    let place = entry.reader(&Seen::default()).place(field);
     ConfigError::DuplicateInstrument { place, field, value, first }
 }
 
 impl Entry {
-    const fn reader(&self) -> Reader<'_> {
-        Reader { settings: &self.settings, place: &self.place }
+    const fn reader<'a>(&'a self, seen: &'a Seen) -> Reader<'a> {
+        Reader { settings: &self.settings, place: &self.place, seen }
     }
 }
 
 fn read_one(entry: &Entry) -> Result<Instrument, ConfigError> {
     check_names(&entry.settings)?;
-    let reader = entry.reader();
+    // What is explained of an instrument comes from its values.
+    let seen = Seen::default();
+    let reader = entry.reader(&seen);
     let price_decimals = decimals(reader, "price_decimals", PRICE_DECIMALS_DEFAULT)?;
     let qty_decimals = decimals(reader, "qty_decimals", QTY_DECIMALS_DEFAULT)?;
     let symbol = "1 to 8 printable ASCII characters without spaces";

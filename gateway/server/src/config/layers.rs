@@ -59,6 +59,22 @@ pub(super) struct Layers {
 }
 
 impl Layers {
+    /// Lays `defaults`, `file`, environment and overrides over each other.
+    pub(super) fn all(
+        defaults: &str,
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        overrides: &[(String, String)],
+    ) -> Result<Self, ConfigError> {
+        let mut layers = Self::defaults(defaults)?;
+        if let Some(path) = file {
+            layers.add_file(path)?;
+        }
+        layers.add_environment(environment)?;
+        layers.add_overrides(overrides)?;
+        Ok(layers)
+    }
+
     /// Reads the defaults, which also fix the names that exist.
     pub(super) fn defaults(text: &str) -> Result<Self, ConfigError> {
         let document = Document::parse(text, &Source::Default)?;

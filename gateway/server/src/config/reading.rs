@@ -1,6 +1,8 @@
 //! From settings as written to typed values in their bounds.
 
-use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, time::Duration};
+use std::{
+    cell::RefCell, collections::BTreeMap, fmt::Display, ops::RangeInclusive, time::Duration,
+};
 
 use super::{
     error::{ConfigError, Place},
@@ -8,12 +10,37 @@ use super::{
     units::{format_duration, format_size, parse_count, parse_duration, parse_size},
 };
 
+/// What was learnt of a setting by reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// The value as it would be written in a file, in its usual unit.
+    pub(super) value: String,
+    /// What values are possible.
+    pub(super) bounds: String,
+}
+
+/// Notes of all settings read, by `section.key`.
+#[derive(Debug, Default)]
+pub(super) struct Seen(RefCell<BTreeMap<String, Noted>>);
+
+impl Seen {
+    /// What was learnt of `key`, if it was read.
+    pub(super) fn get(&self, key: &str) -> Option<Noted> {
+        self.0.borrow().get(key).cloned()
+    }
+
+    fn note(&self, key: &str, bounds: &str, value: String) {
+        self.0.borrow_mut().insert(key.to_owned(), Noted { value, bounds: bounds.to_owned() });
+    }
+}
+
 /// The settings of the venue, or of one instrument.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
     pub(super) settings: &'a BTreeMap<String, Setting>,
     /// Blamed for what is missing.
     pub(super) place: &'a Place,
+    pub(super) seen: &'a Seen,
 }
 
 impl<'a> Reader<'a> {
@@ -36,7 +63,10 @@ impl<'a> Reader<'a> {
     pub(super) fn text(&self, key: &str, expected: &str) -> Result<&'a str, ConfigError> {
         let setting = self.setting(key)?;
         match &setting.value {
-            Value::Text(text) | Value::Bare(text) => Ok(text),
+            Value::Text(text) | Value::Bare(text) => {
+                self.seen.note(key, expected, format!("{text:?}"));
+                Ok(text)
+            }
             other @ (Value::Integer(_) | Value::Bool(_) | Value::Other(_)) => {
                 Err(wrong_type(setting, expected, other))
             }
@@ -57,15 +87,17 @@ impl<'a> Reader<'a> {
     pub(super) fn boolean(&self, key: &str) -> Result<bool, ConfigError> {
         const EXPECTED: &str = "true or false";
         let setting = self.setting(key)?;
-        match &setting.value {
-            Value::Bool(flag) => Ok(*flag),
-            Value::Bare(text) => {
-                text.parse().map_err(|_wrong| self.impossible(key, EXPECTED, format!("{text:?}")))
-            }
+        let flag = match &setting.value {
+            Value::Bool(flag) => *flag,
+            Value::Bare(text) => text
+                .parse()
+                .map_err(|_wrong| self.impossible(key, EXPECTED, format!("{text:?}")))?,
             other @ (Value::Text(_) | Value::Integer(_) | Value::Other(_)) => {
-                Err(wrong_type(setting, EXPECTED, other))
+                return Err(wrong_type(setting, EXPECTED, other));
             }
-        }
+        };
+        self.seen.note(key, EXPECTED, flag.to_string());
+        Ok(flag)
     }
 
     /// A count within `range`: an integer, or a text such as "10k".
@@ -84,7 +116,9 @@ impl<'a> Reader<'a> {
         };
         let count = number.and_then(|number| T::try_from(number).ok());
         let count = count.filter(|count| range.contains(count));
-        count.ok_or_else(|| self.impossible(key, &expected(), found))
+        let count = count.ok_or_else(|| self.impossible(key, &expected(), found))?;
+        self.seen.note(key, &expected(), count.to_string());
+        Ok(count)
     }
 
     /// A duration within `range`.
@@ -96,7 +130,9 @@ impl<'a> Reader<'a> {
         let ends = (format_duration(*range.start()), format_duration(*range.end()));
         let expected = format!("a duration in \"{}\"..=\"{}\"", ends.0, ends.1);
         let parse = |text: &str| parse_duration(text).ok().filter(|value| range.contains(value));
-        self.parsed(key, &expected, parse)
+        let value = self.parsed(key, &expected, parse)?;
+        self.seen.note(key, &expected, format!("{:?}", format_duration(value)));
+        Ok(value)
     }
 
     /// A size in bytes within `range`.
@@ -104,7 +140,9 @@ impl<'a> Reader<'a> {
         let ends = (format_size(*range.start()), format_size(*range.end()));
         let expected = format!("a size in \"{}\"..=\"{}\"", ends.0, ends.1);
         let parse = |text: &str| parse_size(text).ok().filter(|value| range.contains(value));
-        self.parsed(key, &expected, parse)
+        let value = self.parsed(key, &expected, parse)?;
+        self.seen.note(key, &expected, format!("{:?}", format_size(value)));
+        Ok(value)
     }
 
     pub(super) fn impossible(&self, key: &str, expected: &str, found: String) -> ConfigError {

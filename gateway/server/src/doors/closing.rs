@@ -60,10 +60,16 @@ impl Doors {
         while position < self.closing.len() {
             let id = self.closing[position];
             let (_, end) = self.serve(id, FRAMES_ALONE_MAX, now_ms);
-            if end != Served::Nothing || !self.finish_closing(id) {
-                position += 1;
-            } else {
+            let is_heard = match end {
+                Served::Frame | Served::RingFull => false,
+                // An order that had no room is dropped: nobody was told of it, and the
+                // session-down takes more risk away.
+                Served::Nothing | Served::NoRoom => true,
+            };
+            if is_heard && self.finish_closing(id) {
                 self.closing.swap_remove(position);
+            } else {
+                position += 1;
             }
         }
         if !self.waiting.is_empty() {

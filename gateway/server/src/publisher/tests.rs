@@ -9,6 +9,7 @@ use std::{
 use super::*;
 use crate::{
     outbound::{Outbound, outbound},
+    streams::MessageSink as _,
     talk::{ToPublisher, queues},
 };
 

@@ -50,7 +50,7 @@ impl GatewayLoop {
             let now_ns = self.clock.now_ns();
             let has_work = || doors.has_work(now_ns / 1_000_000);
             let how = if has_work() { Pause::None } else { waiter.idle(now_ns) };
-            pause(poll, &mut events, alarm, how, Duration::MAX, has_work)?;
+            pause(poll, &mut events, alarm, how, waiter.sleep_max(), has_work)?;
             if self.common.is_asked_to_stop() {
                 return Ok(());
             }
@@ -135,7 +135,8 @@ impl CoreLoop {
 
     fn wait(&mut self, events: &mut Events, turn: Turn, now_ns: u64) -> Result<(), ReactorError> {
         let Self { poll, alarm, core, consumer, outbound, waiter, .. } = self;
-        let mut longest = Duration::from_nanos(core.due_ns().saturating_sub(now_ns));
+        let due = Duration::from_nanos(core.due_ns().saturating_sub(now_ns));
+        let mut longest = due.min(waiter.sleep_max());
         let how = match turn {
             Turn::More => return Ok(()),
             Turn::Blocked => {
@@ -220,6 +221,6 @@ impl PublisherLoop {
             events.clear();
             return Ok(());
         }
-        Ok(pause(poll, events, alarm, how, Duration::MAX, || publisher.has_work())?)
+        Ok(pause(poll, events, alarm, how, waiter.sleep_max(), || publisher.has_work())?)
     }
 }

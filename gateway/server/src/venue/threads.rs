@@ -53,6 +53,7 @@ pub(super) struct Wires {
     stations: Stations,
     cpus: Cpus,
     spin: Duration,
+    sleep_max: Duration,
 }
 
 /// The parts that the threads run.
@@ -91,7 +92,12 @@ impl Wires {
     /// # Errors
     ///
     /// The system has no more polls or event descriptors.
-    pub(super) fn new(plan: &Plan, cpus: Cpus, spin: Duration) -> io::Result<Self> {
+    pub(super) fn new(
+        plan: &Plan,
+        cpus: Cpus,
+        spin: Duration,
+        sleep_max: Duration,
+    ) -> io::Result<Self> {
         let mut threads = plan.threads.iter().cloned();
         let mut next = || {
             let thread = threads.next().ok_or_else(|| io::Error::other("a thread has no plan"))?;
@@ -103,7 +109,7 @@ impl Wires {
                 Stations::Split { core: next()?, gateway: next()?, publisher: next()? }
             }
         };
-        Ok(Self { stations, cpus, spin })
+        Ok(Self { stations, cpus, spin, sleep_max })
     }
 
     fn alarms(&self) -> Vec<Arc<Alarm>> {
@@ -170,12 +176,12 @@ impl Wires {
     /// A thread could not be started; those that were end again.
     pub(super) fn start(self, halves: Halves) -> io::Result<Threads> {
         let alarms = self.alarms();
-        let Self { stations, cpus, spin } = self;
+        let Self { stations, cpus, spin, sleep_max } = self;
         let Halves { doors, core, consumer, outbound, publisher, clock, notices } = halves;
         let should_stop = Arc::new(AtomicBool::new(false));
         let common = Common { should_stop, alarms, notices };
         let mut threads = Threads { handles: Vec::new(), common: common.clone() };
-        let waiter = |plan: &ThreadPlan| Waiter::new(plan.wait, spin);
+        let waiter = |plan: &ThreadPlan| Waiter::new(plan.wait, spin, sleep_max);
         match stations {
             Stations::Fused(Station { plan, poll, alarm }) => {
                 let waiter = waiter(&plan);

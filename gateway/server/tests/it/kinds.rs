@@ -77,7 +77,7 @@ fn a_market_order_trades_within_the_collar_and_says_why_it_ends() {
     let (mut alice, mut bob, _) = trio(&venue);
     for (number, price) in [(1, 105_000), (2, 105_100)] {
         alice.ouch(enter(number, b'S', 10, price).as_bytes());
-        alice.message();
+        assert_eq!(alice.message()[0], b'A');
     }
     let mut market = enter(1, b'B', 25, 0x7FFF_FFFF);
     market.time_in_force = b'3';
@@ -181,7 +181,7 @@ fn a_good_till_cancel_order_is_carried_over_and_cancelled_by_its_reference() {
 }
 
 /// Makes the journal of a stopped venue look like one whose machine went down while it ran.
-fn forget_the_end(venue: &TestVenue) {
+pub(crate) fn forget_the_end(venue: &TestVenue) {
     let path = venue.dir().journal().join("durable");
     let mut bytes = std::fs::read(&path).unwrap();
     let stride = usize::try_from(SIDECAR_SLOT_STRIDE_BYTES).unwrap();

@@ -1,14 +1,15 @@
 //! The same tests in the other layout, and what each layout says of itself.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use uncross_server::{
     affinity::{Cpus, PlanError, Wiring},
     config::{Layout, Wait},
-    venue::StartError,
+    venue::{Options, StartError},
 };
+use uncross_wire::{IntoBytes, soup};
 
-use crate::harness::{LAYOUT, TestVenue};
+use crate::harness::{LAYOUT, TestVenue, enter};
 
 #[test]
 fn every_test_passes_in_the_split_layout() {
@@ -44,5 +45,29 @@ fn threads_that_never_sleep_are_refused_without_cpus_for_them() {
         Ok(()) => assert!(is_enough, "three threads spin without a CPU left"),
         Err(StartError::Plan(PlanError::TooFewCpus { hot: 3, .. })) => assert!(!is_enough),
         Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn no_thread_waits_for_housekeeping_to_be_woken() {
+    let options = Options { sleep_max: Some(Duration::from_hours(1)), ..Options::default() };
+    for layout in ["fused", "split"] {
+        for level in ["async", "group", "sync"] {
+            let settings =
+                [("core.layout", layout), ("core.spin", "0us"), ("journal.level", level)];
+            let venue = TestVenue::with_options(&settings, options.clone());
+            let mut feed = venue.data(1);
+            feed.messages(13);
+            for number in 1..=20 {
+                eprintln!("{layout} {level} {number}");
+                // A sleep that nobody ended would outlast the patience of the client.
+                let mut bob = venue.orders("BOB", 0);
+                bob.ouch(enter(number, b'B', 10, 1_000_000).as_bytes());
+                bob.until(b'A');
+                assert_eq!(feed.message()[0], b'A', "{layout}, {level}");
+                bob.send(&soup::LOGOUT_REQUEST_PACKET);
+                while bob.packet().is_some() {}
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@
 mod days;
 mod disk_full;
 mod durability;
+mod export;
 mod fairness;
 mod gate;
 mod harness;

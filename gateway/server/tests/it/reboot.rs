@@ -63,7 +63,7 @@ fn plugged(level: Level, layout: &str) -> (Arc<Cable>, TestVenue) {
     let (is_cut, changed) = (Mutex::new(false), Condvar::new());
     let cable = Arc::new(Cable { device: Device::new(false), is_cut, changed });
     let probe: Arc<Cable> = Arc::clone(&cable);
-    let options = Options { probe: Some(probe), boot_id: Some(BOOT_A) };
+    let options = Options { probe: Some(probe), boot_id: Some(BOOT_A), ..Options::default() };
     let settings =
         [("journal.level", level.name()), ("journal.segment", "64KiB"), ("core.layout", layout)];
     (cable, TestVenue::with_options(&settings, options))

@@ -1,15 +1,23 @@
 //! What the reports that follow a request say about its order.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use uncross_client::{
-    OrderSession,
-    wire::ouch::{codes, outbound::Outbound},
+    OrderSession, Side,
+    wire::ouch::{
+        appendage::{elements, tag},
+        codes,
+        outbound::{Canceled, Outbound},
+    },
 };
 
 use crate::{
     commands::session::PATIENCE,
     errors::{self, Failure},
+    reasons::{Meaning, Reason},
 };
 
 /// A request about one order, under way.
@@ -19,8 +27,85 @@ pub(super) enum Request {
     Enter { number: u32 },
     /// Reduce or end the order.
     Cancel { number: u32 },
+    /// The same with the order named by the venue's reference.
+    CancelReference { reference: u64 },
+    /// Reduce the order or change its side.
+    Modify { number: u32 },
     /// Put the order `number` in place of `old`.
     Replace { old: u32, number: u32 },
+}
+
+impl Request {
+    /// The number that the reports about it carry.
+    const fn number(self) -> u32 {
+        match self {
+            Self::Enter { number }
+            | Self::Cancel { number }
+            | Self::Modify { number }
+            | Self::Replace { number, .. } => number,
+            // The order may have no number any more.
+            Self::CancelReference { .. } => 0,
+        }
+    }
+
+    const fn old(self) -> Option<u32> {
+        match self {
+            Self::Replace { old, .. } => Some(old),
+            Self::Enter { .. }
+            | Self::Cancel { .. }
+            | Self::CancelReference { .. }
+            | Self::Modify { .. } => None,
+        }
+    }
+
+    /// Whether a Canceled is about its order.
+    fn cancels(self, report: &Canceled, echo: &[u8]) -> bool {
+        match self {
+            Self::CancelReference { reference } => named(echo).map_or_else(
+                || report.reason == codes::cancel_reason::USER,
+                |named| named == reference,
+            ),
+            Self::Enter { .. }
+            | Self::Cancel { .. }
+            | Self::Modify { .. }
+            | Self::Replace { .. } => report.user_ref_num.get() == self.number(),
+        }
+    }
+}
+
+impl fmt::Display for Request {
+    /// The order that it is about.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CancelReference { reference } => write!(f, "order with reference {reference}"),
+            Self::Replace { old, .. } => write!(f, "order {old}"),
+            Self::Enter { .. } | Self::Cancel { .. } | Self::Modify { .. } => {
+                write!(f, "order {}", self.number())
+            }
+        }
+    }
+}
+
+/// The reference that a report names beside its number.
+fn named(echo: &[u8]) -> Option<u64> {
+    let found = elements(echo)
+        .filter_map(Result::ok)
+        .find(|element| element.tag == tag::SECONDARY_ORDER_REFERENCE)?;
+    found.value.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// The failure of a request that was refused with `reason`.
+pub(super) fn rejection(what: &str, number: u32, reason: u16) -> Failure {
+    let text = codes::reject_text(reason);
+    let message = format!("{what} {number} was rejected: {text} (0x{reason:02X})");
+    let known = Reason::find(&format!("0x{reason:02X}"));
+    known.map_or_else(
+        || Failure::new(&errors::REJECTED, message.clone()),
+        |known| {
+            let Meaning { cause, fix, .. } = known.meaning();
+            Failure::new(&errors::REJECTED, message.clone()).cause(cause).fix(fix)
+        },
+    )
 }
 
 /// One execution of the order.
@@ -42,6 +127,8 @@ pub(super) struct Answer {
     pub(super) executions: Vec<Execution>,
     /// Quantity taken off, and the reason of the last time.
     pub(super) canceled: Option<(u32, u8)>,
+    /// Side that a modified order has.
+    pub(super) side: Option<Side>,
     rejected: Option<u16>,
     is_change_refused: bool,
     is_old_canceled: bool,
@@ -74,10 +161,7 @@ impl Answer {
 
     /// Takes in one report; `false` when it is about another order.
     fn note(&mut self, request: Request, message: &Outbound<'_>) -> bool {
-        let (number, old) = match request {
-            Request::Enter { number } | Request::Cancel { number } => (number, None),
-            Request::Replace { old, number } => (number, Some(old)),
-        };
+        let (number, old) = (request.number(), request.old());
         match message {
             Outbound::Accepted(report, _) if report.user_ref_num.get() == number => {
                 self.acknowledge(report.order_reference.get(), report.state, report.quantity.get());
@@ -95,11 +179,15 @@ impl Answer {
                     liquidity: report.liquidity,
                 });
             }
-            Outbound::Canceled(report, _) if report.user_ref_num.get() == number => {
-                let qty = report.quantity.get();
-                self.reduce(qty);
-                let before = self.canceled.map_or(0, |(qty, _)| qty);
-                self.canceled = Some((before.saturating_add(qty), report.reason));
+            Outbound::Canceled(report, echo) if request.cancels(report, echo) => {
+                self.take_off(report.quantity.get(), report.reason);
+            }
+            Outbound::AiqCanceled(report, _) if report.user_ref_num.get() == number => {
+                self.take_off(report.decrement.get(), report.reason);
+            }
+            Outbound::Modified(report, _) if report.user_ref_num.get() == number => {
+                self.open = Some(report.quantity.get());
+                self.side = Side::from_wire(report.side);
             }
             Outbound::Canceled(report, _) if Some(report.user_ref_num.get()) == old => {
                 self.is_old_canceled = true;
@@ -120,6 +208,12 @@ impl Answer {
         let is_live = state == codes::OrderState::Live.to_wire();
         self.reference = Some(reference);
         self.open = Some(if is_live { qty } else { 0 });
+    }
+
+    fn take_off(&mut self, qty: u32, reason: u8) {
+        self.reduce(qty);
+        let before = self.canceled.map_or(0, |(qty, _)| qty);
+        self.canceled = Some((before.saturating_add(qty), reason));
     }
 
     fn reduce(&mut self, qty: u32) {
@@ -145,30 +239,27 @@ impl Answer {
     /// The failure, if the request did not do what was asked.
     pub(super) fn check(&self, request: Request) -> Result<(), Failure> {
         if let Some(reason) = self.rejected {
-            let (Request::Enter { number }
-            | Request::Cancel { number }
-            | Request::Replace { number, .. }) = request;
-            let text = codes::reject_text(reason);
-            let message = format!("order {number} was rejected: {text} (0x{reason:02X})");
-            return Err(Failure::new(&errors::REJECTED, message));
+            return Err(rejection("order", request.number(), reason));
         }
-        let (is_done, number) = match request {
-            Request::Enter { number } => (self.reference.is_some(), number),
-            Request::Cancel { number } if self.is_change_refused => {
-                let message = format!("order {number} stands as it was: the change was refused");
+        let is_done = match request {
+            Request::Cancel { .. } | Request::CancelReference { .. } | Request::Modify { .. }
+                if self.is_change_refused =>
+            {
+                let message = format!("{request} stands as it was: the change was refused");
                 return Err(Failure::new(&errors::CHANGE_REFUSED, message));
             }
-            Request::Cancel { number } => (self.canceled.is_some(), number),
-            Request::Replace { old, .. } if self.is_old_canceled && self.reference.is_none() => {
-                let message = format!("order {old} is canceled and nothing stands in its place");
+            Request::Cancel { .. } | Request::CancelReference { .. } => self.canceled.is_some(),
+            Request::Modify { .. } => self.side.is_some(),
+            Request::Replace { .. } if self.is_old_canceled && self.reference.is_none() => {
+                let message = format!("{request} is canceled and nothing stands in its place");
                 return Err(Failure::new(&errors::REPLACE_FAILED, message));
             }
-            Request::Replace { old, .. } => (self.reference.is_some(), old),
+            Request::Enter { .. } | Request::Replace { .. } => self.reference.is_some(),
         };
         if is_done {
             return Ok(());
         }
-        let message = format!("the request about order {number} was ignored");
+        let message = format!("the request about {request} was ignored");
         Err(Failure::new(&errors::IGNORED, message))
     }
 }
@@ -192,8 +283,8 @@ mod tests {
         }
     }
 
-    fn canceled(number: u32, qty: u32, reason: u8) -> outbound::Canceled {
-        outbound::Canceled {
+    fn canceled(number: u32, qty: u32, reason: u8) -> Canceled {
+        Canceled {
             kind: TypeByte::new(),
             timestamp_ns: 0.into(),
             user_ref_num: number.into(),

@@ -1,0 +1,314 @@
+//! `uncross journal export`: a session's market data, events and reports as files.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use uncross_client::wire::{file, text::trim};
+use uncross_server::{
+    export::{ExportError, Exported, Session, StreamOf, Survey, Taker, export, line::Line, survey},
+    journal::ReplayError,
+};
+
+use super::{
+    journal_of,
+    target::{Target, Written, exists, is_stdout},
+};
+use crate::{
+    errors::{self, Failure},
+    output::{End, Outcome, Output},
+    venue::torn_text,
+};
+
+const EXAMPLES: &str = "\
+The journal is applied again, so that the files hold the messages that subscribers and brokers were
+sent, byte for byte; each message stands behind its length, two bytes, big-endian. An event is a
+line with a JSON object. A session is a trading day; without --session it is the last one. One FILE
+may be -, which is standard output; nothing else is then printed there.
+
+Examples:
+  uncross journal export ./venue --sessions
+  uncross journal export ./venue --itch today.itch
+  uncross journal export ./venue --events - | grep '\"event\":\"fill\"'
+  uncross journal export ./venue --itch today.itch --events today.jsonl --json";
+
+/// Events between two signs of life.
+const EVENTS_PER_TICK: u64 = 65_536;
+
+/// Write a session's market data, events or reports to files
+///
+/// Changes nothing in the venue and may run beside it. A file appears when it is whole, and never
+/// replaces another one unless --force is given.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Export {
+    /// Folder of the venue
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    #[command(flatten)]
+    what: What,
+    /// Name of the session
+    #[arg(long, value_name = "NAME", conflicts_with = "sessions")]
+    session: Option<String>,
+    /// Replace files that exist
+    #[arg(long, conflicts_with = "sessions")]
+    force: bool,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
+struct What {
+    /// List the sessions of the journal
+    #[arg(long, conflicts_with_all = ["itch", "events", "reports"])]
+    sessions: bool,
+    /// The public feed, as ITCH 5.0
+    #[arg(long, value_name = "FILE")]
+    itch: Option<PathBuf>,
+    /// Every event of the engine, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// The reports to one user, as OUCH 5.0
+    #[arg(long, num_args = 2, value_names = ["USER", "FILE"])]
+    reports: Option<Vec<String>>,
+}
+
+/// A session as it is shown.
+#[derive(Serialize)]
+struct SessionRow {
+    session: String,
+    date: String,
+    first_seq: u64,
+    last_seq: u64,
+}
+
+#[derive(Serialize)]
+struct Sessions {
+    venue: String,
+    sessions: Vec<SessionRow>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    venue: String,
+    session: String,
+    date: String,
+    last_seq: u64,
+    files: Vec<Written>,
+    torn: Option<String>,
+}
+
+impl Export {
+    pub(super) fn run(&self, output: &mut Output) -> Outcome {
+        let journal = journal_of(&self.dir)?;
+        let survey = survey(&journal).map_err(Failure::from)?;
+        if self.what.sessions {
+            return self.list(&survey, output);
+        }
+        let session = self.session(&survey)?;
+        let reports = self.reports(&survey)?;
+        self.check_paths(reports)?;
+        let has_summary = !self.paths(reports).any(is_stdout);
+        let mut files = Files::open(self, reports, output)?;
+        let exported = export(&journal, session.name, &mut files).map_err(end_of)?;
+        files.progress.finish_and_clear();
+        let written = files.finish(self.force)?;
+        if has_summary { self.summarize(session, exported, written, output) } else { Ok(()) }
+    }
+
+    fn list(&self, survey: &Survey, output: &mut Output) -> Outcome {
+        let sessions: Vec<_> = survey.sessions.iter().map(row).collect();
+        if output.is_json() {
+            let venue = self.dir.display().to_string();
+            return output.json("uncross.journal.sessions/1", &Sessions { venue, sessions });
+        }
+        let cells = sessions.into_iter().map(|row| {
+            let SessionRow { session, date, first_seq, last_seq } = row;
+            vec![session, date, first_seq.to_string(), last_seq.to_string()]
+        });
+        let headings = ["session", "date", "first record", "last record"];
+        output.table(&headings, &cells.collect::<Vec<_>>())
+    }
+
+    fn session<'s>(&self, survey: &'s Survey) -> Result<&'s Session, Failure> {
+        let found = match &self.session {
+            Some(name) => {
+                let wanted = name.trim().as_bytes();
+                survey.sessions.iter().find(|session| trim(&session.name) == wanted)
+            }
+            None => survey.sessions.last(),
+        };
+        found.ok_or_else(|| {
+            let wanted = self.session.as_deref().unwrap_or("any").trim();
+            let message = format!("{} has no session {wanted}", self.dir.display());
+            Failure::new(&errors::NO_SESSION, message)
+        })
+    }
+
+    /// The port whose reports are wanted, and where they go.
+    fn reports(&self, survey: &Survey) -> Result<Option<(u16, &Path)>, Failure> {
+        let Some([user, path]) = self.what.reports.as_deref() else { return Ok(None) };
+        let name = user.trim().to_ascii_uppercase();
+        let port = survey.ports.get(&name).ok_or_else(|| {
+            Failure::new(&errors::NO_LOGIN, format!("user {name} has never logged in for orders"))
+        })?;
+        Ok(Some((*port, Path::new(path))))
+    }
+
+    fn paths<'s>(
+        &'s self,
+        reports: Option<(u16, &'s Path)>,
+    ) -> impl Iterator<Item = &'s Path> + Clone + 's {
+        let What { itch, events, .. } = &self.what;
+        let streams = [itch.as_deref(), events.as_deref(), reports.map(|(_, path)| path)];
+        streams.into_iter().flatten()
+    }
+
+    /// Makes sure, before the work begins, that each path is another one and free.
+    fn check_paths(&self, reports: Option<(u16, &Path)>) -> Result<(), Failure> {
+        let paths = self.paths(reports);
+        for (index, path) in paths.clone().enumerate() {
+            if paths.clone().skip(index + 1).any(|other| other == path) {
+                let message = format!("{} is named twice", path.display());
+                return Err(Failure::new(&errors::USAGE, message)
+                    .cause("two exports cannot be one file")
+                    .fix("give each a file of its own"));
+            }
+            if !self.force && !is_stdout(path) && path.symlink_metadata().is_ok() {
+                return Err(exists(path));
+            }
+        }
+        Ok(())
+    }
+
+    fn summarize(
+        &self,
+        session: &Session,
+        exported: Exported,
+        files: Vec<Written>,
+        output: &mut Output,
+    ) -> Outcome {
+        let SessionRow { session, date, .. } = row(session);
+        let Exported { last_seq, torn } = exported;
+        let (venue, torn) = (self.dir.display().to_string(), torn.as_ref().map(torn_text));
+        let summary = Summary { venue, session, date, last_seq, files, torn };
+        if output.is_json() {
+            return output.json("uncross.journal.export/1", &summary);
+        }
+        let Summary { session, date, last_seq, files, torn, .. } = summary;
+        output.line(format_args!("session      {session} of {date}"))?;
+        output.line(format_args!("records      up to {last_seq}"))?;
+        for Written { content, path, items, bytes, blake3 } in files {
+            let noun = if content == "events" { "events" } else { "messages" };
+            output.line(format_args!("{content:<12} {path}: {items} {noun}, {bytes} bytes"))?;
+            output.line(format_args!("  blake3     {blake3}"))?;
+        }
+        if let Some(torn) = torn {
+            output.line(format_args!("behind it    {torn}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn row(session: &Session) -> SessionRow {
+    let (year, month, day) = session.date;
+    SessionRow {
+        session: String::from_utf8_lossy(trim(&session.name)).into_owned(),
+        date: format!("{year:04}-{month:02}-{day:02}"),
+        first_seq: session.first_seq,
+        last_seq: session.last_seq,
+    }
+}
+
+fn end_of(error: ReplayError<ExportError>) -> End {
+    match error {
+        ReplayError::Read(error) => Failure::from(error).into(),
+        ReplayError::Apply(ExportError::Apply(error)) => {
+            Failure::new(&errors::REPLAY, error.to_string()).into()
+        }
+        ReplayError::Apply(ExportError::Output(error)) => match error.kind() {
+            io::ErrorKind::BrokenPipe => End::Unread,
+            _ => Failure::new(&errors::FILE_WRITE, "the export cannot be written")
+                .cause(error.to_string())
+                .into(),
+        },
+    }
+}
+
+/// The files being written.
+struct Files<'a> {
+    itch: Option<Target<'a>>,
+    events: Option<Target<'a>>,
+    reports: Option<(u16, Target<'a>)>,
+    /// The line being made.
+    line: Vec<u8>,
+    /// Draws on a terminal only.
+    progress: ProgressBar,
+}
+
+impl<'a> Files<'a> {
+    fn open(
+        command: &Export,
+        reports: Option<(u16, &Path)>,
+        output: &'a mut Output,
+    ) -> Result<Self, Failure> {
+        let mut output = Some(output);
+        let mut open = |path: &Path| match output.take_if(|_| is_stdout(path)) {
+            Some(output) => Ok(Target::stdout(output)),
+            None => Target::file(path),
+        };
+        let itch = command.what.itch.as_deref().map(&mut open).transpose()?;
+        let events = command.what.events.as_deref().map(&mut open).transpose()?;
+        let reports = match reports {
+            Some((port, path)) => Some((port, open(path)?)),
+            None => None,
+        };
+        let progress = ProgressBar::new_spinner();
+        Ok(Self { itch, events, reports, line: Vec::new(), progress })
+    }
+
+    fn finish(self, is_forced: bool) -> Result<Vec<Written>, End> {
+        let reports = self.reports.map(|(_, target)| target);
+        let targets = [("itch", self.itch), ("events", self.events), ("reports", reports)];
+        let mut written = Vec::new();
+        for (content, target) in targets {
+            if let Some(target) = target {
+                written.extend(target.finish(content, is_forced)?);
+            }
+        }
+        Ok(written)
+    }
+}
+
+impl Taker for Files<'_> {
+    fn wants_events(&self) -> bool {
+        self.events.is_some()
+    }
+
+    fn message(&mut self, stream: StreamOf, head: &[u8], tail: &[u8]) -> io::Result<()> {
+        let target = match (stream, &mut self.reports) {
+            (StreamOf::Feed, _) => self.itch.as_mut(),
+            (StreamOf::Port(port), Some((wanted, target))) if port == *wanted => Some(target),
+            (StreamOf::Port(_), _) => None,
+        };
+        match target {
+            Some(target) => target.put(&[&file::prefix(head.len() + tail.len()), head, tail]),
+            None => Ok(()),
+        }
+    }
+
+    fn event(&mut self, line: &Line) -> io::Result<()> {
+        if line.seq.is_multiple_of(EVENTS_PER_TICK) {
+            self.progress.set_message(format!("record {}", line.seq));
+            self.progress.tick();
+        }
+        let Some(target) = &mut self.events else { return Ok(()) };
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, line)?;
+        self.line.push(b'\n');
+        target.put(&[&self.line])
+    }
+}
