@@ -18,7 +18,7 @@ use uncross_server::{
     journal::{Completeness, Identity, Operation, Probe, Reader, Settings, open},
     venue::{self, Options, Venue},
 };
-use uncross_wire::IntoBytes;
+use uncross_wire::{IntoBytes, soup};
 
 use self::device::Device;
 use crate::harness::{Raw, TestVenue, enter};
@@ -162,4 +162,31 @@ fn a_reboot_at_async_loses_only_what_came_after_the_last_sync_and_says_so() {
     let reader = Reader::open(&VenueDir::new(left.path()).journal()).unwrap();
     let last_seq = reader.for_each(|_| Ok::<_, ()>(())).unwrap().last_seq;
     assert_eq!(last_seq, kept, "all but the order behind the last sync");
+
+    // Its numbers were lost with it, so that numbers begin anew; an old login is told so.
+    let old_session = session_of(&venue);
+    let rebooted = reboot(&venue, left.path());
+    assert_eq!(rebooted.recovered().opened_epoch, Some(1));
+    let mut late = Raw::connect(rebooted.orders_addr());
+    late.send_login("ALICE", "ALICE", &old_session, alice.next);
+    assert_eq!(late.packet().unwrap(), (soup::LOGIN_REJECTED, b"S".to_vec()));
+    let mut again = Raw::connect(rebooted.orders_addr());
+    let session = again.log_in("ALICE", "ALICE", "", 1);
+    assert_ne!(session, old_session);
+    let told = again.sync();
+    let restated = told.iter().filter(|message| message[0] == b'R').count();
+    assert_eq!(restated, 200, "every order that is left is said again");
+    let next = told.last().unwrap();
+    assert_eq!(next[9..13], 201_u32.to_be_bytes(), "the lost number is usable again");
+    again.ouch(enter(201, b'B', 10, 1_000_000).as_bytes());
+    let accepted = again.message();
+    let epoch = accepted[36..44].first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)) >> 48;
+    assert_eq!((accepted[0], epoch), (b'A', 1), "references contain the epoch");
+    rebooted.stop().unwrap();
+}
+
+/// Name of the running session.
+fn session_of(venue: &TestVenue) -> String {
+    let mut bob = Raw::connect(venue.venue().orders_addr());
+    bob.log_in("BOB", "BOB", "", 1)
 }
