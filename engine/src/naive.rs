@@ -15,7 +15,7 @@ use crate::{
     engine::Resting,
     event::{Canceled, Event, Head, Notice, Rejected, Rested, Sink, System},
     instrument::Instrument,
-    limits::{GENERATION_MIN, USER_REF_JUMP_MAX},
+    limits::{Capacity, GENERATION_MIN, USER_REF_JUMP_MAX},
     types::{Action, Display, OrderRef, Origin, Side},
 };
 
@@ -88,8 +88,8 @@ pub struct Naive {
     disabled: BTreeSet<u16>,
     /// When the orders of a port are to be cancelled, and which.
     graces: BTreeSet<(u64, u16)>,
-    /// First slot of the orders that are hidden.
-    hidden_start: u32,
+    /// How much it holds; what depends on how the engine is built (nodes, pages) is not modelled.
+    capacity: Capacity,
     /// Freed slots, the last one on top: of displayed orders, then of hidden ones.
     free: [Vec<u32>; 2],
     /// Slots ever used: of displayed orders, then of hidden ones.
@@ -103,17 +103,17 @@ pub struct Naive {
 }
 
 impl Naive {
-    /// An engine without instruments, which gives references like one with room for
-    /// `displayed_max` orders that are not hidden.
+    /// An engine without instruments, which refuses for want of order slots and price levels like
+    /// one of this capacity. It never runs out of nodes and pages.
     #[must_use]
-    pub const fn new(displayed_max: u32) -> Self {
+    pub const fn new(capacity: Capacity) -> Self {
         Self {
             books: Vec::new(),
             ports: BTreeMap::new(),
             marks: BTreeMap::new(),
             disabled: BTreeSet::new(),
             graces: BTreeSet::new(),
-            hidden_start: displayed_max,
+            capacity,
             free: [Vec::new(), Vec::new()],
             used: [0; 2],
             generations: BTreeMap::new(),
@@ -293,15 +293,36 @@ impl Naive {
     fn take_slot(&mut self, display: Display) -> u32 {
         let kind = usize::from(display == Display::Hidden);
         self.free[kind].pop().unwrap_or_else(|| {
-            let slot = self.used[kind] + if kind == 1 { self.hidden_start } else { 0 };
+            let slot = self.used[kind] + if kind == 1 { self.capacity.orders } else { 0 };
             self.used[kind] += 1;
             slot
         })
     }
 
+    /// Whether all slots for orders of this kind are taken.
+    fn has_no_slot(&self, display: Display) -> bool {
+        let is_hidden = display == Display::Hidden;
+        let orders = self.orders().into_iter();
+        let taken = orders.filter(|it| (it.resting.display == Display::Hidden) == is_hidden);
+        let max = if is_hidden { self.capacity.hidden_orders } else { self.capacity.orders };
+        taken.count() >= max as usize
+    }
+
+    /// Whether all price levels are taken.
+    fn has_no_level(&self) -> bool {
+        let taken: usize = self.books.iter().map(|book| book.bids.len() + book.asks.len()).sum();
+        taken >= self.capacity.levels as usize
+    }
+
+    /// Whether a port has as many resting orders as it may.
+    fn is_at_quota(&self, port: u16) -> bool {
+        let own = self.orders().into_iter().filter(|order| order.resting.port == port);
+        own.count() >= self.capacity.port_orders as usize
+    }
+
     fn free_slot(&mut self, slot: u32) {
         *self.generations.entry(slot).or_insert(GENERATION_MIN) += 1;
-        self.free[usize::from(self.hidden_start <= slot)].push(slot);
+        self.free[usize::from(self.capacity.orders <= slot)].push(slot);
     }
 
     fn find(&mut self, key: Key) -> Option<&mut Order> {

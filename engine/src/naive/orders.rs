@@ -46,6 +46,12 @@ impl Naive {
             Ok(checked) => checked,
             Err(reason) => return self.reject(source, number, reason, text, sink),
         };
+        let may_rest = terms.time_in_force != TimeInForce::ImmediateOrCancel;
+        if self.has_no_slot(terms.display)
+            || may_rest && (self.has_no_level() || self.is_at_quota(source.port))
+        {
+            return self.reject(source, number, Reject::Other, text, sink);
+        }
         let slot = self.take_slot(terms.display);
         let order = Order {
             slot,
@@ -396,8 +402,12 @@ impl Naive {
             return self.take(key, old.resting.open, b'Z', sink);
         };
         self.consume(source, number);
-        self.unlink(key);
         let was_hidden = old.resting.display == Display::Hidden;
+        let must_move = was_hidden != (terms.display == Display::Hidden);
+        if self.has_no_level() || must_move && self.has_no_slot(terms.display) {
+            return self.reject(source, number, Reject::Other, text, sink);
+        }
+        self.unlink(key);
         let slot = self.renew(old.slot, was_hidden, terms.display);
         let mut order = Order { slot, ..old };
         let used = old.resting.executed + old.resting.decremented;
