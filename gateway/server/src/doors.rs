@@ -89,6 +89,8 @@ pub(crate) struct Doors {
     accept_again_ms: u64,
     /// The ring had no room for something in the last round.
     is_starving: bool,
+    /// A frame has entered the ring in this round.
+    has_pushed: bool,
     /// Connections that have logged in.
     logged_in: usize,
     /// Logins that wait to be checked, and how many of each address are being.
@@ -151,6 +153,7 @@ impl Doors {
             is_knocked: [false; 2],
             accept_again_ms: 0,
             is_starving: false,
+            has_pushed: false,
             logged_in: 0,
             asking: VecDeque::new(),
             checking: HashMap::default(),
@@ -204,8 +207,11 @@ impl Doors {
         if !self.asking.is_empty() {
             self.ask();
         }
-        // An answer to a login comes from neither a socket nor the publisher.
-        was_told || has_read || self.publisher.take_asked()
+        // An answer to a login comes from neither a socket nor the publisher, and what a connection
+        // that ends had sent enters the ring outside of the turns.
+        let has_asked = self.publisher.take_asked();
+        let has_pushed = core::mem::take(&mut self.has_pushed);
+        was_told || has_read || has_asked || has_pushed
     }
 
     /// Accepts a round of those who knock. Who is left waits for the next round; after an error
@@ -424,6 +430,7 @@ impl Doors {
                         if !ring::push(&mut self.producer, &self.draft) {
                             return Served::RingFull;
                         }
+                        self.has_pushed = true;
                         connection.consume(len);
                     }
                     Err(error) => {

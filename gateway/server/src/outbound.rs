@@ -71,6 +71,11 @@ impl Outbound {
         STEP_EVENTS_MAX <= self.room
     }
 
+    /// Events pushed so far.
+    pub(crate) const fn pushed(&self) -> u64 {
+        self.pushed
+    }
+
     /// Says that everything pushed so far is due to records up to `seq`. Called after each turn.
     pub(crate) fn mark(&mut self, seq: u64) {
         if let Some(marks) = &mut self.marks

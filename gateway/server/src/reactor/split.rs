@@ -110,9 +110,9 @@ impl CoreLoop {
                 return Ok(());
             }
             let now_ns = self.clock.now_ns();
-            let before = self.core.seq();
+            let before = (self.core.seq(), self.outbound.pushed());
             let turn = self.core.turn(now_ns, &mut self.consumer, &mut self.outbound)?;
-            if before != self.core.seq() || turn == Turn::More {
+            if before != (self.core.seq(), self.outbound.pushed()) {
                 // There are events for the one and room for the other.
                 self.publisher.ring();
                 self.gateway.ring();
