@@ -16,7 +16,10 @@ use uncross_server::{
     journal::{OpenError, ReadError, ReplayError, TornTail},
     notice::{Closed, Notice},
     replica::ApplyError,
-    venue::{StartError, StopError, Venue},
+    venue::{
+        Venue,
+        error::{StartError, StopError},
+    },
 };
 
 use crate::{

@@ -1,12 +1,12 @@
-//! Boot and end of a venue: recover, replay, say what must be said first, open the doors.
+//! Boot and end of a venue: recover, wire the threads, open the doors.
 
+pub mod error;
+mod recovery;
 mod threads;
 
 use std::{
     collections::HashMap,
-    io,
     net::SocketAddr,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,174 +19,35 @@ use foldhash::fast::RandomState;
 use mio::net::TcpListener;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use uncross_engine::{
-    Progress, command::Source, engine::DefineError, instrument::Instrument, limits::Capacity,
-};
-use uncross_journal::{
-    CloseError, Completeness, Identity, Level, OnDurable, OpenError, Probe, Recovery, ReplayError,
-    Settings, TornTail, Writer,
-};
+use uncross_journal::{Probe, TornTail};
 
-use self::threads::{Failed, Halves, Threads, Wires};
+use self::{
+    error::{StartError, StopError, io_error},
+    recovery::{Found, open_day, recover},
+    threads::{Failed, Halves, Threads, Wires},
+};
 use crate::{
-    affinity::{self, Cpus, Plan, PlanError},
+    affinity::{self, Cpus, Plan},
     auth::Auth,
-    calendar::Calendar,
-    clock::{Clock, wall_ns},
+    clock::Clock,
     config::{self, Config, VenueDir},
-    core_loop::{Core, CoreError},
+    core_loop::Core,
     doors::{Doors, Parts, Rules},
     egress::Egress,
     limits::{CONNECTIONS_MIN, DESCRIPTORS_RESERVED, HOUSEKEEPING_MS},
     notice::{Notice, Notices},
-    outbound::{self, Outbound, Release},
+    outbound,
     outlet::Patience,
     publisher::{self, Delay, Publisher},
-    reactor::ReactorError,
-    record::{self, Draft},
-    replica::{ApplyError, Replica},
-    ring,
-    room::{self, RoomTeller},
-    talk,
-    users::{Users, error::UsersError},
+    ring, room, talk,
+    users::Users,
 };
 
-/// Furthest that the wall clock may stand behind the last record at start.
-const CLOCK_BEHIND_NS_MAX: u64 = 1_000_000_000;
 /// What stands in the file beside a journal that was begun.
 const BEGUN_TEXT: &str = "\
 This venue has a journal. Without this file a lost journal would be taken for a new venue, and
 numbers would be given a second time.
 ";
-
-/// Why a venue does not start. Nothing was changed but what the message says.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// An address cannot be listened on.
-    #[error("cannot listen for {door} on {address}: {error}")]
-    Listen {
-        /// `orders` or `data`.
-        door: &'static str,
-        /// The address asked for.
-        address: SocketAddr,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The journal cannot be opened.
-    #[error(transparent)]
-    Journal(#[from] OpenError),
-    /// The venue had a journal, and it is empty now.
-    #[error("{} says that a journal was begun, but there is no record of it", path.display())]
-    JournalGone {
-        /// The file that says so.
-        path: PathBuf,
-    },
-    /// Another version of the engine wrote the journal: its records would lead elsewhere.
-    #[error("the journal is of behaviour version {found}, this program of version {expected}")]
-    Behaviour {
-        /// This program's.
-        expected: u32,
-        /// The journal's.
-        found: u32,
-    },
-    /// A record cannot be applied.
-    #[error(transparent)]
-    Replay(#[from] ReplayError<ApplyError>),
-    /// The users file is unusable.
-    #[error(transparent)]
-    Users(#[from] UsersError),
-    /// The configuration contradicts the journal.
-    #[error("capacity: the journal was begun with {journal:?}, configured is {configured:?}")]
-    Capacity {
-        /// What the journal says.
-        journal: Capacity,
-        /// What the configuration says.
-        configured: Capacity,
-    },
-    /// An instrument of the configuration contradicts the journal.
-    #[error("instrument {id}: the journal lists {journal:?}, configured is {configured:?}")]
-    Instrument {
-        /// Its id.
-        id: u32,
-        /// What the journal says.
-        journal: Instrument,
-        /// What the configuration says.
-        configured: Instrument,
-    },
-    /// An instrument cannot be listed.
-    #[error("instrument {id}: {error}")]
-    Listing {
-        /// Its id.
-        id: u32,
-        /// Why.
-        error: DefineError,
-    },
-    /// A user has a port that the engine does not hold.
-    #[error("user {user} has port {port}, the capacity is {ports_max} ports")]
-    Ports {
-        /// The user.
-        user: String,
-        /// Its port.
-        port: u16,
-        /// `capacity.ports`.
-        ports_max: u16,
-    },
-    /// A user has a port that was another's, whose reports and orders it would get.
-    #[error("user {user} has port {port}, which the journal knows as that of {owner}")]
-    PortOwner {
-        /// The user.
-        user: String,
-        /// Its port.
-        port: u16,
-        /// Who last logged in there.
-        owner: String,
-    },
-    /// The process may not have as many files and sockets open as are configured.
-    #[error(
-        "{expected} open files are needed for the configured connections and ports, \
-         the limit is {found}"
-    )]
-    Descriptors {
-        /// Needed.
-        expected: u64,
-        /// Allowed.
-        found: u64,
-    },
-    /// The CPUs do not allow what is configured.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// The wall clock is behind the journal.
-    #[error("the clock is {behind_ns} ns behind the last record, at most 1 s is allowed")]
-    ClockBehind {
-        /// By how much.
-        behind_ns: u64,
-    },
-    /// The first records could not be journalled.
-    #[error(transparent)]
-    Core(#[from] CoreError),
-    /// The system refused something.
-    #[error("{doing}: {error}")]
-    Io {
-        /// What was being done.
-        doing: &'static str,
-        /// What the system said.
-        error: io::Error,
-    },
-}
-
-/// Why a venue did not end well.
-#[derive(Debug, thiserror::Error)]
-pub enum StopError {
-    /// It had failed before.
-    #[error(transparent)]
-    Failed(#[from] ReactorError),
-    /// The journal was not closed cleanly.
-    #[error(transparent)]
-    Close(#[from] CloseError),
-    /// A thread panicked.
-    #[error("a thread of the venue panicked")]
-    Panicked,
-}
 
 /// What a venue was when it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -408,19 +269,6 @@ fn check_ports(users: &Users, ports_max: u16) -> Result<(), StartError> {
     }
 }
 
-/// Makes sure that no port has changed hands: its session and orders belong to its user.
-fn check_owners(users: &Users, owners: &HashMap<u16, [u8; 6]>) -> Result<(), StartError> {
-    for user in users.list() {
-        let Some(owner) = owners.get(&user.port()) else { continue };
-        if *owner != user.name_padded() {
-            let (user, port) = (user.name().to_owned(), user.port());
-            let owner = String::from_utf8_lossy(owner).trim_end().to_owned();
-            return Err(StartError::PortOwner { user, port, owner });
-        }
-    }
-    Ok(())
-}
-
 /// Makes sure that connections cannot use up the descriptors that journal and streams need:
 /// raises the limit as far as need be, and returns how many connections fit then.
 fn fit_connections(config: &Config) -> Result<u32, StartError> {
@@ -439,10 +287,6 @@ fn fit_connections(config: &Config) -> Result<u32, StartError> {
         raised.map_err(|error| io_error("raising the limit of open files")(error.into()))?;
     }
     Ok(u32::try_from(fitting).unwrap_or(wanted))
-}
-
-fn io_error(doing: &'static str) -> impl FnOnce(io::Error) -> StartError {
-    move |error| StartError::Io { doing, error }
 }
 
 /// Takes an address, so that a busy one is found out before the journal is read; connections are
@@ -471,199 +315,6 @@ fn listen(
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(io_error("reading a listener's address"))
-}
-
-fn journal_settings(config: &Config, options: &Options, on_durable: OnDurable) -> Settings {
-    Settings {
-        segment_len_bytes: config.journal.segment,
-        level: match config.journal.level {
-            config::Level::Async => Level::Async,
-            config::Level::Group => Level::Group,
-            config::Level::Sync => Level::Sync,
-        },
-        flush_interval: config.journal.flush_interval,
-        boot_id: options.boot_id,
-        on_durable: Some(on_durable),
-        probe: options.probe.clone(),
-        ..Settings::default()
-    }
-}
-
-/// Replays the journal into a replica and into the streams.
-fn recover(
-    config: &Config,
-    options: &Options,
-    on_durable: OnDurable,
-    users: &Users,
-    dir: &VenueDir,
-    egress: &mut Egress,
-) -> Result<(Replica, Writer, Recovered), StartError> {
-    let settings = journal_settings(config, options, on_durable);
-    let identity = Identity {
-        behaviour_version: uncross_engine::BEHAVIOUR_VERSION,
-        config_hash: config.fingerprint(),
-        build_id: build_id(),
-    };
-    let mut recovery: Recovery = uncross_journal::open(&dir.journal(), &settings, &identity)?;
-    if let Some(last) = recovery.last_identity()
-        && last.behaviour_version != identity.behaviour_version
-    {
-        let (expected, found) = (identity.behaviour_version, last.behaviour_version);
-        return Err(StartError::Behaviour { expected, found });
-    }
-    let mut replica = None;
-    let mut events = Vec::new();
-    let begun = dir.begun_file();
-    if recovery.last_seq() == 0 && begun.exists() {
-        return Err(StartError::JournalGone { path: begun });
-    }
-    let mut owners = HashMap::new();
-    recovery.replay(|record| {
-        owners.extend(record::port_owner(record.kind, record.body));
-        let Some(replica) = &mut replica else {
-            replica = Some(Replica::found(&record)?);
-            return Ok(());
-        };
-        let mut progress = replica.apply(&record, &mut events)?;
-        loop {
-            for event in events.drain(..) {
-                egress.write(&event).map_err(|error| ApplyError::Stream(error.to_string()))?;
-            }
-            match progress {
-                Progress::Done => return Ok(()),
-                Progress::More => progress = replica.resume(&mut events),
-            }
-        }
-    })?;
-    check_owners(users, &owners)?;
-    let replica = match replica {
-        Some(replica) if replica.capacity() != config.capacity => {
-            let (journal, configured) = (replica.capacity(), config.capacity);
-            return Err(StartError::Capacity { journal, configured });
-        }
-        Some(replica) => replica,
-        None => Replica::new(config.capacity),
-    };
-    // What was said and is not there must not be said again under the same numbers.
-    let is_unproven = recovery.completeness() == Completeness::Unproven;
-    let recovered = Recovered {
-        records: recovery.last_seq(),
-        torn: recovery.torn().cloned(),
-        opened_epoch: is_unproven.then(|| replica.engine().epoch() + 1),
-    };
-    let mut journal = recovery.into_writer(wall_ns(), replica.output_hash())?;
-    journal.set_epoch(recovered.opened_epoch.unwrap_or(replica.engine().epoch()));
-    Ok((replica, journal, recovered))
-}
-
-fn build_id() -> [u8; 32] {
-    let mut id = [0; 32];
-    let text = concat!("uncross ", env!("CARGO_PKG_VERSION")).as_bytes();
-    id[..text.len()].copy_from_slice(text);
-    id
-}
-
-/// What a start has found, and what its core goes on with.
-#[derive(Debug)]
-struct Found {
-    replica: Replica,
-    journal: Writer,
-    /// The epoch to open, if one must be.
-    opened_epoch: Option<u32>,
-    room: RoomTeller,
-}
-
-/// Says what must be said before the doors open: capacity, sessions that are down, a new epoch,
-/// instruments, the day.
-fn open_day(
-    config: &Config,
-    found: Found,
-    clock: &Clock,
-    (outbound, release): (&mut Outbound, &mut Release),
-    egress: &mut Egress,
-) -> Result<Core, StartError> {
-    let Found { replica, journal, opened_epoch, room } = found;
-    let now_ns = clock.now_ns();
-    let behind_ns = replica.engine().now_ns().saturating_sub(now_ns);
-    if CLOCK_BEHIND_NS_MAX < behind_ns {
-        return Err(StartError::ClockBehind { behind_ns });
-    }
-    let calendar =
-        Calendar { utc_offset_s: config.venue.utc_offset_s, roll_at_s: config.venue.day_roll_s };
-    let epoch = opened_epoch.unwrap_or(replica.engine().epoch());
-    let opening = Opening { is_new: journal.last_seq() == 0, opened_epoch, epoch };
-    let drafts = first_words(config, &replica, opening, calendar, now_ns)?;
-    let mut core = Core::new(replica, journal, calendar, epoch, room);
-    core.advance(now_ns);
-    let mut failure = None;
-    for draft in &drafts {
-        core.insist(draft, outbound, || {
-            if let Err(error) = release.take_all(|event| egress.write(event)) {
-                failure.get_or_insert(error);
-            }
-        })?;
-    }
-    // Nobody may read of it before it is durable.
-    core.settle()?;
-    match failure {
-        Some(error) => Err(io_error("writing a stream")(error)),
-        None => Ok(core),
-    }
-}
-
-/// How a venue finds its journal.
-#[derive(Clone, Copy, Debug)]
-struct Opening {
-    is_new: bool,
-    opened_epoch: Option<u32>,
-    epoch: u32,
-}
-
-fn first_words(
-    config: &Config,
-    replica: &Replica,
-    opening: Opening,
-    calendar: Calendar,
-    now_ns: u64,
-) -> Result<Vec<Draft>, StartError> {
-    let mut drafts = Vec::new();
-    let mut say = |set: &dyn Fn(&mut Draft)| {
-        let mut draft = Draft::new();
-        set(&mut draft);
-        drafts.push(draft);
-    };
-    if opening.is_new {
-        say(&|draft| draft.set_capacity(&config.capacity));
-    }
-    let engine = replica.engine();
-    for port in 1..=config.capacity.ports {
-        if let Some((generation, true)) = engine.session(port) {
-            say(&|draft| draft.set_session_down(Source { port, generation, channel: 0 }, b'R'));
-        }
-    }
-    if let Some(epoch) = opening.opened_epoch {
-        let date = engine.day().map_or(0, |day| day.date);
-        say(&|draft| draft.set_epoch(&Calendar::epoch(date, epoch)));
-    }
-    for &configured in &config.instruments {
-        let id = configured.id;
-        match engine.instruments().find(|listed| listed.id == id) {
-            Some(&journal) if journal != configured => {
-                return Err(StartError::Instrument { id, journal, configured });
-            }
-            Some(_) => {}
-            None => {
-                let listing = engine.check_define(&configured);
-                listing.map_err(|error| StartError::Listing { id, error })?;
-                say(&|draft| draft.set_instrument(&configured));
-            }
-        }
-    }
-    let date = calendar.date(now_ns);
-    if engine.day().is_none_or(|day| day.date < date) {
-        say(&|draft| draft.set_day_roll(&calendar.roll(now_ns, opening.epoch)));
-    }
-    Ok(drafts)
 }
 
 fn generations(core: &Core, ports_max: u16) -> Vec<u16> {

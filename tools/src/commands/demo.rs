@@ -20,7 +20,7 @@ use uncross_server::{
     },
     replay::{Discard, replay},
     users::{Users, random_password},
-    venue::{self, StartError, Summary, Venue},
+    venue::{self, Summary, Venue, error::StartError},
 };
 
 use super::{

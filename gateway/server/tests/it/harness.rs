@@ -10,7 +10,10 @@ use tempfile::TempDir;
 use uncross_server::{
     config::{Config, VenueDir},
     users::Users,
-    venue::{self, Options, StartError, StopError, Summary, Venue},
+    venue::{
+        self, Options, Summary, Venue,
+        error::{StartError, StopError},
+    },
 };
 use uncross_wire::{
     FromBytes, IntoBytes, TypeByte,

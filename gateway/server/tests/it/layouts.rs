@@ -5,7 +5,7 @@ use std::{process::Command, time::Duration};
 use uncross_server::{
     affinity::{Cpus, PlanError, Wiring},
     config::{Layout, Wait},
-    venue::{Options, StartError},
+    venue::{Options, error::StartError},
 };
 use uncross_wire::{IntoBytes, soup};
 

@@ -15,7 +15,7 @@ use uncross_server::{
     core_loop::CoreError,
     journal::{AppendError, Operation, Probe},
     reactor::ReactorError,
-    venue::{Options, StopError},
+    venue::{Options, error::StopError},
 };
 use uncross_wire::{IntoBytes, soup};
 

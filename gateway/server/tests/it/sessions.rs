@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use uncross_server::{journal::Reader, venue::StartError};
+use uncross_server::{journal::Reader, venue::error::StartError};
 use uncross_wire::{IntoBytes, soup};
 
 use crate::harness::{Raw, TestVenue, enter};

@@ -1,0 +1,233 @@
+//! From a journal to a core that is ready: replay, judge what may be missing, say what must be said
+//! before the doors open.
+
+use std::collections::HashMap;
+
+use uncross_engine::{Progress, command::Source};
+use uncross_journal::{Completeness, Identity, Level, OnDurable, Recovery, Settings, Writer};
+
+use super::{
+    Options, Recovered,
+    error::{StartError, io_error},
+};
+use crate::{
+    calendar::Calendar,
+    clock::{Clock, wall_ns},
+    config::{self, Config, VenueDir},
+    core_loop::Core,
+    egress::Egress,
+    outbound::{Outbound, Release},
+    record::{self, Draft},
+    replica::{ApplyError, Replica},
+    room::RoomTeller,
+    users::Users,
+};
+
+/// Furthest that the wall clock may stand behind the last record at start.
+const CLOCK_BEHIND_NS_MAX: u64 = 1_000_000_000;
+
+/// Makes sure that no port has changed hands: its session and orders belong to its user.
+fn check_owners(users: &Users, owners: &HashMap<u16, [u8; 6]>) -> Result<(), StartError> {
+    for user in users.list() {
+        let Some(owner) = owners.get(&user.port()) else { continue };
+        if *owner != user.name_padded() {
+            let (user, port) = (user.name().to_owned(), user.port());
+            let owner = String::from_utf8_lossy(owner).trim_end().to_owned();
+            return Err(StartError::PortOwner { user, port, owner });
+        }
+    }
+    Ok(())
+}
+
+fn journal_settings(config: &Config, options: &Options, on_durable: OnDurable) -> Settings {
+    Settings {
+        segment_len_bytes: config.journal.segment,
+        level: match config.journal.level {
+            config::Level::Async => Level::Async,
+            config::Level::Group => Level::Group,
+            config::Level::Sync => Level::Sync,
+        },
+        flush_interval: config.journal.flush_interval,
+        boot_id: options.boot_id,
+        on_durable: Some(on_durable),
+        probe: options.probe.clone(),
+        ..Settings::default()
+    }
+}
+
+/// Replays the journal into a replica and into the streams.
+pub(super) fn recover(
+    config: &Config,
+    options: &Options,
+    on_durable: OnDurable,
+    users: &Users,
+    dir: &VenueDir,
+    egress: &mut Egress,
+) -> Result<(Replica, Writer, Recovered), StartError> {
+    let settings = journal_settings(config, options, on_durable);
+    let identity = Identity {
+        behaviour_version: uncross_engine::BEHAVIOUR_VERSION,
+        config_hash: config.fingerprint(),
+        build_id: build_id(),
+    };
+    let mut recovery: Recovery = uncross_journal::open(&dir.journal(), &settings, &identity)?;
+    if let Some(last) = recovery.last_identity()
+        && last.behaviour_version != identity.behaviour_version
+    {
+        let (expected, found) = (identity.behaviour_version, last.behaviour_version);
+        return Err(StartError::Behaviour { expected, found });
+    }
+    let mut replica = None;
+    let mut events = Vec::new();
+    let begun = dir.begun_file();
+    if recovery.last_seq() == 0 && begun.exists() {
+        return Err(StartError::JournalGone { path: begun });
+    }
+    let mut owners = HashMap::new();
+    recovery.replay(|record| {
+        owners.extend(record::port_owner(record.kind, record.body));
+        let Some(replica) = &mut replica else {
+            replica = Some(Replica::found(&record)?);
+            return Ok(());
+        };
+        let mut progress = replica.apply(&record, &mut events)?;
+        loop {
+            for event in events.drain(..) {
+                egress.write(&event).map_err(|error| ApplyError::Stream(error.to_string()))?;
+            }
+            match progress {
+                Progress::Done => return Ok(()),
+                Progress::More => progress = replica.resume(&mut events),
+            }
+        }
+    })?;
+    check_owners(users, &owners)?;
+    let replica = match replica {
+        Some(replica) if replica.capacity() != config.capacity => {
+            let (journal, configured) = (replica.capacity(), config.capacity);
+            return Err(StartError::Capacity { journal, configured });
+        }
+        Some(replica) => replica,
+        None => Replica::new(config.capacity),
+    };
+    // What was said and is not there must not be said again under the same numbers.
+    let is_unproven = recovery.completeness() == Completeness::Unproven;
+    let recovered = Recovered {
+        records: recovery.last_seq(),
+        torn: recovery.torn().cloned(),
+        opened_epoch: is_unproven.then(|| replica.engine().epoch() + 1),
+    };
+    let mut journal = recovery.into_writer(wall_ns(), replica.output_hash())?;
+    journal.set_epoch(recovered.opened_epoch.unwrap_or(replica.engine().epoch()));
+    Ok((replica, journal, recovered))
+}
+
+fn build_id() -> [u8; 32] {
+    let mut id = [0; 32];
+    let text = concat!("uncross ", env!("CARGO_PKG_VERSION")).as_bytes();
+    id[..text.len()].copy_from_slice(text);
+    id
+}
+
+/// What a start has found, and what its core goes on with.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) replica: Replica,
+    pub(super) journal: Writer,
+    /// The epoch to open, if one must be.
+    pub(super) opened_epoch: Option<u32>,
+    pub(super) room: RoomTeller,
+}
+
+/// Says what must be said before the doors open: capacity, sessions that are down, a new epoch,
+/// instruments, the day.
+pub(super) fn open_day(
+    config: &Config,
+    found: Found,
+    clock: &Clock,
+    (outbound, release): (&mut Outbound, &mut Release),
+    egress: &mut Egress,
+) -> Result<Core, StartError> {
+    let Found { replica, journal, opened_epoch, room } = found;
+    let now_ns = clock.now_ns();
+    let behind_ns = replica.engine().now_ns().saturating_sub(now_ns);
+    if CLOCK_BEHIND_NS_MAX < behind_ns {
+        return Err(StartError::ClockBehind { behind_ns });
+    }
+    let calendar =
+        Calendar { utc_offset_s: config.venue.utc_offset_s, roll_at_s: config.venue.day_roll_s };
+    let epoch = opened_epoch.unwrap_or(replica.engine().epoch());
+    let opening = Opening { is_new: journal.last_seq() == 0, opened_epoch, epoch };
+    let drafts = first_words(config, &replica, opening, calendar, now_ns)?;
+    let mut core = Core::new(replica, journal, calendar, epoch, room);
+    core.advance(now_ns);
+    let mut failure = None;
+    for draft in &drafts {
+        core.insist(draft, outbound, || {
+            if let Err(error) = release.take_all(|event| egress.write(event)) {
+                failure.get_or_insert(error);
+            }
+        })?;
+    }
+    // Nobody may read of it before it is durable.
+    core.settle()?;
+    match failure {
+        Some(error) => Err(io_error("writing a stream")(error)),
+        None => Ok(core),
+    }
+}
+
+/// How a venue finds its journal.
+#[derive(Clone, Copy, Debug)]
+struct Opening {
+    is_new: bool,
+    opened_epoch: Option<u32>,
+    epoch: u32,
+}
+
+fn first_words(
+    config: &Config,
+    replica: &Replica,
+    opening: Opening,
+    calendar: Calendar,
+    now_ns: u64,
+) -> Result<Vec<Draft>, StartError> {
+    let mut drafts = Vec::new();
+    let mut say = |set: &dyn Fn(&mut Draft)| {
+        let mut draft = Draft::new();
+        set(&mut draft);
+        drafts.push(draft);
+    };
+    if opening.is_new {
+        say(&|draft| draft.set_capacity(&config.capacity));
+    }
+    let engine = replica.engine();
+    for port in 1..=config.capacity.ports {
+        if let Some((generation, true)) = engine.session(port) {
+            say(&|draft| draft.set_session_down(Source { port, generation, channel: 0 }, b'R'));
+        }
+    }
+    if let Some(epoch) = opening.opened_epoch {
+        let date = engine.day().map_or(0, |day| day.date);
+        say(&|draft| draft.set_epoch(&Calendar::epoch(date, epoch)));
+    }
+    for &configured in &config.instruments {
+        let id = configured.id;
+        match engine.instruments().find(|listed| listed.id == id) {
+            Some(&journal) if journal != configured => {
+                return Err(StartError::Instrument { id, journal, configured });
+            }
+            Some(_) => {}
+            None => {
+                let listing = engine.check_define(&configured);
+                listing.map_err(|error| StartError::Listing { id, error })?;
+                say(&|draft| draft.set_instrument(&configured));
+            }
+        }
+    }
+    let date = calendar.date(now_ns);
+    if engine.day().is_none_or(|day| day.date < date) {
+        say(&|draft| draft.set_day_roll(&calendar.roll(now_ns, opening.epoch)));
+    }
+    Ok(drafts)
+}
