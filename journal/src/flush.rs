@@ -93,8 +93,9 @@ impl Flusher {
             self.shared.watermark.poison(ReadError::Disk(error));
         }
         if self.shared.watermark.poisoned() {
-            // Best effort: without this note recovery sees a run that was not closed, which it
-            // treats with the same care.
+            // Best effort: a device that takes not even this note leaves a run that was not closed.
+            // At the levels that hold output back that is as good; at level async the records are
+            // still in the page cache of this boot, from which recovery reads and rewrites them.
             drop(self.sidecar.poison(&self.shared.disk));
         }
         self.shared.end_flusher();

@@ -153,16 +153,18 @@ pub enum PlanError {
 /// Chooses layout, CPUs and waiting for what `core` asks and `cpus` allow.
 ///
 /// The core gets the last CPU, since the first takes most interrupts. With fewer CPUs than hot
-/// threads and one more, only the core is pinned and threads yield before they sleep.
+/// threads and one more, only the core is pinned and threads yield before they sleep. Where output
+/// is held until it is durable, the thread that syncs is waited for by all others: a core that
+/// spins on its CPU would keep it off, so that it counts as hot for the choice of waiting.
 ///
 /// # Errors
 ///
 /// Pure spinning with too few CPUs.
-pub fn plan(core: &config::Core, cpus: &Cpus) -> Result<Plan, PlanError> {
-    plan_for(core, &cpus.numbers())
+pub fn plan(core: &config::Core, level: config::Level, cpus: &Cpus) -> Result<Plan, PlanError> {
+    plan_for(core, level, &cpus.numbers())
 }
 
-fn plan_for(core: &config::Core, cpus: &[usize]) -> Result<Plan, PlanError> {
+fn plan_for(core: &config::Core, level: config::Level, cpus: &[usize]) -> Result<Plan, PlanError> {
     let count = cpus.len();
     let (wiring, reason) = match core.layout {
         Layout::Fused => (Wiring::Fused, "as configured".to_owned()),
@@ -178,12 +180,17 @@ fn plan_for(core: &config::Core, cpus: &[usize]) -> Result<Plan, PlanError> {
     let names = wiring.threads();
     let hot = names.len();
     let is_roomy = hot < count;
+    let is_held = match level {
+        config::Level::Async => false,
+        config::Level::Group | config::Level::Sync => true,
+    };
+    let may_spin = hot + usize::from(is_held) < count;
     let wait = match core.wait {
         config::Wait::Spin if !is_roomy => {
             return Err(PlanError::TooFewCpus { hot, cpus: count });
         }
         config::Wait::Spin => Wait::Spin,
-        config::Wait::Auto if is_roomy => Wait::SpinThenPark,
+        config::Wait::Auto if may_spin => Wait::SpinThenPark,
         config::Wait::Auto | config::Wait::YieldThenPark => Wait::YieldThenPark,
         config::Wait::SpinThenPark => Wait::SpinThenPark,
     };
@@ -207,7 +214,7 @@ mod tests {
     }
 
     fn text(layout: Layout, wait: config::Wait, cpus: usize) -> String {
-        plan_for(&core(layout, wait), &(0..cpus).collect::<Vec<_>>())
+        plan_for(&core(layout, wait), config::Level::Async, &(0..cpus).collect::<Vec<_>>())
             .map_or_else(|error| error.to_string(), |plan| plan.to_string())
     }
 
@@ -250,6 +257,20 @@ mod tests {
             assert!(error.contains(&format!("each of {hot} hot threads")), "{error}");
             let fine = text(layout, config::Wait::Spin, cpus + 1);
             assert!(fine.ends_with(", spin"), "{fine}");
+        }
+    }
+
+    #[test]
+    fn the_thread_that_syncs_is_left_a_cpu_where_output_waits_for_it() {
+        let core = core(Layout::Fused, config::Wait::Auto);
+        for (level, cpus, expected) in [
+            (config::Level::Async, 2, Wait::SpinThenPark),
+            (config::Level::Group, 2, Wait::YieldThenPark),
+            (config::Level::Sync, 2, Wait::YieldThenPark),
+            (config::Level::Group, 3, Wait::SpinThenPark),
+        ] {
+            let plan = plan_for(&core, level, &(0..cpus).collect::<Vec<_>>()).unwrap();
+            assert_eq!(plan.threads[0].wait, expected, "{level:?}, {cpus} CPUs");
         }
     }
 

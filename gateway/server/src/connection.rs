@@ -167,6 +167,14 @@ impl Connection {
         self.start += len;
     }
 
+    /// Whether another read makes sense now. What a peer sends behind a login that is not answered
+    /// waits until it is.
+    pub(crate) const fn may_read(&self) -> bool {
+        let is_answered =
+            !matches!(self.state, State::Checking(_) | State::Judged(_) | State::Waiting(..));
+        self.input.is_ready && is_answered
+    }
+
     /// Whether something received, or announced, has not been handled.
     pub(crate) const fn has_input(&self) -> bool {
         self.input.is_ready || self.start < self.end

@@ -117,6 +117,11 @@ impl Core {
         self.sequencer.seq
     }
 
+    /// Room for refusals that the doors were told of last.
+    pub(crate) const fn room_told(&self) -> u64 {
+        self.sequencer.room.said()
+    }
+
     /// Ends the core: brings its command to an end, records the output hash a last time.
     pub(crate) fn into_parts(mut self) -> (Replica, Writer) {
         let sequencer = &mut self.sequencer;

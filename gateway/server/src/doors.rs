@@ -354,7 +354,7 @@ impl Doors {
             return false;
         }
         let is_held = end == Served::NoRoom;
-        let has_more = end == Served::Frame || self.get(id).is_some_and(|it| it.input.is_ready);
+        let has_more = end == Served::Frame || self.get(id).is_some_and(|it| it.may_read());
         if has_more && !is_held {
             self.queue_in(id);
         }

@@ -83,6 +83,9 @@ pub const START_PATIENCE_S: u64 = 10;
 
 /// Milliseconds between two rounds of housekeeping: heartbeats and deadlines are whole seconds.
 pub const HOUSEKEEPING_MS: u64 = 250;
+/// Milliseconds between two rounds after which the process must have stood still: four times as
+/// long as a thread sleeps.
+pub const STANDSTILL_MS: u64 = 4 * HOUSEKEEPING_MS;
 /// Messages from the hot threads to the log that may wait; more are counted and dropped.
 pub const NOTICES_MAX: usize = 1_024;
 

@@ -119,6 +119,18 @@ impl Release {
         0 < self.ready() || self.watermark.poisoned()
     }
 
+    /// Makes sure that anything may leave at all.
+    ///
+    /// # Errors
+    ///
+    /// The journal is poisoned.
+    pub(crate) fn check(&self) -> Result<(), CoreError> {
+        if self.watermark.poisoned() {
+            return Err(CoreError::Journal(AppendError::Poisoned));
+        }
+        Ok(())
+    }
+
     /// Takes up to `max` of the events that may leave; returns how many there were.
     ///
     /// # Errors
@@ -129,9 +141,7 @@ impl Release {
         max: usize,
         write: impl FnMut(&Event) -> Result<(), E>,
     ) -> Result<usize, E> {
-        if self.watermark.poisoned() {
-            return Err(CoreError::Journal(AppendError::Poisoned).into());
-        }
+        self.check()?;
         let count = self.ready().min(max);
         self.take_some(count, write)
     }

@@ -118,6 +118,7 @@ impl Publisher {
     ///
     /// The journal is poisoned, or a stream's file cannot grow: nothing more may leave.
     pub(crate) fn round(&mut self, clock: &Clock, now_ms: u64) -> Result<bool, ReactorError> {
+        self.release.check()?;
         let was_asked = self.hear(now_ms);
         let egress = &mut self.egress;
         let taken = self
@@ -141,7 +142,7 @@ impl Publisher {
                         Err(why) => Tell::Refused { id, why },
                     });
                 }
-                Ask::Begin(join) => self.begin(join),
+                Ask::Begin { join, session } => self.begin(join, session),
                 Ask::Close { id, reason, rejection } => {
                     if let Some(rejection) = rejection
                         && let Some(outlet) = self.get(id)
@@ -197,13 +198,18 @@ impl Publisher {
     }
 
     /// Accepts a login and serves its stream, of which only what is durable is there yet.
-    fn begin(&mut self, join: Join) {
+    fn begin(&mut self, join: Join, granted: [u8; 10]) {
         let Join { id, entry, wish, client_timeout_ms } = join;
+        let session = self.egress.streams.session();
+        if session != granted {
+            let [old, new] = [granted, session].map(|name| name.escape_ascii().to_string());
+            let why = format!("session {old} ended while it was granted, {new} is there");
+            return self.gateway.tell(Tell::Refused { id, why });
+        }
         let (stream, position, number) = match self.judge(entry, &wish) {
             Ok(judged) => judged,
             Err(why) => return self.gateway.tell(Tell::Refused { id, why }),
         };
-        let session = self.egress.streams.session();
         let Some(outlet) = self.get(id) else { return };
         if let Some(accepted) = soup::LoginAccepted::new(text::trim(&session), number) {
             outlet.say(soup::LOGIN_ACCEPTED, accepted.as_bytes());

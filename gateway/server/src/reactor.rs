@@ -24,13 +24,12 @@ use crate::{
     clock::Clock,
     core_loop::{Core, CoreError, Turn},
     doors::Doors,
-    limits::HOUSEKEEPING_MS,
     notice::{Notice, Notices},
     outbound::Outbound,
     publisher::{Delay, Publisher},
     ring::Slot,
     room::SpaceWatch,
-    waiting::{Alarm, Pause, Waiter, pause},
+    waiting::{Alarm, Pause, Rounds, Waiter, pause},
 };
 
 /// Token of the waker; below it are the listeners.
@@ -112,6 +111,17 @@ impl RoomWatch {
     }
 }
 
+/// How long the core may sleep for what the clock brings. While it may not go on, what is due by
+/// time waits like everything else.
+fn time_left(core: &Core, turn: Turn, now_ns: u64) -> Duration {
+    match turn {
+        Turn::Held | Turn::Full => Duration::MAX,
+        Turn::Idle | Turn::More | Turn::Blocked => {
+            Duration::from_nanos(core.due_ns().saturating_sub(now_ns))
+        }
+    }
+}
+
 /// Runs the clock's housekeeping, and says once when the wall clock runs away from it.
 fn slew(clock: &mut Clock, notices: &Notices) {
     if let Some(error_ns) = clock.slew() {
@@ -144,7 +154,7 @@ impl Reactor {
 
     fn rounds(&mut self) -> Result<(), ReactorError> {
         let mut events = Events::with_capacity(1_024);
-        let mut housekeeping_ms = 0;
+        let mut rounds = Rounds::default();
         let mut room = RoomWatch::default();
         let mut space = SpaceWatch::default();
         let mut turn = Turn::Idle;
@@ -164,8 +174,7 @@ impl Reactor {
             }
             room.note(turn, &self.common.notices);
             let _has_changed = space.note(&self.core, &self.common.notices);
-            if housekeeping_ms + HOUSEKEEPING_MS <= millis {
-                housekeeping_ms = millis;
+            if rounds.is_due(millis) {
                 slew(&mut self.clock, &self.common.notices);
                 self.core.check()?;
                 self.doors.keep_house(millis);
@@ -185,8 +194,10 @@ impl Reactor {
                 || publisher.has_work()
                 || !is_blocked && core.has_work(consumer, outbound)
         };
-        let due = Duration::from_nanos(core.due_ns().saturating_sub(now_ns));
-        let longest = if is_blocked { ROOM_POLL } else { due.min(self.waiter.sleep_max()) };
+        let longest = match turn {
+            Turn::Blocked => ROOM_POLL,
+            _ => time_left(core, turn, now_ns).min(self.waiter.sleep_max()),
+        };
         let how = match turn {
             Turn::More => Pause::None,
             // The reader goes on while the ring has room, the publisher while events may leave.

@@ -53,6 +53,11 @@ impl RoomTeller {
         self.tell_bytes(journal.room_for(Class::Refusal));
     }
 
+    /// What was told last.
+    pub(crate) const fn said(&self) -> u64 {
+        self.said
+    }
+
     #[inline]
     fn tell_bytes(&mut self, bytes: u64) {
         let room = if self.plenty_bytes <= bytes { PLENTY } else { bytes };

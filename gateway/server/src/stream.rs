@@ -92,6 +92,13 @@ impl Index {
     }
 }
 
+/// Whether the system is out of something that memory can stand in for.
+fn is_shortage(error: &io::Error) -> bool {
+    const SHORTAGES: [Errno; 5] =
+        [Errno::NOSPC, Errno::DQUOT, Errno::MFILE, Errno::NFILE, Errno::OPNOTSUPP];
+    SHORTAGES.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
 /// One stream of sequenced Soup packets.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -157,34 +164,38 @@ impl Stream {
     }
 
     fn grow(&mut self, dir: &Path) -> io::Result<()> {
+        if self.chunks.is_empty() {
+            self.chunks.reserve(STREAM_CHUNKS_RESERVED);
+            self.index.chunks.reserve(STREAM_INDEX_CHUNKS_RESERVED);
+        }
+        let len = MESSAGES.len_of(self.chunks.len());
+        let chunk = match self.reserve(dir, len) {
+            Ok(chunk) => chunk,
+            // A full disk: orders are about to be refused, and what is said until then fits into
+            // memory. The same where the file system cannot reserve, or there is no file to be had.
+            Err(error) if is_shortage(&error) => MmapMut::map_anon(len)?,
+            Err(error) => return Err(error),
+        };
+        self.chunks.push(chunk);
+        Ok(())
+    }
+
+    /// The next chunk of the file, all of it on the disk.
+    fn reserve(&mut self, dir: &Path, len: usize) -> io::Result<MmapMut> {
         let offset = self.capacity() as u64;
         let file = match &mut self.file {
             Some(file) => file,
-            none => {
-                self.chunks.reserve(STREAM_CHUNKS_RESERVED);
-                self.index.chunks.reserve(STREAM_INDEX_CHUNKS_RESERVED);
-                none.insert(tempfile::tempfile_in(dir)?)
-            }
+            none => none.insert(tempfile::tempfile_in(dir)?),
         };
-        let len = MESSAGES.len_of(self.chunks.len());
         // A hole would be filled when it is written, and a full disk would then kill the process.
-        match fallocate(&*file, FallocateFlags::empty(), offset, len as u64) {
-            Ok(()) => {}
-            // A full disk: orders are about to be refused, and what is said until then fits into
-            // memory.
-            Err(Errno::NOSPC) => {
-                self.chunks.push(MmapMut::map_anon(len)?);
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        }
+        rustix::io::retry_on_intr(|| {
+            fallocate(&*file, FallocateFlags::empty(), offset, len as u64)
+        })?;
         let mut options = MmapOptions::new();
         options.offset(offset).len(len);
         // SAFETY: the file has no name, so no other process can truncate or write it, and this
         // range of it is mapped once.
-        let chunk = unsafe { options.map_mut(&*file)? };
-        self.chunks.push(chunk);
-        Ok(())
+        unsafe { options.map_mut(&*file) }
     }
 
     fn put(&mut self, mut bytes: &[u8]) {
@@ -281,6 +292,16 @@ mod tests {
             assert_eq!(index.get(number), Some(number * 7));
         }
         assert_eq!(index.get(30_000), None);
+    }
+
+    #[test]
+    fn memory_stands_in_for_what_the_system_is_out_of_and_for_nothing_else() {
+        let of = |errno: Errno| is_shortage(&errno.into());
+        assert!(of(Errno::NOSPC) && of(Errno::MFILE) && of(Errno::OPNOTSUPP));
+        assert!(!of(Errno::IO) && !of(Errno::ACCESS) && !of(Errno::ROFS));
+        // Nowhere to put a file at all is the operator's fault and is said.
+        let mut stream = Stream::new();
+        assert!(stream.append(Path::new("/proc/nowhere"), b"message", b"").is_err());
     }
 
     #[test]

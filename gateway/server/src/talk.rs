@@ -31,8 +31,14 @@ pub(crate) enum Ask {
     /// Whether a login could be granted: answered with [`Tell::Granted`] or [`Tell::Refused`].
     Judge(Join),
     /// The login is granted: to be accepted and served. [`Tell::Refused`] when its session ended
-    /// meanwhile.
-    Begin(Join),
+    /// meanwhile, also where any session was asked for: the core knows the connection in this one
+    /// or not at all.
+    Begin {
+        /// What was granted.
+        join: Join,
+        /// In which session.
+        session: [u8; 10],
+    },
     /// The connection ends. Its last words are said, then [`Tell::Ended`] follows.
     Close {
         /// Its number.

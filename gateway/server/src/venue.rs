@@ -6,6 +6,8 @@ mod threads;
 
 use std::{
     collections::HashMap,
+    fs::File,
+    io::{self, Write},
     net::SocketAddr,
     sync::{
         Arc,
@@ -123,7 +125,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     std::fs::create_dir_all(dir.streams()).map_err(io_error("making the folder for streams"))?;
 
     let cpus = Cpus::read();
-    let plan = affinity::plan(&config.core, &cpus)?;
+    let plan = affinity::plan(&config.core, config.journal.level, &cpus)?;
     let sleep_max = options.sleep_max.unwrap_or(Duration::from_millis(HOUSEKEEPING_MS));
     let wires = Wires::new(&plan, cpus, config.core.spin, sleep_max);
     let wires = wires.map_err(io_error("making a poll"))?;
@@ -140,7 +142,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let ends = (&mut outbound, &mut release);
     let found = Found { replica, journal, opened_epoch: recovered.opened_epoch, room: teller };
     let core = open_day(config, found, &clock, ends, &mut egress)?;
-    std::fs::write(dir.begun_file(), BEGUN_TEXT).map_err(io_error("noting the journal"))?;
+    note_begun(dir).map_err(io_error("noting the journal"))?;
 
     let auth = Auth::start(users, wires.gateway_alarm());
     let auth = auth.map_err(io_error("starting a thread"))?;
@@ -257,6 +259,18 @@ impl Venue {
             feed_delay,
         })
     }
+}
+
+/// Notes, durably, that the venue has a journal.
+fn note_begun(dir: &VenueDir) -> io::Result<()> {
+    let path = dir.begun_file();
+    if path.exists() {
+        return Ok(());
+    }
+    let mut file = File::create(&path)?;
+    file.write_all(BEGUN_TEXT.as_bytes())?;
+    file.sync_all()?;
+    File::open(dir.root())?.sync_all()
 }
 
 fn check_ports(users: &Users, ports_max: u16) -> Result<(), StartError> {

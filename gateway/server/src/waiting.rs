@@ -5,7 +5,10 @@ use std::{io, time::Duration};
 use mio::{Events, Poll, Waker};
 use uncross_journal::wake::Bell;
 
-use crate::affinity::Wait;
+use crate::{
+    affinity::Wait,
+    limits::{HOUSEKEEPING_MS, STANDSTILL_MS},
+};
 
 /// Wakes one thread that polls. Whoever makes work for it rings, from any thread.
 #[derive(Debug)]
@@ -42,6 +45,33 @@ pub(crate) enum Pause {
     Yield,
     /// Sleeps.
     Park,
+}
+
+/// Says when housekeeping is due.
+///
+/// A process that stood still (stopped, or its machine was) finds all deadlines past, although
+/// nobody was late: after a gap its peers get one more interval, in which what they sent is read.
+#[derive(Debug, Default)]
+pub(crate) struct Rounds {
+    last_ms: u64,
+    kept_ms: u64,
+}
+
+impl Rounds {
+    /// Whether housekeeping is due in the round that begins at `now_ms`.
+    pub(crate) const fn is_due(&mut self, now_ms: u64) -> bool {
+        let gap_ms = now_ms.saturating_sub(self.last_ms);
+        self.last_ms = now_ms;
+        if STANDSTILL_MS < gap_ms {
+            self.kept_ms = now_ms;
+            return false;
+        }
+        let is_due = self.kept_ms + HOUSEKEEPING_MS <= now_ms;
+        if is_due {
+            self.kept_ms = now_ms;
+        }
+        is_due
+    }
 }
 
 /// Decides how a thread waits.
@@ -123,6 +153,18 @@ pub(crate) fn pause(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn deadlines_wait_one_interval_after_a_standstill() {
+        let mut rounds = Rounds::default();
+        assert!(!rounds.is_due(1_000_000), "the first round looks at sockets first");
+        assert!(!rounds.is_due(1_000_249));
+        assert!(rounds.is_due(1_000_250));
+        assert!(!rounds.is_due(1_000_499));
+        assert!(!rounds.is_due(1_020_000), "twenty seconds later");
+        assert!(!rounds.is_due(1_020_249));
+        assert!(rounds.is_due(1_020_250));
+    }
 
     #[test]
     fn each_strategy_waits_as_its_name_says() {

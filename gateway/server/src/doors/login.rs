@@ -168,7 +168,7 @@ impl Doors {
         connection.account = account;
         connection.heard_ms = now_ms;
         let (peer, join) = (connection.peer, connection.join(id, login));
-        self.publisher.ask(Ask::Begin(join));
+        self.publisher.ask(Ask::Begin { join, session });
         self.logged_in += 1;
         let user = String::from_utf8_lossy(text::trim(&identity.user)).into_owned();
         self.notices.put(Notice::LoggedIn { user, peer, door: door.name() });

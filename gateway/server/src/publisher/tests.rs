@@ -37,6 +37,12 @@ impl Stage {
 
     /// Connects a client and lets it in, to a port or to the feed.
     fn join(&mut self, entry: u16) -> usize {
+        let session = self.publisher.egress.streams.session();
+        self.join_in(entry, session)
+    }
+
+    /// The same with a login that was granted in `session`.
+    fn join_in(&mut self, entry: u16, session: [u8; 10]) -> usize {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -47,7 +53,8 @@ impl Stage {
         let door = if entry == FEED { Door::Data } else { Door::Orders };
         self.gateway.ask(Ask::Open { id, socket: Arc::new(socket), door });
         let wish = Wish { sequence: 0, session: Vec::new() };
-        self.gateway.ask(Ask::Begin(Join { id, entry, wish, client_timeout_ms: 1_000 }));
+        let join = Join { id, entry, wish, client_timeout_ms: 1_000 };
+        self.gateway.ask(Ask::Begin { join, session });
         assert!(self.publisher.hear(0));
         id
     }
@@ -91,6 +98,22 @@ fn reports_go_in_the_order_of_their_causes_and_before_the_feed() {
         assert!(bytes.ends_with(b"message"), "{}", bytes.escape_ascii());
     }
     assert!(stage.dir.path().exists());
+}
+
+#[test]
+fn a_login_granted_in_a_session_that_ended_meanwhile_is_not_accepted_in_the_next() {
+    let mut stage = Stage::new();
+    let old = *b" SESSION01";
+    stage.publisher.egress.streams.begin(old);
+    stage.publisher.egress.streams.begin(*b" SESSION02");
+    // It asked for any session: the core knows it in the old one, where nobody listens any more.
+    let id = stage.join_in(1, old);
+    let told = stage.gateway.told();
+    assert!(matches!(told, Some(Tell::Refused { id: it, .. }) if it == id), "{told:?}");
+    stage.publisher.send(&Clock::new(), 0);
+    stage.clients[id].set_nonblocking(true).unwrap();
+    let error = stage.clients[id].read(&mut [0; 64]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "nothing was said");
 }
 
 #[test]

@@ -1,21 +1,22 @@
 //! The three loops of the split layout.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use mio::{Events, Poll, Token};
 use rtrb::Consumer;
 
-use super::{Common, FIRST_CONNECTION, Left, ROOM_POLL, ReactorError, RoomWatch, WAKER, slew};
+use super::{
+    Common, FIRST_CONNECTION, Left, ROOM_POLL, ReactorError, RoomWatch, WAKER, slew, time_left,
+};
 use crate::{
     clock::Clock,
     core_loop::{Core, Turn},
     doors::Doors,
-    limits::HOUSEKEEPING_MS,
     outbound::Outbound,
     publisher::Publisher,
     ring::Slot,
     room::SpaceWatch,
-    waiting::{Alarm, Pause, Waiter, pause},
+    waiting::{Alarm, Pause, Rounds, Waiter, pause},
 };
 
 /// Rounds between two looks at the sockets of a publisher that does not sleep: a socket that has
@@ -44,7 +45,7 @@ impl GatewayLoop {
 
     fn rounds(&mut self) -> Result<(), ReactorError> {
         let mut events = Events::with_capacity(1_024);
-        let mut housekeeping_ms = 0;
+        let mut rounds = Rounds::default();
         loop {
             let Self { poll, alarm, doors, waiter, .. } = self;
             let now_ns = self.clock.now_ns();
@@ -69,8 +70,7 @@ impl GatewayLoop {
                 self.publisher.ring();
                 self.waiter.note_work(self.clock.now_ns());
             }
-            if housekeeping_ms + HOUSEKEEPING_MS <= millis {
-                housekeeping_ms = millis;
+            if rounds.is_due(millis) {
                 self.doors.keep_house(millis);
             }
         }
@@ -102,7 +102,7 @@ impl CoreLoop {
 
     fn rounds(&mut self) -> Result<(), ReactorError> {
         let mut events = Events::with_capacity(4);
-        let mut housekeeping_ms = 0;
+        let mut rounds = Rounds::default();
         let mut room = RoomWatch::default();
         let mut space = SpaceWatch::default();
         loop {
@@ -110,9 +110,9 @@ impl CoreLoop {
                 return Ok(());
             }
             let now_ns = self.clock.now_ns();
-            let before = (self.core.seq(), self.outbound.pushed());
+            let before = (self.core.seq(), self.outbound.pushed(), self.core.room_told());
             let turn = self.core.turn(now_ns, &mut self.consumer, &mut self.outbound)?;
-            if before != (self.core.seq(), self.outbound.pushed()) {
+            if before != (self.core.seq(), self.outbound.pushed(), self.core.room_told()) {
                 // There are events for the one and room for the other.
                 self.publisher.ring();
                 self.gateway.ring();
@@ -124,8 +124,7 @@ impl CoreLoop {
                 self.gateway.ring();
             }
             let millis = now_ns / 1_000_000;
-            if housekeeping_ms + HOUSEKEEPING_MS <= millis {
-                housekeeping_ms = millis;
+            if rounds.is_due(millis) {
                 slew(&mut self.clock, &self.common.notices);
                 self.core.check()?;
             }
@@ -135,8 +134,7 @@ impl CoreLoop {
 
     fn wait(&mut self, events: &mut Events, turn: Turn, now_ns: u64) -> Result<(), ReactorError> {
         let Self { poll, alarm, core, consumer, outbound, waiter, .. } = self;
-        let due = Duration::from_nanos(core.due_ns().saturating_sub(now_ns));
-        let mut longest = due.min(waiter.sleep_max());
+        let mut longest = time_left(core, turn, now_ns).min(waiter.sleep_max());
         let how = match turn {
             Turn::More => return Ok(()),
             Turn::Blocked => {
@@ -179,7 +177,7 @@ impl PublisherLoop {
 
     fn rounds(&mut self) -> Result<(), ReactorError> {
         let mut events = Events::with_capacity(1_024);
-        let mut housekeeping_ms = 0;
+        let mut rounds = Rounds::default();
         let mut round = 0_u32;
         loop {
             self.wait(&mut events, round)?;
@@ -197,9 +195,8 @@ impl PublisherLoop {
                 }
             }
             let was_active = self.publisher.round(&self.clock, millis)?;
-            let is_due = housekeeping_ms + HOUSEKEEPING_MS <= millis;
+            let is_due = rounds.is_due(millis);
             if is_due {
-                housekeeping_ms = millis;
                 self.publisher.keep_house(millis);
             }
             if was_active || is_due {

@@ -53,8 +53,12 @@ fn no_thread_waits_for_housekeeping_to_be_woken() {
     let options = Options { sleep_max: Some(Duration::from_hours(1)), ..Options::default() };
     for layout in ["fused", "split"] {
         for level in ["async", "group", "sync"] {
-            let settings =
-                [("core.layout", layout), ("core.spin", "0us"), ("journal.level", level)];
+            let settings = [
+                ("core.layout", layout),
+                ("core.spin", "0us"),
+                ("journal.level", level),
+                ("capacity.outbound_events", "1024"),
+            ];
             let venue = TestVenue::with_options(&settings, options.clone());
             let mut feed = venue.data(1);
             feed.messages(13);
@@ -67,6 +71,15 @@ fn no_thread_waits_for_housekeeping_to_be_woken() {
                 bob.send(&soup::LOGOUT_REQUEST_PACKET);
                 while bob.packet().is_some() {}
             }
+            // One command that says more than fits outbound goes on whenever there is room.
+            let mut alice = venue.orders("ALICE", 0);
+            for number in 1..=3_000 {
+                alice.ouch(enter(number, b'B', 10, 900_000).as_bytes());
+            }
+            alice.ouch(b"C\0\0\x0f\xa0            \0\0");
+            alice.until(b'X');
+            assert!(alice.messages(3_000).iter().all(|message| message[0] == b'C'));
+            feed.messages(6_000);
         }
     }
 }

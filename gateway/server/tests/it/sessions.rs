@@ -198,6 +198,23 @@ fn a_restart_changes_no_byte_of_any_stream() {
 }
 
 #[test]
+fn what_is_sent_behind_a_login_waits_for_its_answer_and_is_heard() {
+    let venue = TestVenue::start();
+    let mut alice = Raw::connect(venue.venue().orders_addr());
+    // More than a connection is given room for before it has logged in.
+    let mut heartbeats = soup::CLIENT_HEARTBEAT_PACKET.repeat(20_000);
+    heartbeats.extend(soup::header(soup::UNSEQUENCED_DATA, 1));
+    heartbeats.extend(b"Q");
+    let mut writer = alice.socket.try_clone().unwrap();
+    alice.send_login("ALICE", "ALICE", "", 1);
+    std::thread::scope(|scope| {
+        scope.spawn(|| std::io::Write::write_all(&mut writer, &heartbeats).unwrap());
+        assert_eq!(alice.packet().unwrap().0, soup::LOGIN_ACCEPTED);
+        assert_eq!(alice.until(b'Q').len(), 2);
+    });
+}
+
+#[test]
 fn a_second_login_takes_the_port_over() {
     let venue = TestVenue::start();
     let mut old = venue.orders("ALICE", 1);

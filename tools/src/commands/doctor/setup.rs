@@ -41,7 +41,7 @@ fn version() -> Finding {
 /// How the threads of the venue will run, and why.
 fn layout(config: &Config, cpus: &Cpus) -> Finding {
     let name = "layout";
-    match plan(&config.core, cpus) {
+    match plan(&config.core, config.journal.level, cpus) {
         Ok(plan) => Finding::ok(name, plan.to_string()),
         Err(error) => {
             let expected = "a CPU for each thread that never sleeps, and one more";
