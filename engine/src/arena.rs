@@ -365,15 +365,12 @@ impl Arena {
         })
     }
 
-    /// Writes the slots of the live orders that `is_meant` to `slots`, in the order in which they
-    /// were entered. Visits every slot that was ever used.
-    pub(crate) fn live_orders(&self, slots: &mut Vec<u32>, is_meant: impl Fn(&Unit) -> bool) {
+    /// Writes the slots of all live orders to `slots`, in the order in which they were entered.
+    /// Visits every slot that was ever used: for days and epochs, not for requests.
+    pub(crate) fn live_orders(&self, slots: &mut Vec<u32>) {
         slots.clear();
         let used = (0..self.displayed.fresh).chain(self.hidden_start..self.hidden.fresh);
-        slots.extend(used.filter(|&slot| {
-            let unit = self.unit(slot);
-            0 < unit.open && is_meant(unit)
-        }));
+        slots.extend(used.filter(|&slot| 0 < self.unit(slot).open));
         slots.sort_unstable_by_key(|&slot| self.entered_seq(slot));
     }
 

@@ -43,7 +43,7 @@ impl Engine {
 
     fn gather_all(&mut self) {
         let mut slots = core::mem::take(&mut self.scratch);
-        self.store.arena.live_orders(&mut slots, |_| true);
+        self.store.arena.live_orders(&mut slots);
         self.scratch = slots;
     }
 
@@ -143,6 +143,20 @@ impl Engine {
         }
     }
 
+    /// Notes which orders of the day before still stand, for all and for each port.
+    fn note_carried(&mut self) {
+        let arena = &self.store.arena;
+        self.scratch.retain(|&slot| 0 < arena.unit(slot).open);
+        self.carried.clear();
+        self.carried.extend_from_slice(&self.scratch);
+        let port_of = |slot: &u32| arena.unit(*slot).port();
+        self.carried.sort_unstable_by_key(|slot| (port_of(slot), arena.entered_seq(*slot)));
+        for (port, end) in (0_u16..).zip(&mut self.carried_ends) {
+            let count = self.carried.partition_point(|slot| port_of(slot) <= port);
+            *end = u32::try_from(count).unwrap_or(u32::MAX);
+        }
+    }
+
     /// Ends the feed's day, restarts every counter and opens the next day's streams.
     fn turn_over(&mut self, sink: &mut impl Sink) {
         if self.day.is_some() {
@@ -150,8 +164,8 @@ impl Engine {
                 self.system(0, code, sink);
             }
         }
-        let arena = &self.store.arena;
-        self.scratch.retain(|&slot| 0 < arena.unit(slot).open);
+        self.note_carried();
+        self.disabled_firms.clear();
         self.store.arena.begin_day();
         self.user_refs.begin_day();
         self.match_count = 0;

@@ -60,6 +60,10 @@ impl Engine {
             return;
         };
         let before = port.standing;
+        // A port of which it was not known that it is of the firm was not met by its disabling.
+        if port.firm != up.firm && self.disabled_firms.contains(&up.firm) {
+            port.is_disabled = true;
+        }
         port.generation = up.source.generation;
         port.standing = Standing::Up;
         port.firm = up.firm;

@@ -116,6 +116,12 @@ pub struct Engine {
     pub(crate) ports: Vec<Port>,
     /// By [`lane`]: highest number used today.
     pub(crate) marks: Vec<u32>,
+    /// Slots of orders of earlier days, by port and then by entry, as they were when the day began.
+    pub(crate) carried: Vec<u32>,
+    /// By port: where its part of `carried` ends; that of port 0 is where the first one begins.
+    pub(crate) carried_ends: Vec<u32>,
+    /// Firms whose entry was disabled today: their ports yet to come are disabled as well.
+    pub(crate) disabled_firms: Vec<[u8; 4]>,
     /// Connections that are gone and whose grace runs, by its end; a port at most once.
     pub(crate) disconnects: Vec<Disconnect>,
     pub(crate) origin: Origin,
@@ -168,6 +174,9 @@ impl Engine {
             positions: vec![u16::MAX; usize::from(INSTRUMENTS_MAX) + 1],
             ports: vec![port; ports_len],
             marks: vec![0; ports_len * CHANNELS],
+            carried: Vec::with_capacity(orders_max as usize),
+            carried_ends: vec![0; ports_len],
+            disabled_firms: Vec::with_capacity(ports_len),
             disconnects: Vec::with_capacity(ports_len),
             origin: Origin::new(0, 0),
             epoch: 0,

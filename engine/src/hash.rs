@@ -41,7 +41,9 @@ impl OutputHash {
 #[must_use]
 pub fn state_hash(engine: &Engine) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
+    // Each piece with its length, so that no two states run together into the same bytes.
     let mut put = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
     put(&engine.now_ns.to_le_bytes());
@@ -54,7 +56,7 @@ pub fn state_hash(engine: &Engine) -> [u8; 32] {
         put(&day.session);
     }
     for (number, port) in (0_u32..).zip(&engine.ports) {
-        if port.generation != 0 {
+        if port.generation != 0 || port.firm != [b' '; 4] {
             put(&number.to_le_bytes());
             put(&port.generation.to_le_bytes());
             put(&[port.standing as u8, u8::from(port.is_disabled)]);
@@ -62,15 +64,22 @@ pub fn state_hash(engine: &Engine) -> [u8; 32] {
             put(&port.firm);
         }
     }
+    put(b"firms");
+    for firm in &engine.disabled_firms {
+        put(firm);
+    }
+    put(b"numbers");
     for (lane, mark) in engine.marks.iter().enumerate().filter(|(_, mark)| **mark != 0) {
         put(&(lane as u64).to_le_bytes());
         put(&mark.to_le_bytes());
         put(&engine.user_refs.newest(lane).unwrap_or(u64::MAX).to_le_bytes());
     }
+    put(b"graces");
     for Disconnect { due_ns, port } in &engine.disconnects {
         put(&due_ns.to_le_bytes());
         put(&port.to_le_bytes());
     }
+    put(b"books");
     for instrument in engine.instruments() {
         put(&instrument.id.to_le_bytes());
         put(&instrument.symbol);
@@ -97,6 +106,7 @@ pub fn state_hash(engine: &Engine) -> [u8; 32] {
             }
         }
     }
+    put(b"free");
     engine.store.arena.describe_free(|value| put(&value.to_le_bytes()));
     *hasher.finalize().as_bytes()
 }

@@ -30,6 +30,10 @@ pub const INSTRUMENTS_MAX: u16 = u16::MAX;
 /// Ports: a port is a u16 in every record, and 0 means "none".
 pub const PORTS_MAX: u16 = 4_096;
 
+/// Makers that are looked at to see whether a minimum quantity can be met: so many are counted in
+/// a fraction of a millisecond, and an answer of "no" costs the client nothing.
+pub const MIN_QTY_MAKERS_MAX: usize = 4_096;
+
 /// Series of numbers a port has: a `UserRefIdx` is a u8 on the wire.
 pub const CHANNELS: usize = 1 << 8;
 

@@ -40,30 +40,37 @@ impl Engine {
                 self.ports[usize::from(other)].is_disabled = !is_enabled;
             }
         }
+        if !is_blank(&firm) {
+            self.disabled_firms.retain(|disabled| *disabled != firm);
+            if !is_enabled {
+                self.disabled_firms.push(firm);
+            }
+        }
         let answer = if is_enabled { b'K' } else { b'G' };
         self.respond(source, user_ref_num, (firm, [b' '; 8]), answer, sink);
     }
 
     /// Notes in `scratch` the live orders of the ports that are meant, in entry order.
-    ///
-    /// Orders of earlier days are in no table of numbers: where a meant port has some, all slots
-    /// are looked through.
     pub(crate) fn gather(&mut self, is_meant: impl Fn(&Self, u16) -> bool) {
         let mut slots = core::mem::take(&mut self.scratch);
         slots.clear();
-        let mut carried = 0;
-        for port in 1..=self.capacity.ports {
-            if is_meant(self, port) {
-                slots.extend(self.user_refs.live(port));
-                carried += self.ports[usize::from(port)].live_orders;
-            }
+        for port in (1..=self.capacity.ports).filter(|&port| is_meant(self, port)) {
+            slots.extend(self.user_refs.live(port));
+            slots.extend(self.carried(port));
         }
-        if slots.len() < carried as usize {
-            self.store.arena.live_orders(&mut slots, |unit| is_meant(self, unit.port()));
-        } else {
-            slots.sort_unstable_by_key(|&slot| self.store.arena.entered_seq(slot));
-        }
+        slots.sort_unstable_by_key(|&slot| self.store.arena.entered_seq(slot));
         self.scratch = slots;
+    }
+
+    /// The live orders of a port from earlier days. A slot that was used again since holds an order
+    /// with a number.
+    fn carried(&self, port: u16) -> impl Iterator<Item = u32> + '_ {
+        let end = |port: u16| self.carried_ends[usize::from(port)] as usize;
+        let slots = self.carried[end(port - 1)..end(port)].iter().copied();
+        slots.filter(move |&slot| {
+            let unit = self.store.arena.unit(slot);
+            0 < unit.open && unit.user_ref_num == 0 && unit.port() == port
+        })
     }
 
     /// Ends the orders noted in `scratch`, from `next` on. `is_due` says that something else may

@@ -6,9 +6,9 @@ use crate::{
     engine::{Engine, Number, Taker, Work},
     event::{Canceled, Echo, Entered, Event, Fill, Head, Marks, Rested, Sink},
     instrument::Asked,
-    limits::ECHO_PART_LEN,
+    limits::{ECHO_PART_LEN, MIN_QTY_MAKERS_MAX},
     reject::{CancelReason, Reject},
-    types::{Action, Display, Price, TimeInForce, crosses},
+    types::{Action, Display, Price, Strategy, TimeInForce, crosses},
     user_refs::Key,
 };
 
@@ -160,27 +160,31 @@ impl Engine {
         }
     }
 
-    /// Whether the order at `slot` would trade its minimum quantity at once.
+    /// Whether the order at `slot` would trade its minimum quantity at once, what is prevented left
+    /// out. Looks at no more than [`MIN_QTY_MAKERS_MAX`] makers.
     fn can_trade(&self, slot: u32, terms: Terms) -> bool {
         let unit = self.store.arena.unit(slot);
         let side = unit.action().side();
-        if unit.open < terms.min_qty {
-            return false;
-        }
         let taker = Taker::new(slot, terms, false);
-        let mut missing = terms.min_qty;
+        let (mut left, mut missing) = (unit.open, terms.min_qty);
         let book = &self.books[usize::from(unit.book)];
-        for level in book.levels(&self.store, side.opposite()) {
-            if missing == 0 || !crosses(side, unit.px, self.store.arena.unit(level).px) {
+        let levels = book
+            .levels(&self.store, side.opposite())
+            .take_while(|&level| crosses(side, unit.px, self.store.arena.unit(level).px));
+        let makers = levels.flat_map(|level| self.store.arena.queue(level));
+        for maker in makers.take(MIN_QTY_MAKERS_MAX) {
+            if missing == 0 || left == 0 {
                 break;
             }
-            for maker in self.store.arena.queue(level) {
-                if self.prevention(taker, maker).is_none() {
-                    missing = missing.saturating_sub(self.store.arena.unit(maker).open);
+            let open = self.store.arena.unit(maker).open.min(left);
+            match self.prevention(taker, maker).map(|prevention| prevention.strategy) {
+                None => {
+                    left -= open;
+                    missing = missing.saturating_sub(open);
                 }
-                if missing == 0 {
-                    break;
-                }
+                Some(Strategy::CancelOldest) => {}
+                Some(Strategy::CancelNewest) => break,
+                Some(Strategy::Decrement | Strategy::DecrementQuietly) => left -= open,
             }
         }
         missing == 0
@@ -346,8 +350,9 @@ impl Engine {
             TimeInForce::ImmediateOrCancel => {
                 let other = unit.action().side().opposite();
                 let book = &self.books[usize::from(unit.book)];
-                // What still stands there is beyond the limit, or the taker would go on.
-                let stands = book.best_tradable(&self.store, other).is_some();
+                // What still stands there is beyond the limit, or the taker would go on. Hidden
+                // orders do not count: the reason would tell of them.
+                let stands = book.best_displayed(other).is_some();
                 let is_collared = taker.is_market && stands;
                 let reason =
                     if is_collared { CancelReason::Collar } else { CancelReason::Immediate };

@@ -74,6 +74,10 @@ struct Port {
     grace_ms: Option<u32>,
 }
 
+/// A port that has never logged in.
+const UNKNOWN: Port =
+    Port { generation: 0, is_up: false, has_begun: false, firm: *b"    ", grace_ms: None };
+
 /// Port, channel and number of an order; of one of an earlier day its slot stands for the number.
 type Key = (u16, u8, u32);
 
@@ -84,8 +88,9 @@ pub struct Naive {
     ports: BTreeMap<u16, Port>,
     /// Highest number used, by port and channel.
     marks: BTreeMap<(u16, u8), u32>,
-    /// Ports that let no new orders in.
+    /// Ports that let no new orders in, and firms whose ports do not.
     disabled: BTreeSet<u16>,
+    disabled_firms: BTreeSet<[u8; 4]>,
     /// When the orders of a port are to be cancelled, and which.
     graces: BTreeSet<(u64, u16)>,
     /// How much it holds; what depends on how the engine is built (nodes, pages) is not modelled.
@@ -112,6 +117,7 @@ impl Naive {
             ports: BTreeMap::new(),
             marks: BTreeMap::new(),
             disabled: BTreeSet::new(),
+            disabled_firms: BTreeSet::new(),
             graces: BTreeSet::new(),
             capacity,
             free: [Vec::new(), Vec::new()],
@@ -181,7 +187,10 @@ impl Naive {
         if self.day.is_none_or(|day| day.session != up.session) {
             return;
         }
-        let port = self.ports.entry(up.source.port).or_default();
+        let port = self.ports.entry(up.source.port).or_insert(UNKNOWN);
+        if port.firm != up.firm && self.disabled_firms.contains(&up.firm) {
+            self.disabled.insert(up.source.port);
+        }
         let had_begun = port.has_begun;
         let (generation, firm, grace_ms) = (up.source.generation, up.firm, up.grace_ms);
         *port = Port { generation, is_up: true, has_begun: true, firm, grace_ms };

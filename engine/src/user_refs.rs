@@ -38,6 +38,8 @@ pub(crate) struct UserRefs {
     /// By port: pages held, at most `quota`.
     held: Vec<u32>,
     quota: u32,
+    /// Pages in use without a live order: newest ones of channels.
+    empty_count: u32,
 }
 
 /// A number of a client, and the channel of a port it is of.
@@ -90,6 +92,7 @@ impl UserRefs {
             ends: vec![[NONE; 2]; ports],
             held: vec![0; ports],
             quota: capacity.port_pages,
+            empty_count: 0,
         };
         table.link_free();
         table
@@ -108,6 +111,7 @@ impl UserRefs {
         self.buckets.fill(NONE);
         self.newest.fill(NONE);
         self.held.fill(0);
+        self.empty_count = 0;
         self.ends.fill([NONE; 2]);
         for page in &mut self.pages {
             page.live_count = 0;
@@ -173,9 +177,13 @@ impl UserRefs {
             }
         }
         if self.free == NONE || self.quota <= self.held[port] {
+            self.reclaim();
+        }
+        if self.free == NONE || self.quota <= self.held[port] {
             return false;
         }
         self.held[port] += 1;
+        self.empty_count += 1;
         let index = self.free;
         let page = &mut self.pages[index as usize];
         self.free = u32::try_from(page.key).unwrap_or(NONE);
@@ -202,6 +210,9 @@ impl UserRefs {
         debug_assert_eq!(*entry, NONE, "a number stored twice");
         *entry = slot;
         page.live_count += 1;
+        if page.live_count == 1 {
+            self.empty_count -= 1;
+        }
     }
 
     /// Forgets a dead order.
@@ -214,8 +225,31 @@ impl UserRefs {
         debug_assert_ne!(*entry, NONE, "a number forgotten twice");
         *entry = NONE;
         page.live_count -= 1;
-        if page.live_count == 0 && self.newest[key.lane()] != index {
-            self.free_page(index);
+        if page.live_count == 0 {
+            self.empty_count += 1;
+            if self.newest[key.lane()] != index {
+                self.free_page(index);
+            }
+        }
+    }
+
+    /// Frees the pages that channels were filling and that have no live order, when others need
+    /// them. Each look at all ports frees at least one page.
+    #[cold]
+    fn reclaim(&mut self) {
+        if self.empty_count == 0 {
+            return;
+        }
+        for port in 0..self.ends.len() {
+            let [mut at, _] = self.ends[port];
+            while at != NONE {
+                let Page { key, live_count, newer, .. } = self.pages[at as usize];
+                if live_count == 0 {
+                    self.newest[lane_of(key)] = NONE;
+                    self.free_page(at);
+                }
+                at = newer;
+            }
         }
     }
 
@@ -248,8 +282,9 @@ impl UserRefs {
         Some(page.key)
     }
 
-    /// Takes a page out of the hash table, closing the gap, and frees it.
+    /// Takes a page without live orders out of the hash table, closing the gap, and frees it.
     fn free_page(&mut self, index: u32) {
+        self.empty_count -= 1;
         let Page { key, older, newer, .. } = self.pages[index as usize];
         let port = lane_of(key) / CHANNELS;
         self.held[port] -= 1;
@@ -348,6 +383,32 @@ mod tests {
         assert!(!refs.reserve(key(1, 128)));
         refs.clear(key(1, 1));
         assert!(refs.reserve(key(1, 128)));
+    }
+
+    #[test]
+    fn channels_without_live_orders_leave_their_pages_to_others() {
+        let mut refs = table(2, 8, 8);
+        for channel in 0..8 {
+            let key = Key { port: 1, channel, user_ref_num: 1 };
+            assert!(refs.reserve(key));
+            refs.set(key, u32::from(channel));
+        }
+        assert!(!refs.reserve(key(2, 1)), "all hold a live order");
+        for channel in [3, 5] {
+            refs.clear(Key { port: 1, channel, user_ref_num: 1 });
+        }
+        for number in [1, 64] {
+            assert!(refs.reserve(key(2, number)), "page of number {number}");
+            refs.set(key(2, number), 9);
+        }
+        assert!(!refs.reserve(key(2, 128)));
+        // The channel that lost its page goes on in another one.
+        refs.clear(Key { port: 1, channel: 7, user_ref_num: 1 });
+        let next = Key { port: 1, channel: 3, user_ref_num: 2 };
+        assert!(refs.reserve(next));
+        refs.set(next, 4);
+        assert_eq!(refs.get(next), Some(4));
+        assert_eq!(refs.get(Key { port: 1, channel: 0, user_ref_num: 1 }), Some(0));
     }
 
     #[test]

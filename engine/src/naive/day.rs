@@ -35,6 +35,7 @@ impl Naive {
         self.ports.values_mut().for_each(|port| port.has_begun = false);
         self.marks.clear();
         self.disabled.clear();
+        self.disabled_firms.clear();
         self.match_count = 0;
         for book in &mut self.books {
             book.reference_px = book.reference();

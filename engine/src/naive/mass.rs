@@ -88,6 +88,11 @@ impl Naive {
                 self.disabled.insert(port);
             }
         }
+        if firm != *b"    " && is_enabled {
+            self.disabled_firms.remove(&firm);
+        } else if firm != *b"    " {
+            self.disabled_firms.insert(firm);
+        }
         let answer = if is_enabled { b'K' } else { b'G' };
         self.respond(source, user_ref_num, (firm, [b' '; 8]), answer, sink);
     }

@@ -4,9 +4,9 @@ use super::{Key, Naive, Order, key_of, place_of};
 use crate::{
     command::{Cancel, Enter, Modify, Replace, Terms},
     engine::Resting,
-    event::{Entered, Event, Fill, Marks, Modified, Notice, Prevented, Sink},
+    event::{Entered, Event, Fill, Marks, Modified, Notice, Prevented, Sink, View},
     instrument::Asked,
-    limits::GENERATION_MIN,
+    limits::{GENERATION_MIN, MIN_QTY_MAKERS_MAX},
     matching::{check_min_qty, echo},
     reject::Reject,
     types::{Action, Display, Price, Side, Strategy, TimeInForce, crosses},
@@ -134,8 +134,9 @@ impl Naive {
         if open == 0 {
             Fate::Dies
         } else if self.maker_for(order).is_some() {
-            let available = self.available(order, terms).min(u64::from(open));
-            match (terms.post_only, available < u64::from(terms.min_qty)) {
+            let is_short =
+                0 < terms.min_qty && self.available(order, terms) < u64::from(terms.min_qty);
+            match (terms.post_only, is_short) {
                 (true, _) => Fate::Yields,
                 (false, true) => Fate::Dies,
                 (false, false) => Fate::Trades,
@@ -155,16 +156,26 @@ impl Naive {
         same_firm && (terms.group == 0 || terms.group == maker.resting.group)
     }
 
-    /// Quantity that stands on the other side within an order's limit and may trade with it.
+    /// Quantity that an order would trade: what happens is played on a copy, up to so
+    /// many makers.
     fn available(&self, order: &Order, terms: Terms) -> u64 {
-        let (side, limit) = (order.resting.action.side(), order.resting.px);
-        let makers = self.orders().into_iter().filter(|maker| {
-            maker.instrument == order.instrument
-                && maker.resting.action.side() != side
-                && crosses(side, limit, maker.resting.px)
-                && (terms.prevention.is_none() || !self.is_own(order, terms, maker))
+        let mut copy = self.clone();
+        let (mut makers, mut kept) = (0, *order);
+        let mut events: Vec<Event> = Vec::new();
+        while 0 < kept.resting.open && makers < MIN_QTY_MAKERS_MAX {
+            let Some(&mut maker) = copy.maker_for(&kept) else { break };
+            makers += 1;
+            if terms.prevention.is_some() && copy.is_own(&kept, terms, &maker) {
+                copy.prevent(&mut kept, maker, terms, &mut events);
+            } else {
+                copy.trade(&mut kept, maker, &mut events);
+            }
+        }
+        let fills = events.iter().filter_map(|event| match event.view() {
+            View::Fill(fill) => Some(u64::from(fill.qty)),
+            _ => None,
         });
-        makers.map(|maker| u64::from(maker.resting.open)).sum()
+        fills.sum()
     }
 
     /// The answer to a new order; what an acceptance says of a replace is filled in by the caller.
@@ -205,7 +216,10 @@ impl Naive {
         }
         let open = taker.resting.open;
         let opposite = taker.resting.action.side().opposite();
-        let stands = self.book(taker.instrument).is_some_and(|book| book.first(opposite).is_some());
+        let stands = self.book(taker.instrument).is_some_and(|book| {
+            let mut others = book.side(opposite).values().flatten();
+            others.any(|other| other.resting.display != Display::Hidden)
+        });
         let reason = match (fate, taker.resting.time_in_force) {
             (Fate::Yields, _) => Some(b'G'),
             (Fate::Trades, TimeInForce::ImmediateOrCancel) if 0 < open && is_market && stands => {

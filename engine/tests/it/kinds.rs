@@ -348,6 +348,76 @@ fn a_minimum_quantity_does_not_count_what_would_be_prevented() {
     assert_eq!(stage.side(Side::Ask).len(), 3, "no other effect");
 }
 
+/// Sells at one price, each of port 1, which is of the taker's firm, or of another; then an
+/// immediate buy that wants all of its quantity, by each strategy.
+#[test]
+fn fill_or_kill_counts_what_each_strategy_would_let_trade() {
+    // Makers of its own firm or of others, the quantity wanted, and for O, W and D whether it trades.
+    type Case = (&'static [(bool, u32)], u32, [bool; 3]);
+    let cases: &[Case] = &[
+        (&[(true, 5), (false, 10)], 10, [true, false, false]),
+        (&[(false, 5), (true, 5), (false, 10)], 15, [true, false, false]),
+        (&[(false, 10), (true, 5)], 10, [true, true, true]),
+        (&[(true, 50), (false, 10)], 10, [true, false, false]),
+        (&[(false, 5), (true, 50)], 10, [false, false, false]),
+    ];
+    for (makers, qty, trades) in cases {
+        let strategies = [
+            (Strategy::CancelOldest, b'O'),
+            (Strategy::CancelNewest, b'W'),
+            (Strategy::Decrement, b'D'),
+        ];
+        for ((strategy, code), trades) in strategies.into_iter().zip(trades) {
+            let mut stage = Stage::new();
+            let source = Source { port: 3, generation: 1, channel: 0 };
+            let (firm, session) = (*b"ELSE", SESSION);
+            stage.tell(&Command::SessionUp(SessionUp { source, firm, session, grace_ms: None }));
+            for (number, &(is_own, open)) in (1..).zip(*makers) {
+                stage.enter(if is_own { 1 } else { 3 }, number, SELL, open, 1_000);
+            }
+            let before = stage.side(Side::Ask);
+            let events = enter_as(&mut stage, order(2, 1, BUY, *qty, 1_000), |terms| {
+                (terms.time_in_force, terms.min_qty) = (IOC, *qty);
+                terms.prevention = Some(Prevention { strategy, code });
+            });
+            let context = format!("{makers:?}, {qty}, {strategy:?}: {events:?}");
+            if *trades {
+                let fills = events.iter().filter(|event| event.starts_with('E'));
+                let filled: u32 = fills
+                    .map(|fill| fill.split(['@', ' ']).nth(1).unwrap().parse::<u32>().unwrap())
+                    .sum();
+                assert_eq!(filled, *qty, "{context}");
+            } else {
+                assert_eq!(events, [format!("A1 {qty}@1000 dead")], "{context}");
+                assert_eq!(stage.side(Side::Ask), before, "no other effect: {context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_minimum_quantity_is_looked_for_among_so_many_makers() {
+    let most = u32::try_from(uncross_engine::limits::MIN_QTY_MAKERS_MAX).unwrap();
+    let mut stage = Stage::new();
+    for number in 1..=most + 1 {
+        stage.enter(1, number, SELL, 1, 1_000);
+    }
+    let all_of = |qty| move |terms: &mut Terms| (terms.time_in_force, terms.min_qty) = (IOC, qty);
+    let events = enter_as(&mut stage, order(2, 1, BUY, most + 1, 1_000), all_of(most + 1));
+    assert_eq!(events, [format!("A1 {}@1000 dead", most + 1)]);
+    let events = enter_as(&mut stage, order(2, 2, BUY, most, 1_000), all_of(most));
+    assert_eq!(events.len(), 1 + usize::try_from(most).unwrap());
+}
+
+#[test]
+fn the_end_of_a_market_order_does_not_tell_of_hidden_orders() {
+    let mut stage = Stage::new();
+    stage.enter(1, 1, SELL, 5, 1_000);
+    enter_as(&mut stage, order(1, 2, SELL, 5, 1_900), hidden);
+    let events = stage.ioc(2, 1, BUY, 10, MARKET_PX);
+    assert_eq!(events, ["A1 10@2147483647", "E1/1 5@1000", "C1 5 I left 0"]);
+}
+
 #[test]
 fn an_immediate_order_that_meets_only_its_firm_loses_its_remainder() {
     let mut stage = Stage::new();

@@ -187,15 +187,16 @@ impl Core {
         if self.is_held() {
             return Ok(Turn::Held);
         }
+        // What is due comes before any other command, a new day included.
+        let sequencer = &mut self.sequencer;
+        if sequencer.is_due() {
+            let done = sequencer.sequence(kind::TICK, &[], outbound)?;
+            return Ok(if done { Turn::More } else { Turn::Blocked });
+        }
         if self.roll_at_ns <= self.sequencer.now_ns {
             return self.roll(outbound);
         }
         let sequencer = &mut self.sequencer;
-        let due_ns = sequencer.replica.engine().due_ns();
-        if due_ns.is_some_and(|due_ns| due_ns <= sequencer.now_ns) {
-            let done = sequencer.sequence(kind::TICK, &[], outbound)?;
-            return Ok(if done { Turn::More } else { Turn::Blocked });
-        }
         let taken = ring::pop(ring, &mut self.scratch, |kind, body| {
             match sequencer.sequence(kind, body, outbound) {
                 Ok(true) => Some(Ok(())),
@@ -261,8 +262,8 @@ impl Core {
         Ok(())
     }
 
-    /// Sequences a record of the venue's own, while nobody else does; for use before the doors
-    /// open. `drain` is called whenever events must make room.
+    /// Sequences a record of the venue's own, behind what is due, while nobody else does; for use
+    /// before the doors open. `drain` is called whenever events must make room.
     ///
     /// # Errors
     ///
@@ -275,8 +276,12 @@ impl Core {
     ) -> Result<(), CoreError> {
         let start = Instant::now();
         loop {
-            let done = self.sequencer.finish(outbound)
-                && self.sequencer.sequence(draft.kind(), draft.body(), outbound)?;
+            let is_ready = self.sequencer.finish(outbound);
+            let is_due = self.sequencer.is_due();
+            let (kind, body) =
+                if is_due { (kind::TICK, &[][..]) } else { (draft.kind(), draft.body()) };
+            let is_done = is_ready && self.sequencer.sequence(kind, body, outbound)?;
+            let done = is_done && !is_due;
             self.sequencer.journal.ring();
             drain();
             if done {
@@ -328,6 +333,12 @@ impl Sequencer {
                 Progress::More => self.progress = self.replica.resume(outbound),
             }
         }
+    }
+
+    /// Whether something expires now, or a grace ends.
+    fn is_due(&self) -> bool {
+        let due_ns = self.replica.engine().due_ns();
+        due_ns.is_some_and(|due_ns| due_ns <= self.now_ns)
     }
 
     /// Records the output hash; `false` when the journal has no room now.

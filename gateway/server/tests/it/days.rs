@@ -1,11 +1,18 @@
 //! A trading day that ends while everybody is connected.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use uncross_server::journal::{Reader, kind};
+use uncross_engine::event::{Event, Sink, View};
+use uncross_server::{
+    journal::{Reader, kind},
+    replay::replay,
+};
 use uncross_wire::{IntoBytes, soup};
 
-use crate::harness::{Raw, TestVenue, enter};
+use crate::harness::{Raw, TestVenue, enter, with_appendage};
 
 /// The time of day in so many seconds, as the configuration writes it.
 pub(crate) fn time_of_day_in(seconds: u64) -> String {
@@ -86,4 +93,39 @@ fn a_day_that_rolls_ends_orders_and_sessions_and_opens_new_ones() {
     check(&venue);
     venue.stop();
     assert_eq!(day_rolls(&venue), 2);
+}
+
+#[test]
+fn what_is_due_when_a_day_ends_happens_before_the_day_ends() {
+    let mut venue = TestVenue::with(&[("venue.utc_offset", "-12:00")]);
+    let mut alice = venue.orders("ALICE", 1);
+    alice.message();
+    let mut order = enter(1, b'B', 10, 1_000_000);
+    order.time_in_force = b'6';
+    alice.ouch(&with_appendage(order, b"\x05\x0f\0\0\0\x01"));
+    alice.ouch(enter(2, b'B', 10, 1_000_000).as_bytes());
+    alice.messages(2);
+    let due = SystemTime::now() + Duration::from_secs(1);
+    // While the venue is down the time of the order comes, and the day after it.
+    venue.stop();
+    while SystemTime::now() <= due {
+        thread::park_timeout(Duration::from_millis(10));
+    }
+    venue.config.venue.utc_offset_s = 14 * 3_600;
+    venue.restart().unwrap();
+    venue.stop();
+    let mut reasons = Vec::new();
+    replay(&venue.dir().journal(), &mut Reasons(&mut reasons)).unwrap();
+    assert_eq!(reasons, b"TE");
+}
+
+/// Notes why orders were canceled.
+struct Reasons<'a>(&'a mut Vec<u8>);
+
+impl Sink for Reasons<'_> {
+    fn push(&mut self, event: Event) {
+        if let View::Canceled(canceled) = event.view() {
+            self.0.push(canceled.reason);
+        }
+    }
 }
