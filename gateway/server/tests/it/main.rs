@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod bad_journals;
 mod bad_tags;
 mod days;
 mod disk_full;
