@@ -115,7 +115,7 @@ fn forge<T: FromBytes + IntoBytes + KnownLayout + Immutable>(
     let Some(place) = bytes.get_mut(at..at + size_of::<T>()) else { return };
     // The numbers of all of them are in the first 128 bytes. Each is once the highest there is.
     let fields = size_of::<T>().min(128) / 4 - 1;
-    for _ in 0..1 + random.below(2) {
+    for _ in 0..=random.below(2) {
         let field = 4 * highest.unwrap_or_else(|| pick(random, fields)).min(fields - 1);
         let strange = match random.below(5) {
             _ if highest.is_some() => u64::MAX,

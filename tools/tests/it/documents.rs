@@ -91,16 +91,16 @@ fn rows(text: &str) -> Vec<(usize, Vec<&str>)> {
 
 #[test]
 fn every_case_of_bad_input_has_an_answer_and_a_test() {
-    let text = document("bad-input.md");
-    let rows = rows(&text);
+    let page = document("bad-input.md");
+    let rows = rows(&page);
     assert!(100 < rows.len(), "{} rows", rows.len());
     for (number, cells) in rows {
-        let [case, answer, kept, test] = cells[..] else {
+        let [case, answer, kept, proof] = cells[..] else {
             panic!("docs/bad-input.md:{number}: case, answer, what is not lost, test: {cells:?}");
         };
         let is_filled = [case, answer, kept].iter().all(|cell| !cell.is_empty());
         assert!(is_filled, "docs/bad-input.md:{number}: an empty cell");
-        assert!(named(test).next().is_some(), "docs/bad-input.md:{number}: {case}: no test");
+        assert!(named(proof).next().is_some(), "docs/bad-input.md:{number}: {case}: no test");
     }
 }
 
@@ -110,9 +110,9 @@ fn every_code_of_bad_input_exists_and_has_the_exit_code_that_is_said() {
     let codes = list.value("codes").as_array().unwrap().iter();
     let known: BTreeMap<&str, Option<u64>> =
         codes.map(|code| (code["code"].as_str().unwrap(), code["exit_code"].as_u64())).collect();
-    let text = document("bad-input.md");
+    let page = document("bad-input.md");
     let mut count = 0;
-    for (number, cells) in rows(&text) {
+    for (number, cells) in rows(&page) {
         let words = |c: char| !c.is_ascii_alphanumeric() && c != '-';
         let found = cells[1]
             .split(words)
