@@ -71,7 +71,8 @@ impl Duo {
         self.alice.ouch(&message(kind, number, live, elements));
         let told = self.alice.sync();
         if kind == b'Q' {
-            assert_eq!(self.alice.until(b'Q'), told, "{context}");
+            // All but the time stamps.
+            assert_eq!(self.alice.message()[9..], told[0][9..], "{context}");
         }
         let (expected, code) = answer(kind, code);
         assert_eq!(told[0][0], expected, "{context}");
