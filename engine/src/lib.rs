@@ -31,6 +31,6 @@ mod user_refs;
 
 /// Counts changes of what the same commands lead to; every journal names the one it was written
 /// under.
-pub const BEHAVIOUR_VERSION: u32 = 2;
+pub const BEHAVIOUR_VERSION: u32 = 3;
 
 pub use engine::{Engine, Progress};

@@ -8,9 +8,9 @@ use crate::{
     types::Action,
 };
 
-/// A firm or symbol that says nothing.
-const fn is_blank(text: &[u8]) -> bool {
-    text.trim_ascii().is_empty()
+/// A firm that says nothing: spaces alone, so that no garbage is taken for it.
+fn is_blank(firm: [u8; 4]) -> bool {
+    firm == *b"    "
 }
 
 impl Engine {
@@ -114,7 +114,7 @@ impl Engine {
             Number::Fresh => {
                 self.consume(source, user_ref_num);
                 match asked {
-                    Ok(_) if !is_blank(&firm) && firm != self.firm(source.port) => Reject::Firm,
+                    Ok(_) if !is_blank(firm) && firm != self.firm(source.port) => Reject::Firm,
                     Ok(asked) => return Some(asked),
                     Err(reason) => reason,
                 }
@@ -130,7 +130,7 @@ impl Engine {
 
     /// Whether a request from `port` naming `firm` is about the port `other`.
     fn is_meant(&self, port: u16, firm: [u8; 4], other: u16) -> bool {
-        other == port || (!is_blank(&firm) && self.firm(other) == firm)
+        other == port || (!is_blank(firm) && self.firm(other) == firm)
     }
 
     fn respond(

@@ -32,7 +32,7 @@ impl Engine {
         let port = self.store.arena.unit(taker.slot).port();
         let other = self.store.arena.unit(maker).port();
         let firm = |port: u16| self.ports[usize::from(port)].firm;
-        let has_firm = !firm(port).trim_ascii().is_empty();
+        let has_firm = firm(port) != *b"    ";
         let same_firm = port == other || (has_firm && firm(port) == firm(other));
         same_firm && (taker.group == 0 || taker.group == self.store.arena.group(maker))
     }

@@ -130,6 +130,8 @@ pub enum Field {
     OutputHash,
     /// A time stamp of a footer.
     Time,
+    /// Counts writes of the sidecar.
+    Generation,
 }
 
 impl fmt::Display for Field {
@@ -148,6 +150,7 @@ impl fmt::Display for Field {
             Self::SealCrc => "checksum of the seal",
             Self::OutputHash => "output hash",
             Self::Time => "time stamp",
+            Self::Generation => "generation",
         })
     }
 }

@@ -208,6 +208,9 @@ pub(crate) fn content_hash(expected: [u8; 32], found: [u8; 32]) -> Fault {
     Fault::ContentHash { expected: crate::error::Hash(expected), found: crate::error::Hash(found) }
 }
 
+/// No journal gets so far; whatever is counted from a number up to this one fits 64 bits.
+const NUMBER_MAX: u64 = u64::MAX / 2;
+
 /// Checks what a header page says about itself and its file of `len` bytes.
 fn check_page(header: &SegmentHeader, len: u64) -> Result<(), Fault> {
     if header.magic != SEGMENT_MAGIC {
@@ -222,6 +225,15 @@ fn check_page(header: &SegmentHeader, len: u64) -> Result<(), Fault> {
     let within = SEGMENT_LEN_MIN_BYTES <= stated && stated <= SEGMENT_LEN_MAX_BYTES;
     if stated != len || !whole || !within {
         return Err(field(Field::SegmentLen, len, stated));
+    }
+    let numbers = [
+        (Field::SegmentNumber, header.segment_number.get()),
+        (Field::FirstSeq, header.first_seq.get()),
+    ];
+    for (name, found) in numbers {
+        if NUMBER_MAX < found {
+            return Err(field(name, NUMBER_MAX, found));
+        }
     }
     Ok(())
 }

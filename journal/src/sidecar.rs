@@ -12,7 +12,7 @@ use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::disk::Disk;
-use crate::error::{DiskError, Fault, Operation, ReadError};
+use crate::error::{DiskError, Fault, Field, Operation, ReadError};
 use crate::folder;
 use crate::format::{
     FORMAT_VERSION, SIDECAR_CLOSED, SIDECAR_HELD, SIDECAR_MAGIC, SIDECAR_POISONED,
@@ -112,6 +112,9 @@ impl Mark {
     }
 }
 
+/// More writes than any disk sees; behind it a newer slot could not be told from an older one.
+const GENERATION_MAX: u64 = u64::MAX / 2;
+
 /// Reads the sidecar file of `dir`.
 pub(crate) fn load(dir: &Path) -> Result<Loaded, ReadError> {
     let path = folder::sidecar_path(dir);
@@ -143,6 +146,11 @@ fn read_slot(bytes: &[u8]) -> Result<State, Fault> {
     if expected != found {
         return Err(Fault::Checksum { expected, found });
     }
+    let generation = slot.generation.get();
+    if GENERATION_MAX < generation {
+        let (field, expected) = (Field::Generation, GENERATION_MAX);
+        return Err(Fault::Field { field, expected, found: generation });
+    }
     Ok(State {
         mark: Mark {
             seq: slot.durable_seq.get(),
@@ -151,7 +159,7 @@ fn read_slot(bytes: &[u8]) -> Result<State, Fault> {
         },
         flags: Flags(slot.flags.get()),
         boot_id: slot.boot_id,
-        generation: slot.generation.get(),
+        generation,
     })
 }
 

@@ -20,7 +20,11 @@ use mio::{
     unix::SourceFd,
 };
 use rtrb::Producer;
-use uncross_wire::{ouch::inbound::Inbound, soup};
+use uncross_wire::{
+    Layout,
+    ouch::inbound::Inbound,
+    soup::{self, LoginError, LoginRequestV4},
+};
 
 use self::accounts::Accounts;
 use crate::{
@@ -40,6 +44,9 @@ use crate::{
 
 /// Token of the listener for orders; that for market data is the next.
 const ORDERS: usize = 0;
+
+/// Bytes of the longest login.
+const LOGIN_LEN_MAX: usize = LoginRequestV4::LEN_BYTES;
 
 /// What the operator may set about connections.
 #[derive(Clone, Copy, Debug)]
@@ -411,10 +418,13 @@ impl Doors {
         let (len, kind) = (frame.len_bytes, frame.kind);
         match (&connection.state, kind) {
             (State::Fresh, soup::LOGIN_REQUEST) => {
-                let payload: [u8; 64] = copy_of(frame.payload);
-                let payload_len = frame.payload.len();
+                let payload: [u8; LOGIN_LEN_MAX] = copy_of(frame.payload);
+                let found = frame.payload.len();
                 connection.consume(len);
-                self.log_in(id, &payload[..payload_len.min(64)], now_ms);
+                match payload.get(..found) {
+                    Some(payload) => self.log_in(id, payload, now_ms),
+                    None => self.refuse(id, &LoginError::WrongLength { found }.to_string()),
+                }
             }
             (State::Trading(source), soup::UNSEQUENCED_DATA) => {
                 match Inbound::decode(frame.payload) {

@@ -26,6 +26,7 @@ use uncross_wire::ouch::{
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::{
+    config::{LADDER_NODES_MAX, LADDER_NODES_MIN, USER_REF_PAGES_MAX},
     limits::{BODY_LEN_MAX, HEADER_LEN, RECORD_LEN_MAX},
     terms::{action, channel, enter_terms, is_plain, order_reference, replace_terms, scope},
 };
@@ -231,6 +232,10 @@ const REFUSED_FOR_ROOM: u16 = 0x02;
 const SUBJECT_INSTRUMENT: u8 = b'I';
 const SUBJECT_CAPACITY: u8 = b'C';
 
+/// Last day whose nanoseconds fit 63 bits, in the year 2262.
+const DATE_MAX: u32 = 106_751;
+const DAY_S: u32 = 86_400;
+
 /// Wire prices have eight bytes; what four cannot hold is as invalid as their highest value.
 fn clamp_px(wire: u64) -> u32 {
     u32::try_from(wire).unwrap_or(u32::MAX)
@@ -272,6 +277,20 @@ pub enum RecordError {
         expected: usize,
         /// Bytes read.
         found: usize,
+    },
+    /// No venue has such a capacity.
+    #[error("capacity out of range: {found:?}")]
+    Capacity {
+        /// The capacity read.
+        found: limits::Capacity,
+    },
+    /// A day of no calendar begins.
+    #[error("day {date} of UTC offset {utc_offset_s} s, expected at most {DATE_MAX} and {DAY_S} s")]
+    Day {
+        /// Days since 1970-01-01.
+        date: u32,
+        /// Seconds that its local time is ahead of UTC.
+        utc_offset_s: i32,
     },
     /// A configuration record is about something unknown.
     #[error("configuration record of unknown subject {found:#04x}")]
@@ -417,7 +436,7 @@ pub fn decode_capacity(kind: u8, bytes: &[u8]) -> Result<limits::Capacity, Recor
     if body.subject != SUBJECT_CAPACITY {
         return Err(RecordError::Subject { found: body.subject });
     }
-    Ok(limits::Capacity {
+    let found = limits::Capacity {
         orders: body.orders.get(),
         levels: body.levels.get(),
         nodes: body.nodes.get(),
@@ -427,7 +446,21 @@ pub fn decode_capacity(kind: u8, bytes: &[u8]) -> Result<limits::Capacity, Recor
         instruments: body.instruments.get(),
         ports: body.ports.get(),
         hidden_orders: body.hidden_orders.get(),
-    })
+    };
+    is_possible(&found).then_some(found).ok_or(RecordError::Capacity { found })
+}
+
+/// Whether a configuration can ask for this; all of it is allocated at once.
+fn is_possible(capacity: &limits::Capacity) -> bool {
+    let limits::Capacity { orders, hidden_orders, levels, nodes, .. } = *capacity;
+    let limits::Capacity { instruments, ports, user_ref_pages, .. } = *capacity;
+    (1..=limits::ORDERS_MAX).contains(&orders)
+        && hidden_orders <= limits::ORDERS_MAX - orders
+        && (1..=limits::LEVELS_MAX).contains(&levels)
+        && (LADDER_NODES_MIN..=LADDER_NODES_MAX).contains(&nodes)
+        && 1 <= instruments
+        && (1..=limits::PORTS_MAX).contains(&ports)
+        && (1..=USER_REF_PAGES_MAX).contains(&user_ref_pages)
 }
 
 /// The broker's requests that are no orders.
@@ -509,11 +542,11 @@ fn decode_venue(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
         }
         DAY_ROLL => {
             let (body, _) = split::<body::DayRoll>(kind, bytes)?;
-            Command::DayRoll(DayRoll {
-                date: body.date.get(),
-                utc_offset_s: body.utc_offset_s.get(),
-                session: body.session,
-            })
+            let (date, utc_offset_s) = (body.date.get(), body.utc_offset_s.get());
+            if DATE_MAX < date || DAY_S < utc_offset_s.unsigned_abs() {
+                return Err(RecordError::Day { date, utc_offset_s });
+            }
+            Command::DayRoll(DayRoll { date, utc_offset_s, session: body.session })
         }
         EPOCH => {
             let (body, _) = split::<body::Epoch>(kind, bytes)?;

@@ -32,10 +32,24 @@ pub enum ApplyError {
         /// What this engine says.
         found: u64,
     },
+    /// The time stamp of a record lies before that of another one, or in no time at all.
+    #[error("record {seq} has time stamp {found}, expected {least}..={TIME_NS_MAX}")]
+    Time {
+        /// Its sequence number.
+        seq: u64,
+        /// The latest time stamp before it, nanoseconds since the UNIX epoch.
+        least: u64,
+        /// Its own.
+        found: u64,
+    },
     /// A stream could not be written.
     #[error("stream: {0}")]
     Stream(String),
 }
+
+/// Latest time stamp of a record, in the year 2262: half of what 64 bits hold, so that whatever is
+/// counted from it fits as well.
+const TIME_NS_MAX: u64 = u64::MAX / 2;
 
 /// An engine, and the fingerprint of all it said.
 #[derive(Debug)]
@@ -105,6 +119,10 @@ impl Replica {
                 }
                 Some(_) | None => Ok(Progress::Done),
             };
+        }
+        let (least, found) = (self.engine.now_ns(), record.time_ns);
+        if !(least..=TIME_NS_MAX).contains(&found) {
+            return Err(ApplyError::Time { seq, least, found });
         }
         self.begin(seq, record.time_ns, record.kind, record.body, sink)
             .map_err(|error| ApplyError::Record { seq, error })

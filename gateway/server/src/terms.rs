@@ -148,7 +148,7 @@ pub(crate) fn order_reference(elements: &[u8]) -> Option<u64> {
 /// What a mass cancel is about: a symbol or all, and with tag 27 one kind of order.
 pub(crate) fn scope(body: &body::MassCancel, elements: &[u8]) -> Result<Scope, Reject> {
     let instrument = match body.instrument.get() {
-        0 if body.symbol.trim_ascii().is_empty() => None,
+        0 if body.symbol == *b"        " => None,
         0 => return Err(Reject::Symbol),
         id => Some(id),
     };

@@ -11,6 +11,7 @@ mod crash;
 mod device;
 mod docs;
 mod faults;
+mod garbage;
 mod golden;
 mod images;
 mod kill;

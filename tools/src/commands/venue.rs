@@ -54,10 +54,11 @@ pub(crate) fn load(file: Option<&Path>, overrides: &[(String, String)]) -> Resul
     Config::load(file, environment(), overrides).map_err(Failure::from)
 }
 
-/// The environment; variables that are no text cannot be settings.
+/// The environment. Bytes that are no text become a mark that no setting has, so that such a
+/// variable is refused where it means a setting, and never passed over.
 pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    let text = |bytes: std::ffi::OsString| bytes.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
 }
 
 /// A file that the operating system did not let be read.

@@ -7,9 +7,11 @@
     reason = "a failed unwrap is a failed test"
 )]
 
+mod bad_input;
 mod config;
 mod crash;
 mod doctor;
+mod documents;
 mod export;
 mod fake;
 mod frame;

@@ -7,6 +7,9 @@
     reason = "a failed unwrap is a failed test"
 )]
 
+mod bad_input;
+mod bad_journals;
+mod bad_tags;
 mod days;
 mod disk_full;
 mod durability;
@@ -18,5 +21,6 @@ mod kinds;
 mod layouts;
 mod poison;
 mod reboot;
+mod records;
 mod refusals;
 mod sessions;

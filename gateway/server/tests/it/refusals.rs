@@ -507,18 +507,18 @@ fn a_full_book_refuses_and_cancels_still_pass() {
     assert!(matches!(Outbound::decode(&messages[13]), Ok(Outbound::Accepted(..))));
 }
 
-fn cancel(number: u32, quantity: u32, elements: &[u8]) -> Vec<u8> {
+pub(crate) fn cancel(number: u32, quantity: u32, elements: &[u8]) -> Vec<u8> {
     let fixed = [&b"X"[..], &number.to_be_bytes(), &quantity.to_be_bytes()].concat();
     counted(fixed, elements)
 }
 
-fn modify(number: u32, side: u8, quantity: u32, elements: &[u8]) -> Vec<u8> {
+pub(crate) fn modify(number: u32, side: u8, quantity: u32, elements: &[u8]) -> Vec<u8> {
     let fixed = [&b"M"[..], &number.to_be_bytes(), &[side], &quantity.to_be_bytes()].concat();
     counted(fixed, elements)
 }
 
 /// Appends the elements and their length, or nothing at all.
-fn counted(mut fixed: Vec<u8>, elements: &[u8]) -> Vec<u8> {
+pub(crate) fn counted(mut fixed: Vec<u8>, elements: &[u8]) -> Vec<u8> {
     if !elements.is_empty() {
         fixed.extend_from_slice(&u16::try_from(elements.len()).unwrap().to_be_bytes());
         fixed.extend_from_slice(elements);
@@ -526,7 +526,7 @@ fn counted(mut fixed: Vec<u8>, elements: &[u8]) -> Vec<u8> {
     fixed
 }
 
-fn replace(old: u32, new: u32, quantity: u32, price: u64, elements: &[u8]) -> Vec<u8> {
+pub(crate) fn replace(old: u32, new: u32, quantity: u32, price: u64, elements: &[u8]) -> Vec<u8> {
     let mut bytes = [&b"U"[..], &old.to_be_bytes(), &new.to_be_bytes()].concat();
     bytes.extend_from_slice(&quantity.to_be_bytes());
     bytes.extend_from_slice(&price.to_be_bytes());
