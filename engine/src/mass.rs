@@ -40,7 +40,7 @@ impl Engine {
                 self.ports[usize::from(other)].is_disabled = !is_enabled;
             }
         }
-        if !is_blank(&firm) {
+        if !is_blank(firm) {
             self.disabled_firms.retain(|disabled| *disabled != firm);
             if !is_enabled {
                 self.disabled_firms.push(firm);

@@ -184,13 +184,13 @@ fn plan_for(core: &config::Core, level: config::Level, cpus: &[usize]) -> Result
         config::Level::Async => false,
         config::Level::Group | config::Level::Sync => true,
     };
-    let may_spin = hot + usize::from(is_held) < count;
+    let leaves_one = hot + usize::from(is_held) < count;
     let wait = match core.wait {
         config::Wait::Spin if !is_roomy => {
             return Err(PlanError::TooFewCpus { hot, cpus: count });
         }
         config::Wait::Spin => Wait::Spin,
-        config::Wait::Auto if may_spin => Wait::SpinThenPark,
+        config::Wait::Auto if leaves_one => Wait::SpinThenPark,
         config::Wait::Auto | config::Wait::YieldThenPark => Wait::YieldThenPark,
         config::Wait::SpinThenPark => Wait::SpinThenPark,
     };

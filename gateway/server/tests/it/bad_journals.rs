@@ -11,7 +11,7 @@ use uncross_server::{
     },
     record::RecordError,
     replica::ApplyError,
-    venue::StartError,
+    venue::error::StartError,
 };
 use zerocopy::IntoBytes;
 
