@@ -10,6 +10,7 @@
 mod allocations;
 mod differential;
 mod flow;
+mod hashes;
 mod kinds;
 mod rules;
 mod spans;
