@@ -7,6 +7,7 @@
 mod day;
 mod mass;
 mod orders;
+pub mod plain;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -1,0 +1,1 @@
+//! Tiny workloads through everything.
