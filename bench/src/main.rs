@@ -1,7 +1,7 @@
 //! `uncross-bench`: the measurements of `uncross bench`, without the rest of that program.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
@@ -27,8 +27,10 @@ enum What {
 fn run(cli: &Cli) -> Result<(), CoreError> {
     let What::Core(core) = &cli.what;
     let told = core.run(&mut |progress| {
-        // Whoever closed standard error does not want to hear it.
-        drop(writeln!(io::stderr(), "{progress}"));
+        if io::stderr().is_terminal() {
+            // Whoever closed standard error does not want to hear it.
+            drop(writeln!(io::stderr(), "{progress}"));
+        }
     })?;
     let text = if cli.json { told.json() } else { told.text() };
     match writeln!(io::stdout(), "{text}") {

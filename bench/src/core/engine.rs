@@ -15,7 +15,7 @@ use super::{
     workload::{Op, Tally},
 };
 
-const SESSION: [u8; 10] = *b"BENCH00001";
+pub(super) const SESSION: [u8; 10] = *b"BENCH00001";
 /// Any time will do: nothing expires.
 const TIME_NS: u64 = 1_700_000_000_000_000_000;
 /// Events that are kept before the oldest is overwritten: 256 KiB, as an outbound queue whose
@@ -61,9 +61,8 @@ struct Counted<'a> {
 impl Sink for Counted<'_> {
     fn push(&mut self, event: Event) {
         if let View::Fill(fill) = event.view() {
-            let id = |port: u16, number: u32| {
-                u64::from(self.ids[usize::from(port)][number as usize])
-            };
+            let id =
+                |port: u16, number: u32| u64::from(self.ids[usize::from(port)][number as usize]);
             let maker = id(fill.head.port, fill.head.user_ref_num);
             let taker = id(fill.taker_port, fill.taker_user_ref_num);
             self.tally.add(maker, taker, u64::from(fill.px), u64::from(fill.qty));
@@ -114,7 +113,7 @@ impl Uncross<'_> {
     }
 }
 
-fn instrument(id: u32) -> Instrument {
+pub(super) fn instrument(id: u32) -> Instrument {
     Instrument {
         id,
         symbol: *format!("S{id:<7}").as_bytes().first_chunk().unwrap_or(b"S       "),
@@ -156,12 +155,9 @@ pub(super) fn command(numbered: &Numbered) -> Command<'static> {
                 echo: &[],
             })
         }
-        Op::Cancel => Command::Cancel(Cancel {
-            source,
-            user_ref_num: number,
-            order_ref: None,
-            qty: Some(0),
-        }),
+        Op::Cancel => {
+            Command::Cancel(Cancel { source, user_ref_num: number, order_ref: None, qty: Some(0) })
+        }
         Op::Move => Command::Replace(Replace {
             source,
             orig_user_ref_num: old_number,

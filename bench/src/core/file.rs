@@ -141,8 +141,7 @@ fn parse(content: &[u8]) -> Result<Workload, Fault> {
     let untimed = within("untimed commands", number::<8>(header, 24), 0, COMMANDS_MAX)?;
     let timed = within("timed commands", number::<8>(header, 32), 1, COMMANDS_MAX - untimed)?;
     let highest_id = within("highest id", number::<8>(header, 40), 1, ID_MAX)?;
-    let [trades, quantity, checksum, trading] =
-        [48, 56, 64, 72].map(|at| number::<8>(header, at));
+    let [trades, quantity, checksum, trading] = [48, 56, 64, 72].map(|at| number::<8>(header, at));
     if header[80..].iter().any(|byte| *byte != 0) {
         return Err(fault("bytes 80 to 119", "zeros", header[80..].escape_ascii()));
     }
@@ -213,7 +212,11 @@ impl Checker {
         };
         let symbol = number::<2>(bytes, 2);
         if self.symbols <= symbol {
-            return Err(fault(place.of("symbol"), format_args!("0..={}", self.symbols - 1), symbol));
+            return Err(fault(
+                place.of("symbol"),
+                format_args!("0..={}", self.symbols - 1),
+                symbol,
+            ));
         }
         let symbol = u16::try_from(symbol).unwrap_or(u16::MAX);
         let [qty, px, old_px] = [4, 8, 12].map(|at| number::<4>(bytes, at));

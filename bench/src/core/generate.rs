@@ -109,12 +109,17 @@ const fn behind(side: Side, px: u32, distance: u32) -> u32 {
     }
 }
 
+/// Whether an order at this price is a stub: there so that the domain is wide, and left alone.
+const fn is_stub(px: u32) -> bool {
+    px == 1 || px == Price::RAW_MAX
+}
+
 /// Writes commands and follows what they do.
 struct Writer {
     random: Random,
     book: Plain,
     records: Vec<Record>,
-    /// Ids of standing orders by symbol, in no order, and where each is in its list.
+    /// Ids of standing orders by symbol, stubs aside, in no order, and where each is in its list.
     standing: Vec<Vec<u32>>,
     positions: Vec<u32>,
     untimed: usize,
@@ -191,7 +196,7 @@ impl Writer {
         super::plain::say(&mut self.book, &record, &mut |trade| {
             let (maker, taker) = (u64::from(trade.maker), u64::from(trade.taker));
             tally.add(maker, taker, u64::from(trade.px), u64::from(trade.qty));
-            if trade.maker_open == 0 {
+            if trade.maker_open == 0 && !is_stub(trade.px) {
                 gone.push(trade.maker);
             }
         });
@@ -200,7 +205,8 @@ impl Writer {
         for maker in gone {
             self.note_gone(symbol, maker);
         }
-        match (was_standing, 0 < self.book.standing(record.id).open) {
+        let stands = 0 < self.book.standing(record.id).open && !is_stub(record.px);
+        match (was_standing, stands) {
             (false, true) => self.note_standing(symbol, record.id),
             (true, false) => self.note_gone(symbol, record.id),
             (false, false) | (true, true) => {}
@@ -249,7 +255,7 @@ const A: Mix = Mix {
     adds: 96,
     iocs: 30,
     cancels: 54,
-    crossing: 20,
+    crossing: 28,
     band: 375,
     is_dense: false,
 };
@@ -310,7 +316,8 @@ impl Mix {
             // Takers take less when orders are few: this is what holds the number.
             let is_low = writer.orders(symbol) < target;
             let side = writer.random.side();
-            let Some(best) = writer.book.best(symbol, side.opposite()) else {
+            let best = writer.book.best(symbol, side.opposite());
+            let Some(best) = best.filter(|px| !is_stub(*px)) else {
                 return self.add(writer, symbol, mid);
             };
             let qty = writer.random.between(1, if is_low { QTY_MAX / 5 } else { 2 * QTY_MAX });
@@ -486,12 +493,8 @@ fn sparse_add(writer: &mut Writer, symbol: u16, mid: u32) {
 }
 
 fn sparse_step(writer: &mut Writer, symbol: u16, mid: u32) {
-    // The stubs stay: they are what makes the domain wide.
-    let picked = writer.pick(symbol).filter(|id| {
-        let px = writer.book.standing(*id).px;
-        px != 1 && px != Price::RAW_MAX
-    });
-    match picked.filter(|_| 2 + SPARSE_ORDERS <= writer.orders(symbol)) {
+    let picked = writer.pick(symbol);
+    match picked.filter(|_| SPARSE_ORDERS <= writer.orders(symbol)) {
         Some(id) if writer.random.below(4) == 0 => {
             let Standing { side, px, open, .. } = writer.book.standing(id);
             let is_best = writer.book.best(symbol, side) == Some(px);

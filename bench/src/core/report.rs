@@ -162,7 +162,7 @@ impl Table {
             self.noisy_rounds
         ));
         line(format!(
-            "  {:<13}{:>9}{:>20}{:>8}{:>7}{:>7}{:>7}{:>8}{:>8}  sums",
+            "  {:<13}{:>9}{:>20}{:>8}{:>8}{:>8}{:>8}{:>9}{:>10}  sums",
             "", "ns", "spread (runs)", "ratio", "p50", "p90", "p99", "p99.9", "p99.99"
         ));
         for each in &self.lines {
@@ -171,7 +171,7 @@ impl Table {
             let ratio = self.ratio(each.name).unwrap_or(f64::NAN);
             let mut latency = String::new();
             let values = each.latency.map_or([None; 6], |latency| latency.values.map(Some));
-            for (value, width) in values.into_iter().zip([7, 7, 7, 8, 8]) {
+            for (value, width) in values.into_iter().zip([8, 8, 8, 9, 10]) {
                 let value = value.map_or_else(|| String::from("-"), |value| value.to_string());
                 latency.push_str(&format!("{value:>width$}"));
             }
@@ -335,9 +335,8 @@ impl Told {
         let mut text = String::new();
         tables.clone().for_each(|table| table.text(&mut text));
         if let (Some(table), Some(resident)) = (table, resident) {
-            let line = format!(
-                "memory: {table} bytes per resting order in tables, {resident} resident\n"
-            );
+            let line =
+                format!("memory: {table} bytes per resting order in tables, {resident} resident\n");
             text.push_str(&line);
         }
         let clock = format!("latencies contain {} ns of the clock's own\n", report.clock_ns);
@@ -350,7 +349,8 @@ impl Told {
 
 /// Notes the machine and what was emulated.
 fn close(text: &mut String, machine: &Machine) {
-    let Machine { cpu, cpus, kernel, steal_percent, others_percent, involuntary_switches } = machine;
+    let Machine { cpu, cpus, kernel, steal_percent, others_percent, involuntary_switches } =
+        machine;
     let line = format!(
         "machine: {cpu}, {cpus} CPUs, Linux {kernel}; steal {steal_percent:.1} %, other processes \
          {others_percent:.1} %, {involuntary_switches} involuntary switches"

@@ -61,16 +61,13 @@ impl Placed {
                 let order = NewOrder::Limit(LimitOrder::new(price, policy, flags));
                 CommandKind::Submit(SubmitCmd { order })
             }
-            Op::Cancel => {
-                CommandKind::Cancel(CancelCmd { order_id, order_kind: OrderKind::Limit })
-            }
+            Op::Cancel => CommandKind::Cancel(CancelCmd { order_id, order_kind: OrderKind::Limit }),
             Op::Move => {
                 let patch = AmendPatch::Limit(LimitOrderPatch::new().with_price(price));
                 CommandKind::Amend(AmendCmd { order_id, patch })
             }
         };
-        let meta =
-            CommandMeta { sequence_number: SequenceNumber(seq), timestamp: Timestamp(seq) };
+        let meta = CommandMeta { sequence_number: SequenceNumber(seq), timestamp: Timestamp(seq) };
         Command { meta, kind }
     }
 }

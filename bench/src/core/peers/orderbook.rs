@@ -39,7 +39,7 @@ impl Orderbook<'_> {
     fn say(&self, at: usize) {
         let record = &self.records[at];
         let book = &self.books[usize::from(record.symbol)];
-        let id = Id::from_u64(u64::from(record.id));
+        let id = Id::sequential(u64::from(record.id));
         match record.op {
             Op::Limit | Op::Ioc => {
                 let side = match record.side {
@@ -67,7 +67,7 @@ fn hear(result: &TradeResult, fills: &Mutex<Vec<Fill>>) {
     let mut fills = fills.lock().unwrap_or_else(PoisonError::into_inner);
     for trade in result.match_result.trades().as_vec() {
         let [maker, taker] = [trade.maker_order_id(), trade.taker_order_id()]
-            .map(|id| id.as_u64().unwrap_or_default());
+            .map(|id| if let Id::Sequential(id) = id { id } else { 0 });
         let px = u64::try_from(trade.price().as_u128()).unwrap_or(u64::MAX);
         fills.push([maker, taker, px, trade.quantity().as_u64()]);
     }
