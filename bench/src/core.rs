@@ -107,6 +107,8 @@ struct Contestant {
     time: fn(&Plan) -> Timed,
     latencies: fn(&Plan) -> Vec<u32>,
     count: fn(&Plan) -> Counted,
+    /// What the naive book comes to with this one's known fault, where it has one.
+    swept: Option<fn(&Plan) -> workload::Tally>,
 }
 
 macro_rules! contestant {
@@ -116,6 +118,7 @@ macro_rules! contestant {
             time: |plan| contest::time::<$kind>(plan),
             latencies: |plan| contest::latencies::<$kind>(plan),
             count: |plan| contest::count::<$kind>(plan),
+            swept: None,
         }
     };
 }
@@ -126,7 +129,10 @@ fn contestants() -> Vec<Contestant> {
         contestant!("uncross", engine::Uncross<'_>),
         contestant!("naive", plain::Naive<'_>),
         #[cfg(feature = "peers")]
-        contestant!("matchcore", peers::matchcore::Matchcore),
+        Contestant {
+            swept: Some(peers::matchcore::swept),
+            ..contestant!("matchcore", peers::matchcore::Matchcore)
+        },
         #[cfg(feature = "peers")]
         contestant!("orderbook_rs", peers::orderbook::Orderbook<'_>),
     ]
@@ -222,21 +228,10 @@ fn contend(workload: &str, plan: &Plan) -> Result<Table, CoreError> {
         resting_max: plan.orders_max,
         expected: plan.workload.expected,
         naive: plan.naive,
-        swept: swept(plan),
+        swept: contestants.iter().find_map(|it| it.swept).map(|swept| swept(plan)),
         noisy_rounds,
         lines: lines.collect(),
     })
-}
-
-/// What the naive book would make of the workload if it took limits as `matchcore` does.
-#[cfg(feature = "peers")]
-fn swept(plan: &Plan) -> Option<workload::Tally> {
-    Some(peers::matchcore::swept(plan))
-}
-
-#[cfg(not(feature = "peers"))]
-const fn swept(_: &Plan) -> Option<workload::Tally> {
-    None
 }
 
 #[expect(clippy::cast_precision_loss, reason = "some millions of commands")]

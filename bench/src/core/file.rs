@@ -147,7 +147,7 @@ fn parse(content: &[u8]) -> Result<Workload, Fault> {
     }
     let records_len = (untimed + timed) * RECORD_LEN as u64;
     if body.len() as u64 != records_len {
-        let expected = format_args!("{} bytes of records", records_len);
+        let expected = format_args!("{records_len} bytes of records");
         return Err(fault("length", expected, format_args!("{} bytes", body.len())));
     }
     let mut checker = Checker {

@@ -72,7 +72,7 @@ pub fn generate(name: Name, size: Size) -> Workload {
     }
 }
 
-/// SplitMix64: small, and its numbers are the same everywhere.
+/// `SplitMix64`: small, and its numbers are the same everywhere.
 #[derive(Clone, Debug)]
 struct Random(u64);
 
@@ -87,7 +87,7 @@ impl Random {
 
     /// Evenly from `0..end`, as nearly as matters here.
     fn below(&mut self, end: u32) -> u32 {
-        let scaled = u128::from(self.next()) * u128::from(end) >> 64;
+        let scaled = (u128::from(self.next()) * u128::from(end)) >> 64;
         u32::try_from(scaled).unwrap_or(0)
     }
 
@@ -215,8 +215,8 @@ impl Writer {
     }
 
     fn finish(self) -> Workload {
-        let priced = self.records.iter().filter(|record| record.op != Op::Cancel);
-        let prices = || priced.clone().map(|record| record.px);
+        let entered = self.records.iter().filter(|record| record.op != Op::Cancel);
+        let prices = || entered.clone().map(|record| record.px);
         let symbols = u16::try_from(self.standing.len()).unwrap_or(u16::MAX);
         Workload {
             symbols,
@@ -372,10 +372,10 @@ const DEEP: u32 = 40;
 /// Orders a sweep takes: two a level, and one more.
 const SWEPT_ORDERS: u32 = 2 * SWEPT + 1;
 
-fn sweeps(size: Size) -> Workload {
+fn sweeps(extent: Size) -> Workload {
     const MID: u32 = 100_000;
     let cycle = SWEPT_ORDERS as usize + 1;
-    let cycles = size.timed.div_ceil(cycle);
+    let cycles = extent.timed.div_ceil(cycle);
     let warm_up = cycles.div_ceil(5);
     let fill = 4 * DEEP as usize + 2;
     let mut writer = Writer::new(0xD1, 1, fill + (warm_up + cycles) * cycle);
@@ -427,12 +427,12 @@ const FALL: u32 = 300_000;
 /// Commands between two sweeps of the crash.
 const SWEEP_EVERY: usize = 100;
 
-fn crash(size: Size) -> Workload {
-    let sparse = SPARSE / size.shrink;
+fn crash(extent: Size) -> Workload {
+    let sparse = SPARSE / extent.shrink;
     let symbols = u16::try_from(1 + sparse).unwrap_or(u16::MAX);
-    let orders = (B.orders / size.shrink).max(ORDERS_MIN);
+    let orders = (B.orders / extent.shrink).max(ORDERS_MIN);
     let fill = orders + u32::from(symbols) * (2 + SPARSE_ORDERS);
-    let mut writer = Writer::new(0xE1, symbols, fill as usize + size.timed);
+    let mut writer = Writer::new(0xE1, symbols, fill as usize + extent.timed);
     let mut mids = vec![BEFORE];
     for symbol in 0..symbols {
         writer.enter(Op::Limit, symbol, Side::Bid, QTY_MAX, 1);
@@ -450,9 +450,9 @@ fn crash(size: Size) -> Workload {
         }
     }
     writer.begin_timed();
-    let half = size.timed.div_ceil(2);
-    for at in 0..size.timed {
-        let gone = at.min(size.timed - at);
+    let half = extent.timed.div_ceil(2);
+    for at in 0..extent.timed {
+        let gone = at.min(extent.timed - at);
         let fallen = u64::from(FALL) * gone as u64 / half as u64;
         let mid = BEFORE - u32::try_from(fallen).unwrap_or(FALL);
         if at % SWEEP_EVERY == 0 {

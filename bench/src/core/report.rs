@@ -173,7 +173,8 @@ impl Table {
             let values = each.latency.map_or([None; 6], |latency| latency.values.map(Some));
             for (value, width) in values.into_iter().zip([8, 8, 8, 9, 10]) {
                 let value = value.map_or_else(|| String::from("-"), |value| value.to_string());
-                latency.push_str(&format!("{value:>width$}"));
+                // Writing to a string cannot fail.
+                let _infallible = write!(latency, "{value:>width$}");
             }
             let sums = if each.tally == self.naive { "agree" } else { "differ" };
             line(format!(
@@ -333,7 +334,7 @@ impl Told {
             "emulated": EMULATED,
         });
         let mut text = String::new();
-        tables.clone().for_each(|table| table.text(&mut text));
+        tables.for_each(|table| table.text(&mut text));
         if let (Some(table), Some(resident)) = (table, resident) {
             let line =
                 format!("memory: {table} bytes per resting order in tables, {resident} resident\n");
@@ -342,7 +343,7 @@ impl Told {
         let clock = format!("latencies contain {} ns of the clock's own\n", report.clock_ns);
         text.push_str(&clock);
         close(&mut text, machine);
-        let verdict = tables.map(Table::verdict).collect();
+        let verdict = report.tables.iter().try_for_each(Table::verdict);
         Self { schema: "uncross.bench.core/1", body, text, verdict }
     }
 }
