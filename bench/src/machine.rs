@@ -71,7 +71,7 @@ impl Times {
         let times: Vec<u64> =
             line.split_whitespace().skip(1).take(8).filter_map(|word| word.parse().ok()).collect();
         let time = |at: usize| times.get(at).copied().unwrap_or(0);
-        // The name in parentheses may hold spaces; user and system time are the 12th and 13th after.
+        // The name in parentheses may hold spaces; user and system time are 12th and 13th after it.
         let after = process.rsplit_once(')').map_or("", |(_, after)| after);
         let own = after.split_whitespace().skip(11).take(2).filter_map(|it| it.parse::<u64>().ok());
         Self {

@@ -53,9 +53,9 @@ pub struct Size {
 
 impl Size {
     /// What the documentation speaks of.
-    pub const WHOLE: Self = Self { timed: 1_000_000, shrink: 1 };
+    pub const WHOLE: Self = Self { timed: 500_000, shrink: 1 };
     /// Fewer commands on the same books.
-    pub const QUICK: Self = Self { timed: 200_000, shrink: 1 };
+    pub const QUICK: Self = Self { timed: 100_000, shrink: 1 };
     /// For tests.
     pub const TINY: Self = Self { timed: 5_000, shrink: 50 };
 }

@@ -157,8 +157,8 @@ impl Table {
         let Self { workload, commands, untimed, resting_max, .. } = self;
         let mut line = |text: String| out.push_str(&(text + "\n"));
         line(format!(
-            "{workload}: {commands} commands after {untimed}, at most {resting_max} orders resting, \
-             {} noisy rounds",
+            "{workload}: {commands} commands after {untimed}, at most {resting_max} orders \
+             resting, {} noisy rounds",
             self.noisy_rounds
         ));
         line(format!(

@@ -1,8 +1,8 @@
 //! Price-time priority alone, on an ordered map of lists: the book that any standard library gives.
 //!
 //! [`Naive`](super::Naive) states every rule and searches from the front, which ends at some
-//! thousand orders. This one has limit orders only, under ids of the caller's, and finds an order in
-//! a table; it judges and paces books of a million orders.
+//! thousand orders. This one has limit orders only, under ids of the caller's, and finds an order
+//! in a table; it judges and paces books of a million orders.
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,7 @@
     reason = "a failed unwrap is a failed test"
 )]
 
+mod bench;
 mod config;
 mod crash;
 mod doctor;
