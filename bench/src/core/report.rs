@@ -10,15 +10,25 @@ use super::{
 };
 use crate::machine::Machine;
 
-/// How the contenders were fitted to the commands. Printed with every table.
-const EMULATED: [&str; 3] = [
-    "naive: price-time priority on the standard library's ordered map and lists; no sessions, \
-     checks or events. It is the judge.",
-    "matchcore 0.4.0: one book per symbol; its own order numbers, worked out beforehand; moves are \
-     its amendments. An order that crosses the best price trades past its own limit there (its \
-     issue 167), so that its sums differ wherever an order does not end at its limit.",
-    "orderbook-rs 0.15: one book per symbol; fills heard by its trade listener; moves are its \
-     UpdatePrice, which cancels and adds.",
+/// How each contender was fitted to the commands. Told of those that ran.
+const EMULATED: [(&str, &str); 3] = [
+    (
+        "naive",
+        "naive: price-time priority on the standard library's ordered map and lists; no sessions, \
+         checks or events. It is the judge.",
+    ),
+    (
+        "matchcore",
+        "matchcore 0.4.0: one book per symbol; its own order numbers, worked out beforehand; \
+         moves are its amendments. An order that crosses the best price trades past its own limit \
+         there (its issue 167), so that its sums differ wherever an order does not end at its \
+         limit.",
+    ),
+    (
+        "orderbook_rs",
+        "orderbook-rs 0.15: one book per symbol; fills heard by its trade listener; moves are its \
+         UpdatePrice, which cancels and adds.",
+    ),
 ];
 
 /// Times of single commands, in nanoseconds, the clock's own cost included.
@@ -93,6 +103,12 @@ pub(super) struct Table {
     pub(super) noisy_rounds: u32,
     /// The engine first, the naive book second.
     pub(super) lines: Vec<Line>,
+}
+
+/// What was emulated, of the contenders in any of the tables.
+fn emulated(tables: &[Table]) -> Vec<&'static str> {
+    let ran = |name: &str| tables.iter().any(|table| table.median(name).is_some());
+    EMULATED.iter().filter(|(name, _)| ran(name)).map(|(_, text)| *text).collect()
 }
 
 fn round(value: f64) -> f64 {
@@ -303,21 +319,23 @@ impl Told {
     }
 
     pub(super) fn file(table: &Table, machine: &Machine) -> Self {
+        let emulated = emulated(std::slice::from_ref(table));
         let mut body = table.json();
         if let Value::Object(fields) = &mut body {
             fields.insert("ns".into(), json!(table.median("uncross").map(round)));
             fields.insert("agree_file".into(), json!(table.expected == table.naive));
             fields.insert("file".into(), json!(table.workload));
             fields.insert("machine".into(), json!(machine));
-            fields.insert("emulated".into(), json!(EMULATED));
+            fields.insert("emulated".into(), json!(emulated));
         }
         let mut text = String::new();
         table.text(&mut text);
-        close(&mut text, machine);
+        close(&mut text, machine, &emulated);
         Self { schema: "uncross.bench.commands/1", body, text, verdict: table.verdict() }
     }
 
     pub(super) fn whole(report: &Report, machine: &Machine) -> Self {
+        let emulated = emulated(&report.tables);
         let tables = report.tables.iter();
         let workloads: Value =
             tables.clone().map(|table| (table.workload.clone(), table.json())).collect();
@@ -331,7 +349,7 @@ impl Told {
             "resident_bytes_per_resting_order": resident,
             "clock_ns": report.clock_ns,
             "machine": machine,
-            "emulated": EMULATED,
+            "emulated": emulated,
         });
         let mut text = String::new();
         tables.for_each(|table| table.text(&mut text));
@@ -342,21 +360,21 @@ impl Told {
         }
         let clock = format!("latencies contain {} ns of the clock's own\n", report.clock_ns);
         text.push_str(&clock);
-        close(&mut text, machine);
+        close(&mut text, machine, &emulated);
         let verdict = report.tables.iter().try_for_each(Table::verdict);
         Self { schema: "uncross.bench.core/1", body, text, verdict }
     }
 }
 
 /// Notes the machine and what was emulated.
-fn close(text: &mut String, machine: &Machine) {
+fn close(text: &mut String, machine: &Machine, emulated: &[&str]) {
     let Machine { cpu, cpus, kernel, steal_percent, others_percent, involuntary_switches } =
         machine;
     let line = format!(
         "machine: {cpu}, {cpus} CPUs, Linux {kernel}; steal {steal_percent:.1} %, other processes \
          {others_percent:.1} %, {involuntary_switches} involuntary switches"
     );
-    for line in std::iter::once(line.as_str()).chain(EMULATED) {
+    for line in std::iter::once(line.as_str()).chain(emulated.iter().copied()) {
         // Writing to a string cannot fail.
         let _infallible = writeln!(text, "{line}");
     }

@@ -37,6 +37,8 @@ fn engine_and_naive_book_agree_on_every_workload() {
         let latency = &table["latency_ns"]["uncross"];
         assert!(latency["p50"].as_u64().unwrap() <= latency["p99_99"].as_u64().unwrap());
     }
+    let emulated = body["emulated"].as_array().unwrap();
+    assert_eq!(emulated.len(), contestants().len() - 1, "{emulated:?}");
     assert!(0.0 < body["bytes_per_resting_order"].as_f64().unwrap());
     told.verdict().unwrap();
 }
