@@ -1,12 +1,14 @@
-//! The same rules on the plainest structures: the oracle of tests and the floor of benchmarks.
+//! The same rules on the plainest structures: the oracle of tests.
 //!
 //! Everything here favours being obviously right: ordered maps of queues, searched from the front,
 //! no step limit, nothing shared with the engine but the types. It gives references by the same
-//! rule (last freed slot first, then a fresh one), so whole event lists can be compared.
+//! rule (last freed slot first, then a fresh one), so whole event lists can be compared. [`plain`]
+//! is the floor of benchmarks with books too large to be searched.
 
 mod day;
 mod mass;
 mod orders;
+pub mod plain;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

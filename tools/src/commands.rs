@@ -1,6 +1,7 @@
 //! The commands, one file per group. To add one: a file with its arguments, examples and `run`,
 //! and a line each in [`Command`] and [`Command::run`].
 
+mod bench;
 mod book;
 mod completions;
 mod config;
@@ -56,6 +57,8 @@ pub(crate) enum Command {
     Top(top::Top),
     #[command(subcommand, after_help = import::EXAMPLES)]
     Import(import::Import),
+    #[command(subcommand, after_help = bench::EXAMPLES)]
+    Bench(bench::Bench),
     Completions(completions::Completions),
     Man(man::Man),
     Version(version::Version),
@@ -87,6 +90,7 @@ impl Command {
             Self::Tape(command) => command.run(output),
             Self::Top(command) => command.run(output),
             Self::Import(command) => command.run(output),
+            Self::Bench(command) => command.run(output),
             Self::Completions(command) => command.run(output),
             Self::Man(command) => command.run(output),
             Self::Version(command) => command.run(output),

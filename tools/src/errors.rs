@@ -1,7 +1,8 @@
 //! Everything a command can fail with: stable codes, what they mean and what to do.
 //!
 //! A code is never given another meaning. Its letter is its area: U usage, C configuration,
-//! F files, A accounts, J journal, V venue, N connections, O orders, I imports.
+//! F files, A accounts, J journal, V venue, N connections, O orders, I imports,
+//! B benchmarks.
 
 use std::process::ExitCode;
 
@@ -237,6 +238,14 @@ codes! {
         "a file exists"
         "nothing is overwritten unasked"
         "choose another name, or give --force to replace the file";
+    BENCH_FILE "UX-B001" Integrity
+        "a command file is malformed"
+        "it is of another kind, cut off, or a record in it cannot be carried out"
+        "write one with uncross bench core --write, or as docs/bench-method.md says";
+    BENCH_SUMS "UX-B002" Integrity
+        "a benchmark came to sums that cannot be right"
+        "the engine, the naive book and the file must agree on what trades"
+        "compare the sums; with a file of your own, correct those in its header";
     USER_EXISTS "UX-A001" Failure
         "the user exists"
         "names are unique, in any case"

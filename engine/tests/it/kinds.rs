@@ -352,7 +352,7 @@ fn a_minimum_quantity_does_not_count_what_would_be_prevented() {
 /// immediate buy that wants all of its quantity, by each strategy.
 #[test]
 fn fill_or_kill_counts_what_each_strategy_would_let_trade() {
-    // Makers of its own firm or of others, the quantity wanted, and for O, W and D whether it trades.
+    // Makers of its own firm or of others, the quantity wanted, and whether O, W and D trade it.
     type Case = (&'static [(bool, u32)], u32, [bool; 3]);
     let cases: &[Case] = &[
         (&[(true, 5), (false, 10)], 10, [true, false, false]),

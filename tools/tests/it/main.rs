@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod bench;
 mod config;
 mod crash;
 mod doctor;

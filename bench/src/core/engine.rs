@@ -1,0 +1,197 @@
+//! Our engine as a contender: whole commands, with validation, sessions and events.
+
+use uncross_engine::{
+    Engine, Progress,
+    command::{Cancel, Command, DayRoll, Enter, Replace, SessionUp, Source, Terms},
+    event::{Event, Sink, View},
+    instrument::Instrument,
+    limits::QTY_MAX,
+    types::{Action, Capacity, Display, Side, TimeInForce},
+};
+
+use super::{
+    contest::Contender,
+    plan::{Numbered, PORTS, Plan, port_of},
+    workload::{Op, Tally},
+};
+
+pub(super) const SESSION: [u8; 10] = *b"BENCH00001";
+/// Any time will do: nothing expires.
+const TIME_NS: u64 = 1_700_000_000_000_000_000;
+/// Events that are kept before the oldest is overwritten: 256 KiB, as an outbound queue whose
+/// reader keeps pace.
+const KEPT: usize = 1 << 12;
+
+const TERMS: Terms = Terms {
+    action: Action::Buy,
+    time_in_force: TimeInForce::Day,
+    capacity: Capacity::Principal,
+    display: Display::Visible,
+    post_only: false,
+    expire_s: 0,
+    min_qty: 0,
+    firm: None,
+    prevention: None,
+    group: 0,
+};
+
+/// Keeps the last events.
+#[derive(Debug)]
+struct Kept {
+    events: Box<[Event]>,
+    count: u64,
+}
+
+impl Sink for Kept {
+    #[inline]
+    fn push(&mut self, event: Event) {
+        let at = usize::try_from(self.count).unwrap_or(0) % KEPT;
+        self.events[at] = event;
+        self.count += 1;
+    }
+}
+
+/// Counts the fills among the events as they come.
+struct Counted<'a> {
+    kept: &'a mut Kept,
+    ids: &'a [Vec<u32>],
+    tally: &'a mut Tally,
+}
+
+impl Sink for Counted<'_> {
+    fn push(&mut self, event: Event) {
+        if let View::Fill(fill) = event.view() {
+            let id =
+                |port: u16, number: u32| u64::from(self.ids[usize::from(port)][number as usize]);
+            let maker = id(fill.head.port, fill.head.user_ref_num);
+            let taker = id(fill.taker_port, fill.taker_user_ref_num);
+            self.tally.add(maker, taker, u64::from(fill.px), u64::from(fill.qty));
+        }
+        self.kept.push(event);
+    }
+}
+
+/// The engine of a venue.
+#[derive(Debug)]
+pub(super) struct Uncross<'a> {
+    plan: &'a Plan,
+    engine: Engine,
+    seq: u64,
+    kept: Kept,
+}
+
+impl Uncross<'_> {
+    #[inline]
+    fn tell(engine: &mut Engine, seq: &mut u64, command: &Command<'_>, sink: &mut impl Sink) {
+        *seq += 1;
+        let mut progress = engine.begin(*seq, TIME_NS + *seq, command, sink);
+        while progress == Progress::More {
+            progress = engine.resume(sink);
+        }
+    }
+
+    /// Lists the instruments and opens day and sessions.
+    fn open(&mut self) {
+        for id in 1..=u32::from(self.plan.workload.symbols) {
+            self.prepare(&Command::Define(instrument(id)));
+        }
+        self.prepare(&Command::DayRoll(DayRoll {
+            date: 20_000,
+            utc_offset_s: 0,
+            session: SESSION,
+        }));
+        for port in 1..=PORTS {
+            let source = Source { port, generation: 1, channel: 0 };
+            let (firm, session) = (*b"FIRM", SESSION);
+            let up = SessionUp { source, firm, session, grace_ms: None };
+            self.prepare(&Command::SessionUp(up));
+        }
+    }
+
+    fn prepare(&mut self, command: &Command<'_>) {
+        Self::tell(&mut self.engine, &mut self.seq, command, &mut self.kept);
+    }
+}
+
+pub(super) fn instrument(id: u32) -> Instrument {
+    Instrument {
+        id,
+        symbol: *format!("S{id:<7}").as_bytes().first_chunk().unwrap_or(b"S       "),
+        price_decimals: 4,
+        qty_decimals: 0,
+        tick: 1,
+        lot: 1,
+        qty_min: 1,
+        qty_max: QTY_MAX,
+        collar_bp: 0,
+        reference_px: 0,
+    }
+}
+
+/// The engine's command for a command of a workload.
+#[inline]
+pub(super) fn command(numbered: &Numbered) -> Command<'static> {
+    let Numbered { record, number, old_number, total } = *numbered;
+    let source = Source { port: port_of(record.id), generation: 1, channel: 0 };
+    let client_order_id = *b"              ";
+    match record.op {
+        Op::Limit | Op::Ioc => {
+            let action = match record.side {
+                Side::Bid => Action::Buy,
+                Side::Ask => Action::Sell,
+            };
+            let time_in_force = match record.op {
+                Op::Ioc => TimeInForce::ImmediateOrCancel,
+                Op::Limit | Op::Cancel | Op::Move => TimeInForce::Day,
+            };
+            Command::Enter(Enter {
+                source,
+                user_ref_num: number,
+                instrument: u32::from(record.symbol) + 1,
+                qty: record.qty,
+                px: record.px,
+                terms: Ok(Terms { action, time_in_force, ..TERMS }),
+                client_order_id,
+                echo: &[],
+            })
+        }
+        Op::Cancel => {
+            Command::Cancel(Cancel { source, user_ref_num: number, order_ref: None, qty: Some(0) })
+        }
+        Op::Move => Command::Replace(Replace {
+            source,
+            orig_user_ref_num: old_number,
+            user_ref_num: number,
+            qty: total,
+            px: record.px,
+            terms: Ok(TERMS),
+            client_order_id,
+            echo: &[],
+        }),
+    }
+}
+
+impl<'a> Contender<'a> for Uncross<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        let kept = Kept { events: vec![Event::EMPTY; KEPT].into_boxed_slice(), count: 0 };
+        let mut uncross = Self { plan, engine: Engine::new(plan.capacity), seq: 0, kept };
+        uncross.open();
+        uncross
+    }
+
+    #[inline]
+    fn apply(&mut self, at: usize) {
+        let command = command(&self.plan.numbered[at]);
+        Self::tell(&mut self.engine, &mut self.seq, &command, &mut self.kept);
+    }
+
+    fn tally(&mut self, at: usize, tally: &mut Tally) {
+        let command = command(&self.plan.numbered[at]);
+        let mut sink = Counted { kept: &mut self.kept, ids: &self.plan.ids, tally };
+        Self::tell(&mut self.engine, &mut self.seq, &command, &mut sink);
+    }
+
+    fn outcomes(&self) -> u64 {
+        self.kept.count
+    }
+}

@@ -1,0 +1,4 @@
+//! Order books of others, as published in the Cargo registry.
+
+pub(super) mod matchcore;
+pub(super) mod orderbook;
