@@ -21,6 +21,8 @@ use uncross_client::{
 use crate::{program::Place, server::Server};
 
 const USERS: [&str; 8] = ["KILL1", "KILL2", "KILL3", "KILL4", "KILL5", "KILL6", "KILL7", "KILL8"];
+/// Who reports for the listener to market data; the others are their place in [`USERS`].
+const PUBLIC: usize = USERS.len();
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Orders a client sends at once.
 const BATCH: u32 = 25;
@@ -78,8 +80,9 @@ fn order(user: usize, number: u32) -> NewOrder {
     order
 }
 
-/// Reads market data until the connection breaks; adds every message to `seen`.
-fn listen(address: &str, seen: &mut Vec<Vec<u8>>) {
+/// Reads market data until the connection breaks; adds every message to `seen`, and says once that
+/// there was one.
+fn listen(address: &str, seen: &mut Vec<Vec<u8>>, progress: &mpsc::Sender<usize>) {
     let next = seen.len() as u64 + 1;
     let options = options(address, USERS[0]).from_number(next);
     let Ok(mut connection) = Connection::connect(&options) else { return };
@@ -87,6 +90,10 @@ fn listen(address: &str, seen: &mut Vec<Vec<u8>>) {
         if let Some(Event::Sequenced { number, payload }) = event {
             assert_eq!(number, seen.len() as u64 + 1, "numbers rise by one");
             seen.push(payload.to_vec());
+            if number == next {
+                // The other end may have heard enough.
+                let _is_heard = progress.send(PUBLIC);
+            }
         }
     }
 }
@@ -204,19 +211,21 @@ struct Witnesses {
 }
 
 impl Witnesses {
-    /// Trades from all sessions until `target` messages were reported, then kills the venue.
+    /// Trades from all sessions until `target` messages were reported and one was heard in public;
+    /// then kills the venue.
     fn trade_until_killed(&mut self, server: Server, target: usize) {
         let (progress, reports) = mpsc::channel();
         let (orders, data) = (server.orders.clone(), server.data.clone());
         thread::scope(|scope| {
-            scope.spawn(|| listen(&data, &mut self.feed));
+            let (seen, public) = (&mut self.feed, progress.clone());
+            scope.spawn(move || listen(&data, seen, &public));
             for (user, seen) in self.sessions.iter_mut().enumerate() {
                 let (options, progress) = (options(&orders, USERS[user]), progress.clone());
                 scope.spawn(move || trade(&options, user, seen, &progress));
             }
             drop(progress);
-            let mut heard = [0; USERS.len()];
-            while heard.iter().sum::<usize>() < target || heard.contains(&0) {
+            let mut heard = [0; PUBLIC + 1];
+            while heard[..PUBLIC].iter().sum::<usize>() < target || heard.contains(&0) {
                 let user = reports.recv().expect("clients trade until the venue is killed");
                 heard[user] += STRIDE;
             }
