@@ -32,10 +32,39 @@ pub(crate) struct Book {
     /// Of displayed orders by side, then of hidden ones.
     ladders: [Ladder; 4],
     best: [u32; 4],
+    pub(crate) listing: Listing,
+    /// Locate code of the day.
+    pub(crate) locate: u16,
+    /// What the instrument becomes when the next day begins.
+    pub(crate) next: Option<Instrument>,
     /// Price of the last trade of the day; 0 for none.
     pub(crate) last_px: u32,
     /// What a price is measured against until the first trade of the day; 0 for nothing.
     pub(crate) reference_px: u32,
+}
+
+/// Whether an instrument trades.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Listing {
+    Trading,
+    /// No orders are accepted.
+    Halted,
+    /// It was removed today; its locate code is taken until the next day.
+    Removed,
+    /// Its place is free.
+    Gone,
+}
+
+impl Listing {
+    pub(crate) const fn is_listed(self) -> bool {
+        matches!(self, Self::Trading | Self::Halted)
+    }
+}
+
+const fn ladders_of(instrument: &Instrument) -> [Ladder; 4] {
+    let key_max = Price::RAW_MAX / instrument.tick;
+    [Ladder::new(key_max), Ladder::new(key_max), Ladder::new(key_max), Ladder::new(key_max)]
 }
 
 /// Position of a ladder among the four.
@@ -61,19 +90,38 @@ const fn is_better(side: Side, px: u32, other: u32) -> bool {
 
 impl Book {
     pub(crate) const fn new(instrument: Instrument) -> Self {
-        let key_max = Price::RAW_MAX / instrument.tick;
         Self {
             instrument,
-            ladders: [
-                Ladder::new(key_max),
-                Ladder::new(key_max),
-                Ladder::new(key_max),
-                Ladder::new(key_max),
-            ],
+            ladders: ladders_of(&instrument),
             best: [NONE; 4],
+            listing: Listing::Trading,
+            locate: 0,
+            next: None,
             last_px: 0,
             reference_px: instrument.reference_px,
         }
+    }
+
+    /// Whether its next tick puts standing orders on other levels.
+    pub(crate) fn is_to_move(&self) -> bool {
+        self.next.is_some_and(|next| next.tick != self.instrument.tick)
+    }
+
+    /// Becomes `instrument`. The caller has lifted all orders when the tick is another one.
+    pub(crate) fn change(&mut self, instrument: Instrument) {
+        let old = self.instrument;
+        if old.price_decimals != instrument.price_decimals
+            || old.reference_px != instrument.reference_px
+        {
+            self.last_px = 0;
+            self.reference_px = instrument.reference_px;
+        }
+        if old.tick != instrument.tick {
+            assert!(self.best == [NONE; 4], "a tick changed under standing orders");
+            self.ladders = ladders_of(&instrument);
+        }
+        self.instrument = instrument;
+        self.next = None;
     }
 
     /// The last price of the day, or else the reference price; 0 when there is neither.

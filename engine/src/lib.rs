@@ -7,6 +7,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod admin;
 mod arena;
 mod book;
 mod change;
