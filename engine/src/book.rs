@@ -151,6 +151,13 @@ impl Book {
         Some(if is_better(side, px(hidden), px(displayed)) { hidden } else { displayed })
     }
 
+    /// Whether there is a level for the order at `slot`, whose price is set.
+    pub(crate) fn has_level(&self, store: &Store, side: Side, slot: u32) -> bool {
+        let key = store.arena.unit(slot).px / self.instrument.tick;
+        let ladder = &self.ladders[ladder_of(side, store.arena.is_hidden(slot))];
+        ladder.get(&store.nodes, key).is_some()
+    }
+
     /// Appends the order at `slot`, whose price is set, to its level, which is made if need be.
     ///
     /// The caller has made sure that [`Store::has_room`].

@@ -78,6 +78,8 @@ pub(crate) enum RollStage {
     Change,
     /// What was lifted is put on its new level.
     Settle,
+    /// What outlives the day loses its number.
+    Carry,
     ClosePorts,
     CloseFeed,
     List,

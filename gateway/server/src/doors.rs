@@ -220,11 +220,12 @@ impl Doors {
     pub(crate) fn round(&mut self, registry: &Registry, now_ms: u64) -> bool {
         self.is_starving = false;
         let was_told = self.hear(now_ms);
-        // Administrative acts go before whatever the sockets bring.
-        self.administer();
+        // Administrative acts go before whatever the sockets bring, also where they need more room
+        // than a frame does.
+        let may_read = self.administer();
         self.accept(registry, now_ms);
         self.finish_logins(now_ms);
-        let has_read = self.read(now_ms);
+        let has_read = may_read && self.read(now_ms);
         // After both: an answer makes room for a question, and a frame may be one.
         if !self.asking.is_empty() {
             self.ask();

@@ -284,6 +284,14 @@ pub enum RecordError {
         /// The target read.
         target: u8,
     },
+    /// An administrative record names another instrument than it lists.
+    #[error("administrative record about instrument {found} lists instrument {expected}")]
+    Listing {
+        /// Id of the instrument that is listed.
+        expected: u32,
+        /// Id that the record names.
+        found: u32,
+    },
     /// A configuration record is about something unknown.
     #[error("configuration record of unknown subject {found:#04x}")]
     Subject {

@@ -349,7 +349,12 @@ fn generations(core: &Core, ports_max: u16) -> Vec<u16> {
 }
 
 fn symbols(core: &Core) -> HashMap<[u8; 8], u32, RandomState> {
-    core.replica().engine().symbols().map(|(id, symbol)| (symbol, id)).collect()
+    let replica = core.replica();
+    let known = replica.engine().symbols().map(|(id, symbol)| (symbol, id));
+    let mut symbols: HashMap<_, _, RandomState> = known.collect();
+    // Listings of the day must not make it grow beside trading.
+    symbols.reserve(replica.capacity().instruments.into());
+    symbols
 }
 
 fn rules(config: &Config, connections_max: u32) -> Rules {

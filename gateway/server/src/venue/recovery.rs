@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
-use uncross_engine::{Progress, command::Source, instrument::Instrument};
+use uncross_engine::{
+    Engine, Progress, admin::Definition, command::Source, engine::DefineError,
+    instrument::Instrument,
+};
 use uncross_journal::{Completeness, Identity, Level, OnDurable, Recovery, Settings, Writer};
 
 use super::{
@@ -217,18 +220,59 @@ fn first_words(
         let date = engine.day().map_or(0, |day| day.date);
         say(&|draft| draft.set_epoch(&Calendar::epoch(date, epoch)));
     }
-    for configured in &config.instruments {
-        let id = configured.id;
-        // What the file says still, operators may have changed since; what it says anew holds.
-        if filed.get(&id) != Some(configured) {
-            let listing = engine.check_define(configured);
-            listing.map_err(|error| StartError::Listing { id, error })?;
-            say(&|draft| draft.set_instrument(configured));
-        }
-    }
     let date = calendar.date(now_ns);
-    if engine.day().is_none_or(|day| day.date < date) {
+    let is_roll_due = engine.day().is_none_or(|day| day.date < date);
+    let (first, later) = instruments_to_state(config, (engine, filed), is_roll_due)?;
+    for instrument in &first {
+        say(&|draft| draft.set_instrument(instrument));
+    }
+    if is_roll_due {
         say(&|draft| draft.set_day_roll(&calendar.roll(now_ns, opening.epoch)));
     }
+    for instrument in &later {
+        say(&|draft| draft.set_instrument(instrument));
+    }
     Ok(drafts)
+}
+
+/// What of the configuration's instruments the engine has to be told, before and after the day
+/// roll of this start: a listing that has no room before it may have after.
+///
+/// What the file said before, operators may have changed since; what it says anew holds.
+fn instruments_to_state(
+    config: &Config,
+    (engine, filed): (&Engine, &Filed),
+    is_roll_due: bool,
+) -> Result<(Vec<Instrument>, Vec<Instrument>), StartError> {
+    let (mut first, mut later) = (Vec::new(), Vec::new());
+    let mut left_now = engine.listings_left(false);
+    // What is listed before the roll takes a place after it as well.
+    let mut left = if is_roll_due { engine.listings_left(true) } else { left_now };
+    for configured in &config.instruments {
+        let id = configured.id;
+        if filed.get(&id) == Some(configured) {
+            continue;
+        }
+        match engine.check_define(configured) {
+            Ok(Definition::Changes | Definition::Withdraws | Definition::Unchanged) => {
+                first.push(*configured);
+            }
+            Ok(Definition::Lists) | Err(DefineError::Full { .. } | DefineError::NoLocate) => {
+                if left == 0 {
+                    let instruments_max = config.capacity.instruments;
+                    let error = DefineError::Full { instruments_max };
+                    return Err(StartError::Listing { id, error });
+                }
+                left -= 1;
+                if left_now == 0 {
+                    later.push(*configured);
+                } else {
+                    left_now -= 1;
+                    first.push(*configured);
+                }
+            }
+            Err(error) => return Err(StartError::Listing { id, error }),
+        }
+    }
+    Ok((first, later))
 }
