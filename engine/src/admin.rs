@@ -249,12 +249,13 @@ impl Engine {
     /// How many more instruments can be listed now, or when the day has rolled.
     #[must_use]
     pub fn listings_left(&self, has_rolled: bool) -> u16 {
-        let takes = |book: &&Book| match book.listing {
+        let holds_place = |book: &&Book| match book.listing {
             Listing::Trading | Listing::Halted => true,
             Listing::Removed => !has_rolled,
             Listing::Gone => false,
         };
-        let taken = u16::try_from(self.books.iter().filter(takes).count()).unwrap_or(u16::MAX);
+        let taken =
+            u16::try_from(self.books.iter().filter(holds_place).count()).unwrap_or(u16::MAX);
         let locates_left = if has_rolled { u16::MAX } else { u16::MAX - self.locates };
         self.capacity.instruments.saturating_sub(taken).min(locates_left)
     }

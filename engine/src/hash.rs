@@ -81,9 +81,9 @@ fn put_instrument(instrument: &Instrument, put: &mut impl FnMut(&[u8])) {
 
 /// BLAKE3 of everything that decides what the engine will say next.
 ///
-/// The serialisation is canonical: it follows the market (instruments in the order of their places, both
-/// sides best first, queues in priority order), not the memory, except for the free lists, which
-/// decide future references. Computed at rest, never beside trading.
+/// The serialisation is canonical: it follows the market (instruments in the order of their
+/// places, both sides best first, queues in priority order), not the memory, except for the free
+/// lists, which decide future references. Computed at rest, never beside trading.
 #[must_use]
 pub fn state_hash(engine: &Engine) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();

@@ -151,8 +151,8 @@ impl Wires {
     }
 }
 
-/// Where operators' acts are handed in. Clones share one desk; the lock is held for moments only, so
-/// that nobody waits for the answer to another's act.
+/// Where operators' acts are handed in. Clones share one desk; the lock is held for moments only,
+/// so that nobody waits for the answer to another's act.
 #[derive(Clone, Debug)]
 pub struct Desk {
     wires: Arc<Mutex<Wires>>,
