@@ -238,6 +238,7 @@ impl Engine {
     /// Ends the feed's day, restarts every counter and opens the next day's streams.
     fn turn_over(&mut self, sink: &mut impl Sink) {
         if self.day.is_some() {
+            self.end_copies(sink);
             for code in *b"MEC" {
                 self.system(0, code, sink);
             }
@@ -261,7 +262,7 @@ impl Engine {
         self.open_streams(self.next_day, sink);
     }
 
-    /// Opens the streams of `day`; the feed's begins with the start of messages.
+    /// Opens the streams of `day`: drop copies, and the feed's with the start of messages.
     fn open_streams(&mut self, day: DayRoll, sink: &mut impl Sink) {
         self.day = Some(day);
         sink.push(Event::day(Day {
@@ -271,6 +272,7 @@ impl Engine {
             session: day.session,
             pad: [0; 26],
         }));
+        self.begin_copies(sink);
         self.system(0, b'O', sink);
     }
 

@@ -12,6 +12,7 @@ mod arena;
 mod book;
 mod change;
 pub mod command;
+pub mod copies;
 mod day;
 mod due;
 pub mod engine;
@@ -32,6 +33,6 @@ mod user_refs;
 
 /// Counts changes of what the same commands lead to; every journal names the one it was written
 /// under.
-pub const BEHAVIOUR_VERSION: u32 = 3;
+pub const BEHAVIOUR_VERSION: u32 = 4;
 
 pub use engine::{Engine, Progress};
