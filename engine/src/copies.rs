@@ -18,7 +18,7 @@ pub(crate) struct CopiedFirm {
     pub(crate) is_on: bool,
 }
 
-/// Why a firm's reports cannot be copied: so many firms have streams in this session already.
+/// Why a firm's reports cannot be copied: so many firms may have streams in one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CopiesFull {
     /// The table's size.
@@ -27,7 +27,7 @@ pub struct CopiesFull {
 
 impl core::fmt::Display for CopiesFull {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "the reports of {} firms are copied already", self.firms_max)
+        write!(f, "the reports of at most {} firms are copied in one session", self.firms_max)
     }
 }
 
@@ -39,15 +39,16 @@ impl Engine {
         self.copied_firms.iter().filter(|copied| copied.is_on).map(|copied| copied.firm)
     }
 
-    /// Whether a change of what is copied would be accepted. A firm that is copied no more keeps
-    /// its place until the session ends, because its stream stands under that place.
+    /// Whether all of these firms, each named once, can be copied. A firm that is copied no more
+    /// keeps its place until the session ends, because its stream stands under that place.
     ///
     /// # Errors
     ///
-    /// Why not.
-    pub fn check_copy(&self, copy: DropCopy) -> Result<(), CopiesFull> {
-        let is_known = self.copied_firms.iter().any(|copied| copied.firm == copy.firm);
-        if copy.is_on && !is_known && COPIED_FIRMS_MAX <= self.copied_firms.len() {
+    /// There are not enough places.
+    pub fn check_copies(&self, firms: &[[u8; 4]]) -> Result<(), CopiesFull> {
+        let is_new = |firm: &&[u8; 4]| self.copied_firms.iter().all(|other| other.firm != **firm);
+        let new = firms.iter().filter(is_new).count();
+        if COPIED_FIRMS_MAX < self.copied_firms.len() + new {
             return Err(CopiesFull { firms_max: COPIED_FIRMS_MAX });
         }
         Ok(())
@@ -58,7 +59,7 @@ impl Engine {
         let found = self.copied_firms.iter().position(|copied| copied.firm == firm);
         let slot = match found {
             Some(slot) if self.copied_firms[slot].is_on == is_on => return,
-            None if !is_on || self.check_copy(copy).is_err() => return,
+            None if !is_on || self.check_copies(&[firm]).is_err() => return,
             Some(slot) => {
                 self.copied_firms[slot].is_on = is_on;
                 slot

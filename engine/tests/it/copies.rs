@@ -113,14 +113,13 @@ fn a_full_table_of_copies_refuses_another_firm_until_the_session_ends() {
     for count in 0..COPIED_FIRMS_MAX {
         assert_eq!(copy(&mut stage, number(count), true).len(), 1);
     }
-    let extra = DropCopy { firm: FIRM, is_on: true };
-    assert_eq!(stage.engine.check_copy(extra), Err(CopiesFull { firms_max: COPIED_FIRMS_MAX }));
+    let full = Err(CopiesFull { firms_max: COPIED_FIRMS_MAX });
+    assert_eq!(stage.engine.check_copies(&[FIRM]), full);
     assert_eq!(copy(&mut stage, FIRM, true), [""; 0]);
     assert_eq!(stage.engine.copied_firms().count(), COPIED_FIRMS_MAX);
     copy(&mut stage, number(5), false);
-    assert!(stage.engine.check_copy(extra).is_err(), "the place is still taken");
-    let back = DropCopy { firm: number(5), is_on: true };
-    assert!(stage.engine.check_copy(back).is_ok(), "its owner may come back");
+    assert_eq!(stage.engine.check_copies(&[FIRM]), full, "the place is still taken");
+    assert_eq!(stage.engine.check_copies(&[number(5)]), Ok(()), "its owner may come back");
     stage.say(&day(20_001));
     assert_eq!(copy(&mut stage, FIRM, true), ["K63 FIRM S"]);
 }

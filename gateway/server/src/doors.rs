@@ -477,7 +477,7 @@ impl Doors {
                 return Served::Nothing;
             }
             (state, kind) => {
-                let text = unexpected(state, kind);
+                let text = unexpected(state, connection.door, kind);
                 self.refuse(id, &text);
                 return Served::Nothing;
             }
@@ -526,10 +526,11 @@ enum Served {
     NoRoom,
 }
 
-fn unexpected(state: &State, kind: u8) -> String {
-    let expected = match state {
-        State::Fresh => "a login request ('L') first",
-        State::Trading(_) => "'U', 'R', 'O' or '+'",
+fn unexpected(state: &State, door: Door, kind: u8) -> String {
+    let expected = match (state, door) {
+        (State::Fresh, _) => "a login request ('L') first",
+        (State::Trading(_), _) => "'U', 'R', 'O' or '+'",
+        (State::Listening, Door::Orders) => "'R', 'O' or '+' (a drop-copy user only listens)",
         _ => "'R', 'O' or '+'",
     };
     format!("expected {expected}, found packet type '{}'", kind.escape_ascii())

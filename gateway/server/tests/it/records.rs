@@ -222,6 +222,10 @@ impl Plan {
                 let epoch = u32::from(self.small[2]).into();
                 body::Epoch { epoch, session, reserved: [0; 2] }.as_bytes().to_vec()
             }
+            kind::CONFIGURATION if self.small[2].is_multiple_of(2) => {
+                let (subject, is_on) = (b'D', self.small[3] % 2);
+                body::DropCopy { subject, is_on, reserved: [0; 2], firm }.as_bytes().to_vec()
+            }
             kind::CONFIGURATION => instrument(2).as_bytes().to_vec(),
             kind::ADMIN => self.act(port, firm),
             _ => {
