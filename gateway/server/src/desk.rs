@@ -1,6 +1,6 @@
 //! The venue's side door: administrative acts from operators, answered once they are durable.
 //!
-//! [`Desk`] is held by other threads. The gateway takes acts from its [`Inbox`] before it reads any
+//! [`Desk`] is held by other threads. The gateway takes acts from its `Inbox` before it reads any
 //! socket and pushes them into the ring like everything else; the publisher tells the gateway of
 //! their outcome when it may leave, and the gateway answers. Both queues are lock-free, so that no
 //! hot thread ever waits for an operator.
