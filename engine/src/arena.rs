@@ -1,10 +1,12 @@
-//! Orders and price levels in one array of 32-byte units.
+//! Orders and price levels in one array: an order is two cells of 16 bytes, a level is one.
 //!
 //! A level is the sentinel of a circular, doubly linked list whose other members are its orders,
 //! first in first out. Linking and unlinking are unconditional stores; a level is empty when its
 //! neighbour is itself. Slots of displayed orders come first, then those of hidden orders, then
 //! levels: each kind has free slots of its own, so that the references of displayed orders are what
 //! they would be if no hidden order existed.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute_mut, transmute_ref};
 
 use crate::{
     limits::{GENERATION_MAX, GENERATION_MIN},
@@ -14,13 +16,27 @@ use crate::{
 /// No unit.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// An order, or (`next`, `prev` and `px` only) a level.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub(crate) struct Unit {
-    /// Next in the queue; of a level its first order; of a free unit the next free one.
+/// A level, or the first half of an order.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(16))]
+pub(crate) struct Cell {
+    /// Of a level its first order; otherwise as in [`Unit`].
     pub(crate) next: u32,
-    /// Previous in the queue; of a level its last order.
+    /// Of a level its last order; otherwise as in [`Unit`].
+    pub(crate) prev: u32,
+    /// Price.
+    pub(crate) px: u32,
+    /// Of a level the leaf of the ladder that names it; of an order what is open.
+    pub(crate) leaf: u32,
+}
+
+/// An order.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(16))]
+pub(crate) struct Unit {
+    /// Next in the queue; of a free unit the next free one.
+    pub(crate) next: u32,
+    /// Previous in the queue.
     pub(crate) prev: u32,
     /// Price.
     pub(crate) px: u32,
@@ -38,7 +54,7 @@ pub(crate) struct Unit {
     pub(crate) book: u16,
 }
 
-const _: () = assert!(size_of::<Unit>() == 32);
+const _: () = assert!(size_of::<Unit>() == 2 * size_of::<Cell>());
 
 impl Unit {
     const FREE: Self = Self {
@@ -144,10 +160,11 @@ impl FreeList {
         Self { head: NONE, fresh: start, end, count: end - start }
     }
 
-    fn take(&mut self, units: &[Unit]) -> Option<u32> {
+    #[inline]
+    fn take(&mut self, cells: &Cells) -> Option<u32> {
         let slot = if self.head != NONE {
             let slot = self.head;
-            self.head = units[slot as usize].next;
+            self.head = cells.cell(slot).next;
             slot
         } else if self.fresh < self.end {
             self.fresh += 1;
@@ -159,20 +176,65 @@ impl FreeList {
         Some(slot)
     }
 
-    fn give(&mut self, units: &mut [Unit], slot: u32) {
-        units[slot as usize].next = self.head;
+    #[inline]
+    fn give(&mut self, cells: &mut Cells, slot: u32) {
+        cells.cell_mut(slot).next = self.head;
         self.head = slot;
         self.count += 1;
     }
 }
 
+/// The memory of orders and levels. An index counts the orders and then the levels.
+#[derive(Debug)]
+struct Cells {
+    pairs: Vec<[Cell; 2]>,
+    levels_start: u32,
+}
+
+impl Cells {
+    fn new(levels_start: u32, levels_max: u32) -> Self {
+        let free: [Cell; 2] = zerocopy::transmute!(Unit::FREE);
+        let len = levels_start as usize + levels_max.div_ceil(2) as usize;
+        Self { pairs: vec![free; len], levels_start }
+    }
+
+    /// Where the order or the level begins: those before it that are orders count twice.
+    #[inline]
+    const fn place(&self, index: u32) -> usize {
+        let orders = if index < self.levels_start { index } else { self.levels_start };
+        index as usize + orders as usize
+    }
+
+    /// The level, or the first half of the order.
+    #[inline]
+    fn cell(&self, index: u32) -> &Cell {
+        &self.pairs.as_flattened()[self.place(index)]
+    }
+
+    #[inline]
+    fn cell_mut(&mut self, index: u32) -> &mut Cell {
+        let place = self.place(index);
+        &mut self.pairs.as_flattened_mut()[place]
+    }
+
+    #[inline]
+    fn unit(&self, slot: u32) -> &Unit {
+        transmute_ref!(&self.pairs[slot as usize])
+    }
+
+    #[inline]
+    fn unit_mut(&mut self, slot: u32) -> &mut Unit {
+        transmute_mut!(&mut self.pairs[slot as usize])
+    }
+}
+
 /// All orders and levels of an engine, allocated at start.
 ///
-/// Invariant: a unit is in exactly one of: a level's queue, a free list, the retired list, or the
+/// Invariant: an order or a level is in exactly one of: a level's queue, a free list, the retired list, or the
 /// hands of the command being worked on.
 #[derive(Debug)]
 pub(crate) struct Arena {
-    units: Vec<Unit>,
+    cells: Cells,
     /// By slot of an order.
     asides: Vec<Aside>,
     displayed: FreeList,
@@ -191,7 +253,7 @@ impl Arena {
         let end = levels_start + levels_max;
         let aside = Aside { entered_seq: 0, decremented: 0, group: 0, channel: 0 };
         Self {
-            units: vec![Unit::FREE; end as usize],
+            cells: Cells::new(levels_start, levels_max),
             asides: vec![aside; levels_start as usize],
             displayed: FreeList::new(0, hidden_start),
             hidden: FreeList::new(hidden_start, levels_start),
@@ -202,14 +264,20 @@ impl Arena {
         }
     }
 
+    /// The order at `slot`.
     #[inline]
-    pub(crate) fn unit(&self, index: u32) -> &Unit {
-        &self.units[index as usize]
+    pub(crate) fn unit(&self, slot: u32) -> &Unit {
+        self.cells.unit(slot)
     }
 
     #[inline]
-    pub(crate) fn unit_mut(&mut self, index: u32) -> &mut Unit {
-        &mut self.units[index as usize]
+    pub(crate) fn unit_mut(&mut self, slot: u32) -> &mut Unit {
+        self.cells.unit_mut(slot)
+    }
+
+    #[inline]
+    pub(crate) fn level(&self, level: u32) -> &Cell {
+        self.cells.cell(level)
     }
 
     /// Free slots for orders that are hidden, or for those that are not.
@@ -241,7 +309,7 @@ impl Arena {
     /// Takes a free order slot and begins its next life.
     pub(crate) fn take_order(&mut self, is_hidden: bool, identity: Identity) -> Option<u32> {
         let list = if is_hidden { &mut self.hidden } else { &mut self.displayed };
-        let slot = list.take(&self.units)?;
+        let slot = list.take(&self.cells)?;
         self.identify(slot, identity, 0);
         Some(slot)
     }
@@ -260,14 +328,14 @@ impl Arena {
         if self.bear(slot) {
             self.give_back(slot);
         } else {
-            self.units[slot as usize].next = self.retired;
+            self.unit_mut(slot).next = self.retired;
             self.retired = slot;
         }
     }
 
     fn give_back(&mut self, slot: u32) {
         let list = if self.is_hidden(slot) { &mut self.hidden } else { &mut self.displayed };
-        list.give(&mut self.units, slot);
+        list.give(&mut self.cells, slot);
     }
 
     /// Gives a replaced order its new reference: in its slot, or in another one when it changes
@@ -316,48 +384,51 @@ impl Arena {
     pub(crate) fn begin_day(&mut self) {
         while self.retired != NONE {
             let slot = self.retired;
-            self.retired = self.units[slot as usize].next;
-            self.units[slot as usize] = Unit::FREE;
+            self.retired = self.unit(slot).next;
+            *self.unit_mut(slot) = Unit::FREE;
             self.give_back(slot);
         }
     }
 
-    /// Makes an empty level.
-    pub(crate) fn take_level(&mut self, px: u32) -> Option<u32> {
-        let level = self.levels.take(&self.units)?;
-        self.units[level as usize] = Unit { next: level, prev: level, px, ..Unit::FREE };
+    /// Makes an empty level that is named in `leaf`.
+    #[inline]
+    pub(crate) fn take_level(&mut self, px: u32, leaf: u32) -> Option<u32> {
+        let level = self.levels.take(&self.cells)?;
+        *self.cells.cell_mut(level) = Cell { next: level, prev: level, px, leaf };
         Some(level)
     }
 
     /// Frees an empty level.
+    #[inline]
     pub(crate) fn free_level(&mut self, level: u32) {
-        debug_assert_eq!(self.unit(level).next, level, "freeing a level with orders");
-        self.levels.give(&mut self.units, level);
+        debug_assert_eq!(self.level(level).next, level, "freeing a level with orders");
+        self.levels.give(&mut self.cells, level);
     }
 
     /// Appends `slot` at the end of the level's queue.
     #[inline]
     pub(crate) fn link_last(&mut self, level: u32, slot: u32) {
-        let last = self.unit(level).prev;
+        let at = self.cells.cell_mut(level);
+        let last = at.prev;
+        at.prev = slot;
+        self.cells.cell_mut(last).next = slot;
         let unit = self.unit_mut(slot);
         unit.next = level;
         unit.prev = last;
-        self.unit_mut(last).next = slot;
-        self.unit_mut(level).prev = slot;
     }
 
     /// Takes `slot` out of its queue. Returns the level when that left it empty.
     #[inline]
     pub(crate) fn unlink(&mut self, slot: u32) -> Option<u32> {
         let Unit { next, prev, .. } = *self.unit(slot);
-        self.unit_mut(prev).next = next;
-        self.unit_mut(next).prev = prev;
+        self.cells.cell_mut(prev).next = next;
+        self.cells.cell_mut(next).prev = prev;
         (next == prev && self.levels_start <= next).then_some(next)
     }
 
     /// The orders of a level, first in first out.
     pub(crate) fn queue(&self, level: u32) -> impl Iterator<Item = u32> + '_ {
-        let mut at = self.unit(level).next;
+        let mut at = self.level(level).next;
         core::iter::from_fn(move || {
             let slot = (at != level).then_some(at)?;
             at = self.unit(slot).next;
@@ -447,7 +518,7 @@ mod tests {
             (Some(0), Some(1))
         );
         assert_eq!(arena.take_order(false, by(3)), None);
-        assert_eq!((arena.take_level(7), arena.take_level(8)), (Some(2), None));
+        assert_eq!((arena.take_level(7, 0), arena.take_level(8, 0)), (Some(2), None));
     }
 
     #[test]
@@ -465,7 +536,7 @@ mod tests {
     #[test]
     fn the_queue_is_first_in_first_out_and_tells_when_it_is_empty() {
         let mut arena = Arena::new(3, 0, 1);
-        let level = arena.take_level(5).unwrap();
+        let level = arena.take_level(5, 0).unwrap();
         let slots: Vec<u32> = (0..3).map(|seq| arena.take_order(false, by(seq)).unwrap()).collect();
         for &slot in &slots {
             arena.link_last(level, slot);

@@ -1,9 +1,9 @@
 //! One instrument's resting orders: ladders of levels, and the best level of each.
 
 use crate::{
-    arena::{Arena, NONE},
+    arena::{Arena, Cell, NONE},
     instrument::Instrument,
-    ladder::{Ladder, Nodes, Toward},
+    ladder::{Ladder, Nodes},
     types::{Price, Side},
 };
 
@@ -25,60 +25,57 @@ impl Store {
 /// the public sees the one and never the other.
 ///
 /// Invariant: `best` names the level nearest to the other side, or nothing when the ladder is
-/// empty; every level in a ladder has at least one order.
+/// empty; `best_ranks` says where it is; every level in a ladder has at least one order.
 #[derive(Debug)]
 pub(crate) struct Book {
     pub(crate) instrument: Instrument,
     /// Of displayed orders by side, then of hidden ones.
-    ladders: [Ladder; 4],
-    best: [u32; 4],
+    best: [u32; LADDERS],
+    /// [`Side::rank`] of the best price; [`NOWHERE`] without one.
+    best_ranks: [u32; LADDERS],
     /// Price of the last trade of the day; 0 for none.
     pub(crate) last_px: u32,
     /// What a price is measured against until the first trade of the day; 0 for nothing.
     pub(crate) reference_px: u32,
+    ladders: [Ladder; LADDERS],
 }
+
+const LADDERS: usize = 4;
+/// A rank beyond that of every price.
+const NOWHERE: u32 = u32::MAX;
 
 /// Position of a ladder among the four.
 const fn ladder_of(side: Side, is_hidden: bool) -> usize {
     side as usize + if is_hidden { 2 } else { 0 }
 }
 
-/// From the best price of `side` to its worse ones.
-const fn away(side: Side) -> Toward {
-    match side {
-        Side::Bid => Toward::Lower,
-        Side::Ask => Toward::Higher,
-    }
-}
-
-/// Whether on `side` an order at `px` comes before one at `other`.
-const fn is_better(side: Side, px: u32, other: u32) -> bool {
-    match side {
-        Side::Bid => other < px,
-        Side::Ask => px < other,
-    }
-}
-
 impl Book {
     pub(crate) const fn new(instrument: Instrument) -> Self {
-        let key_max = Price::RAW_MAX / instrument.tick;
+        let ticks_max = Price::RAW_MAX / instrument.tick;
         Self {
             instrument,
-            ladders: [
-                Ladder::new(key_max),
-                Ladder::new(key_max),
-                Ladder::new(key_max),
-                Ladder::new(key_max),
-            ],
-            best: [NONE; 4],
+            best: [NONE; LADDERS],
+            best_ranks: [NOWHERE; LADDERS],
             last_px: 0,
             reference_px: instrument.reference_px,
+            ladders: [
+                Ladder::new(ticks_max, true),
+                Ladder::new(ticks_max, false),
+                Ladder::new(ticks_max, true),
+                Ladder::new(ticks_max, false),
+            ],
         }
     }
 
     /// The last price of the day, or else the reference price; 0 when there is neither.
     pub(crate) const fn reference(&self) -> u32 {
         if self.last_px == 0 { self.reference_px } else { self.last_px }
+    }
+
+    /// A price in ticks; most instruments have a tick of one unit.
+    #[inline]
+    const fn ticks(&self, px: u32) -> u32 {
+        if self.instrument.tick == 1 { px } else { px / self.instrument.tick }
     }
 
     /// The best level of `side` that the public sees.
@@ -88,55 +85,73 @@ impl Book {
         (level != NONE).then_some(level)
     }
 
-    /// The level whose orders trade first: the best price, at one price the displayed orders.
+    /// Whether an order of `side` limited at `px` would trade.
     #[inline]
-    pub(crate) fn best_tradable(&self, store: &Store, side: Side) -> Option<u32> {
-        let displayed = self.best[ladder_of(side, false)];
-        let hidden = self.best[ladder_of(side, true)];
-        if hidden == NONE {
-            return (displayed != NONE).then_some(displayed);
-        }
-        if displayed == NONE {
-            return Some(hidden);
-        }
-        let px = |level| store.arena.unit(level).px;
-        Some(if is_better(side, px(hidden), px(displayed)) { hidden } else { displayed })
+    pub(crate) fn is_crossed(&self, side: Side, px: u32) -> bool {
+        let other = side.opposite();
+        let ranks = [false, true].map(|is_hidden| self.best_ranks[ladder_of(other, is_hidden)]);
+        ranks[0].min(ranks[1]) <= other.rank(px)
+    }
+
+    /// The level with which an order of `side` limited at `px` trades first: that of the best
+    /// price, at one price the displayed orders.
+    #[inline]
+    pub(crate) fn first_crossed(&self, side: Side, px: u32) -> Option<u32> {
+        let other = side.opposite();
+        let (displayed, hidden) = (ladder_of(other, false), ladder_of(other, true));
+        let is_hidden = self.best_ranks[hidden] < self.best_ranks[displayed];
+        let at = if is_hidden { hidden } else { displayed };
+        (self.best_ranks[at] <= other.rank(px)).then(|| self.best[at])
     }
 
     /// Appends the order at `slot`, whose price is set, to its level, which is made if need be.
     ///
     /// The caller has made sure that [`Store::has_room`].
+    #[inline]
     pub(crate) fn rest(&mut self, store: &mut Store, side: Side, slot: u32) {
         let px = store.arena.unit(slot).px;
-        let key = px / self.instrument.tick;
+        let ticks = self.ticks(px);
         let at = ladder_of(side, store.arena.is_hidden(slot));
         let ladder = &mut self.ladders[at];
-        let level = ladder.get(&store.nodes, key).unwrap_or_else(|| {
-            let level = store.arena.take_level(px);
+        let key = ladder.key(ticks);
+        let leaf = ladder.leaf(&mut store.nodes, key);
+        let level = Ladder::get(&store.nodes, leaf, key).unwrap_or_else(|| {
+            let level = store.arena.take_level(px, leaf);
             assert!(level.is_some(), "an order was rested without room for its level");
             let level = level.unwrap_or(NONE);
-            ladder.insert(&mut store.nodes, key, level);
+            Ladder::insert(&mut store.nodes, leaf, key, level);
             level
         });
         store.arena.link_last(level, slot);
-        let best = self.best[at];
-        if best == NONE || is_better(side, px, store.arena.unit(best).px) {
+        let rank = side.rank(px);
+        if rank < self.best_ranks[at] {
+            self.best_ranks[at] = rank;
             self.best[at] = level;
         }
     }
 
     /// Takes the order at `slot` out of its queue, and its level out of the book if that was all.
+    #[inline]
     pub(crate) fn remove(&mut self, store: &mut Store, side: Side, slot: u32) {
-        let Some(level) = store.arena.unlink(slot) else {
-            return;
-        };
-        let key = store.arena.unit(level).px / self.instrument.tick;
-        let at = ladder_of(side, store.arena.is_hidden(slot));
-        let ladder = &mut self.ladders[at];
-        if self.best[at] == level {
-            self.best[at] = ladder.next(&store.nodes, key, away(side)).unwrap_or(NONE);
+        if let Some(level) = store.arena.unlink(slot) {
+            let at = ladder_of(side, store.arena.is_hidden(slot));
+            self.remove_level(store, side, at, level);
         }
-        ladder.remove(&mut store.nodes, key);
+    }
+
+    /// Takes a level without orders out of the ladder at `at`.
+    fn remove_level(&mut self, store: &mut Store, side: Side, at: usize, level: u32) {
+        let Cell { px, leaf, .. } = *store.arena.level(level);
+        let ticks = self.ticks(px);
+        let ladder = &mut self.ladders[at];
+        let key = ladder.key(ticks);
+        if self.best[at] == level {
+            let next = ladder.next(&store.nodes, leaf, key);
+            self.best[at] = next.unwrap_or(NONE);
+            self.best_ranks[at] =
+                next.map_or(NOWHERE, |next| side.rank(store.arena.level(next).px));
+        }
+        ladder.remove(&mut store.nodes, leaf, key);
         store.arena.free_level(level);
     }
 
@@ -146,13 +161,11 @@ impl Book {
         store: &'a Store,
         side: Side,
     ) -> impl Iterator<Item = u32> + 'a {
-        let px = |level: u32| store.arena.unit(level).px;
+        let rank = move |level: u32| side.rank(store.arena.level(level).px);
         let mut displayed = self.ladder_levels(store, side, false).peekable();
         let mut hidden = self.ladder_levels(store, side, true).peekable();
         core::iter::from_fn(move || match (displayed.peek(), hidden.peek()) {
-            (Some(&shown), Some(&other)) if !is_better(side, px(other), px(shown)) => {
-                displayed.next()
-            }
+            (Some(&shown), Some(&other)) if rank(shown) <= rank(other) => displayed.next(),
             (_, Some(_)) => hidden.next(),
             (_, None) => displayed.next(),
         })
@@ -165,11 +178,11 @@ impl Book {
         is_hidden: bool,
     ) -> impl Iterator<Item = u32> + 'a {
         let ladder = &self.ladders[ladder_of(side, is_hidden)];
-        let mut at = ladder.first(&store.nodes, away(side));
+        let mut at = ladder.first(&store.nodes);
         core::iter::from_fn(move || {
             let level = at?;
-            let key = store.arena.unit(level).px / self.instrument.tick;
-            at = ladder.next(&store.nodes, key, away(side));
+            let Cell { px, leaf, .. } = *store.arena.level(level);
+            at = ladder.next(&store.nodes, leaf, ladder.key(self.ticks(px)));
             Some(level)
         })
     }

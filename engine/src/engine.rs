@@ -431,7 +431,7 @@ impl Engine {
     pub fn best(&self, instrument: u32) -> [Option<Price>; 2] {
         [Side::Bid, Side::Ask].map(|side| {
             let book = &self.books[usize::from(self.book_of(instrument)?)];
-            Price::from_raw(self.store.arena.unit(book.best_displayed(side)?).px)
+            Price::from_raw(self.store.arena.level(book.best_displayed(side)?).px)
         })
     }
 }

@@ -140,9 +140,7 @@ impl Engine {
             return Outcome::Dies;
         }
         let side = unit.action().side();
-        let crossed = self.books[usize::from(unit.book)]
-            .best_tradable(&self.store, side.opposite())
-            .is_some_and(|level| crosses(side, unit.px, self.store.arena.unit(level).px));
+        let crossed = self.books[usize::from(unit.book)].is_crossed(side, unit.px);
         match (crossed, unit.time_in_force()) {
             (true, _) if terms.post_only => Outcome::Yields,
             (true, _) if !self.can_trade(slot, terms) => Outcome::Dies,
@@ -170,7 +168,7 @@ impl Engine {
         let book = &self.books[usize::from(unit.book)];
         let levels = book
             .levels(&self.store, side.opposite())
-            .take_while(|&level| crosses(side, unit.px, self.store.arena.unit(level).px));
+            .take_while(|&level| crosses(side, unit.px, self.store.arena.level(level).px));
         let makers = levels.flat_map(|level| self.store.arena.queue(level));
         for maker in makers.take(MIN_QTY_MAKERS_MAX) {
             if missing == 0 || left == 0 {
@@ -280,15 +278,12 @@ impl Engine {
         let mut left = room;
         // One event is kept for what becomes of the remainder.
         while MEETING_EVENTS < left {
-            let Some(level) = self.books[book].best_tradable(&self.store, side.opposite()) else {
+            let open = self.store.arena.unit(taker.slot).open;
+            let level = self.books[book].first_crossed(side, unit.px).filter(|_| open != 0);
+            let Some(level) = level else {
                 return self.finish(taker, sink);
             };
-            let level = *self.store.arena.unit(level);
-            let open = self.store.arena.unit(taker.slot).open;
-            if open == 0 || !crosses(side, unit.px, level.px) {
-                return self.finish(taker, sink);
-            }
-            let maker = level.next;
+            let maker = self.store.arena.level(level).next;
             if let Some(prevention) = self.prevention(taker, maker) {
                 self.prevent(prevention, taker.slot, maker, sink);
                 left -= MEETING_EVENTS;

@@ -47,6 +47,17 @@ impl Side {
             Self::Ask => Self::Bid,
         }
     }
+
+    /// Orders prices by how early they trade on this side: of two, the better one has the lower
+    /// rank.
+    #[inline]
+    #[must_use]
+    pub const fn rank(self, px: u32) -> u32 {
+        match self {
+            Self::Bid => !px,
+            Self::Ask => px,
+        }
+    }
 }
 
 /// What an order's owner does: the side of the book, and for a sale how the shares are come by.
