@@ -295,6 +295,7 @@ impl Arena {
         self.hidden_start <= slot
     }
 
+    #[inline]
     pub(crate) fn order_ref(&self, origin: Origin, slot: u32) -> OrderRef {
         OrderRef::new(origin, self.unit(slot).generation(), slot)
     }
@@ -307,6 +308,7 @@ impl Arena {
     }
 
     /// Takes a free order slot and begins its next life.
+    #[inline]
     pub(crate) fn take_order(&mut self, is_hidden: bool, identity: Identity) -> Option<u32> {
         let list = if is_hidden { &mut self.hidden } else { &mut self.displayed };
         let slot = list.take(&self.cells)?;
@@ -314,6 +316,7 @@ impl Arena {
         Some(slot)
     }
 
+    #[inline]
     fn identify(&mut self, slot: u32, identity: Identity, decremented: u32) {
         let Identity { port, channel, group, seq } = identity;
         self.asides[slot as usize] = Aside { entered_seq: seq, decremented, group, channel };
@@ -322,6 +325,7 @@ impl Arena {
     }
 
     /// Ends the life of an order that is in no queue.
+    #[inline]
     pub(crate) fn free_order(&mut self, slot: u32) {
         let unit = self.unit_mut(slot);
         unit.open = 0;
@@ -333,6 +337,7 @@ impl Arena {
         }
     }
 
+    #[inline]
     fn give_back(&mut self, slot: u32) {
         let list = if self.is_hidden(slot) { &mut self.hidden } else { &mut self.displayed };
         list.give(&mut self.cells, slot);
@@ -342,6 +347,7 @@ impl Arena {
     /// between displayed and hidden or the slot's generations are used up for the day.
     ///
     /// `None`, and nothing changed, when there is no other one.
+    #[inline]
     pub(crate) fn renew_order(
         &mut self,
         slot: u32,
@@ -361,16 +367,19 @@ impl Arena {
     }
 
     /// Whether a replaced order keeps its slot.
+    #[inline]
     fn may_stay(&self, slot: u32, is_hidden: bool) -> bool {
         self.is_hidden(slot) == is_hidden && self.unit(slot).generation() < GENERATION_MAX
     }
 
     /// Whether [`Self::renew_order`] would find a slot.
+    #[inline]
     pub(crate) fn can_renew(&self, slot: u32, is_hidden: bool) -> bool {
         self.may_stay(slot, is_hidden) || 0 < self.orders_free(is_hidden)
     }
 
     /// Counts the slot's generation up; `false` at its end.
+    #[inline]
     fn bear(&mut self, slot: u32) -> bool {
         let unit = self.unit_mut(slot);
         let more = unit.generation() < GENERATION_MAX;
@@ -465,6 +474,7 @@ impl Arena {
     }
 
     /// What self-trade prevention took from the whole chain of replaces.
+    #[inline]
     pub(crate) fn decremented(&self, slot: u32) -> u32 {
         self.asides[slot as usize].decremented
     }

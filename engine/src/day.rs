@@ -115,7 +115,7 @@ impl Engine {
             port.standing = Standing::Down;
             self.system(unit.port(), b'S', sink);
         }
-        sink.push(Event::restated(Restated {
+        sink.write(Event::restated(Restated {
             head: self.head(slot),
             order_ref: self.order_ref(slot),
             instrument: self.books[usize::from(unit.book)].instrument.id,
@@ -179,7 +179,7 @@ impl Engine {
     /// Opens the streams of `day`; the feed's begins with the start of messages.
     fn open_streams(&mut self, day: DayRoll, sink: &mut impl Sink) {
         self.day = Some(day);
-        sink.push(Event::day(Day {
+        sink.write(Event::day(Day {
             head: Head::new(0, 0, Action::Buy, self.now_ns),
             midnight_ns: day.midnight_ns(),
             date: day.date,
@@ -193,7 +193,7 @@ impl Engine {
     pub(crate) fn list(&self, position: usize, sink: &mut impl Sink) {
         let instrument = &self.books[position].instrument;
         let head = Head::new(0, 0, Action::Buy, self.now_ns);
-        sink.push(Event::directory(Directory {
+        sink.write(Event::directory(Directory {
             head,
             symbol: instrument.symbol,
             instrument: instrument.id,
@@ -203,7 +203,7 @@ impl Engine {
             qty_decimals: instrument.qty_decimals,
             pad: [0; 28],
         }));
-        sink.push(Event::trading(Trading {
+        sink.write(Event::trading(Trading {
             head,
             instrument: instrument.id,
             state: b'T',

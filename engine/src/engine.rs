@@ -7,7 +7,7 @@
 use crate::{
     arena::Arena,
     book::{Book, Store},
-    command::{Command, DayRoll, Source, Terms},
+    command::{Command, DayRoll, Refuse, Source, Terms},
     due::Disconnect,
     event::{Event, Head, Notice, Rejected, Sink, System},
     instrument::{Instrument, InstrumentError},
@@ -61,8 +61,9 @@ pub(crate) struct Taker {
 }
 
 impl Taker {
-    pub(crate) const fn new(slot: u32, terms: Terms, is_market: bool) -> Self {
-        let Terms { prevention, group, .. } = terms;
+    #[inline]
+    pub(crate) const fn new(slot: u32, terms: &Terms, is_market: bool) -> Self {
+        let Terms { prevention, group, .. } = *terms;
         Self { slot, is_market, prevention, group }
     }
 }
@@ -215,17 +216,7 @@ impl Engine {
             Command::MassCancel(request) => self.mass_cancel(request, sink),
             Command::EntrySwitch(request) => self.switch_entry(request, sink),
             Command::AccountQuery(source) => self.account_query(*source, sink),
-            Command::Refuse(refuse) => {
-                if self.is_current(refuse.source) {
-                    let (source, number) = (refuse.source, refuse.user_ref_num);
-                    match self.number(source, number) {
-                        Number::Old => return Progress::Done,
-                        Number::Wild => {}
-                        Number::Fresh => self.consume(source, number),
-                    }
-                    self.reject(source, number, refuse.reason, refuse.client_order_id, sink);
-                }
-            }
+            Command::Refuse(refuse) => self.refuse(refuse, sink),
             Command::Tick => self.work = Work::Expire,
             Command::SessionUp(up) => self.session_up(*up, sink),
             Command::SessionDown(source) => self.session_down(*source),
@@ -233,7 +224,27 @@ impl Engine {
             Command::DayRoll(roll) => self.begin_roll(*roll),
             Command::Epoch(epoch) => self.begin_epoch(*epoch, sink),
         }
+        if matches!(self.work, Work::Idle) {
+            return Progress::Done;
+        }
+        if matches!(self.work, Work::Sweep(_)) {
+            // It began and has filled its part of the step.
+            return Progress::More;
+        }
         self.go_on(STEP_EVENTS_MAX / 2, sink)
+    }
+
+    fn refuse(&mut self, refuse: &Refuse, sink: &mut impl Sink) {
+        let Refuse { source, user_ref_num, reason, client_order_id } = *refuse;
+        if !self.is_current(source) {
+            return;
+        }
+        match self.number(source, user_ref_num) {
+            Number::Old => return,
+            Number::Wild => {}
+            Number::Fresh => self.consume(source, user_ref_num),
+        }
+        self.reject(source, user_ref_num, reason, client_order_id, sink);
     }
 
     /// Goes on with a command that is not done.
@@ -241,6 +252,7 @@ impl Engine {
         self.go_on(STEP_EVENTS_MAX, sink)
     }
 
+    #[inline(never)]
     fn go_on(&mut self, room: usize, sink: &mut impl Sink) -> Progress {
         self.work = match self.work {
             Work::Idle => Work::Idle,
@@ -307,6 +319,7 @@ impl Engine {
         port.standing == Standing::Up && port.generation == source.generation
     }
 
+    #[inline]
     pub(crate) fn number(&self, source: Source, user_ref_num: u32) -> Number {
         let mark = self.marks[lane(source.port, source.channel)];
         if user_ref_num <= mark {
@@ -318,10 +331,13 @@ impl Engine {
         }
     }
 
+    #[inline]
     pub(crate) fn consume(&mut self, source: Source, user_ref_num: u32) {
         self.marks[lane(source.port, source.channel)] = user_ref_num;
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn reject(
         &self,
         source: Source,
@@ -333,7 +349,7 @@ impl Engine {
         let Source { port, channel, .. } = source;
         let head = Head::new(port, user_ref_num, Action::Buy, self.now_ns);
         let (reason, pad) = (reason.into(), [0; 31]);
-        sink.push(Event::rejected(Rejected { head, reason, client_order_id, channel, pad }));
+        sink.write(Event::rejected(Rejected { head, reason, client_order_id, channel, pad }));
     }
 
     fn account_query(&self, source: Source, sink: &mut impl Sink) {
@@ -341,14 +357,14 @@ impl Engine {
             let Source { port, channel, .. } = source;
             let next = self.marks[lane(port, channel)].saturating_add(1);
             let head = Head::new(port, next, Action::Buy, self.now_ns);
-            sink.push(Event::account(Notice { head, order_ref: 0, channel, pad: [0; 39] }));
+            sink.write(Event::account(Notice { head, order_ref: 0, channel, pad: [0; 39] }));
         }
     }
 
     /// Tells `port`, or the feed when it is 0, of a system event.
     pub(crate) fn system(&self, port: u16, code: u8, sink: &mut impl Sink) {
         let head = Head::new(port, 0, Action::Buy, self.now_ns);
-        sink.push(Event::system(System { head, code, pad: [0; 47] }));
+        sink.write(Event::system(System { head, code, pad: [0; 47] }));
     }
 
     /// The day that is open, if one is.

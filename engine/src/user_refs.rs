@@ -2,8 +2,7 @@
 //!
 //! Numbers rise within each channel of a port, so it fills one page after another; a page covers 64
 //! numbers and is freed when its orders are dead and the channel has moved on. Pages are found
-//! through a fixed hash table; the page a channel is filling is remembered, since nearly every
-//! order is met again while young.
+//! through a fixed hash table; the page a channel is filling is remembered.
 
 use crate::{
     arena::NONE,
@@ -18,7 +17,23 @@ struct Page {
     /// The port's page taken before this one, and the one after.
     older: u32,
     newer: u32,
-    slots: [u32; USER_REF_PAGE_LEN as usize],
+}
+
+/// The slots of the live orders of a page, by number; [`NONE`] elsewhere.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Slots([u32; USER_REF_PAGE_LEN as usize]);
+
+impl Slots {
+    const EMPTY: Self = Self([NONE; USER_REF_PAGE_LEN as usize]);
+}
+
+/// Where the table keeps a number: valid while its page holds a live order or is the newest one of
+/// its channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    page: u32,
+    at: usize,
 }
 
 /// The table of all ports, allocated at start.
@@ -28,6 +43,8 @@ struct Page {
 #[derive(Debug)]
 pub(crate) struct UserRefs {
     pages: Vec<Page>,
+    /// By page.
+    slots: Vec<Slots>,
     free: u32,
     /// Open addressing with linear probing: page numbers or [`NONE`].
     buckets: Vec<u32>,
@@ -82,10 +99,10 @@ impl UserRefs {
         let ports = usize::from(capacity.ports) + 1;
         let buckets_len = (pages_max as usize * 2).next_power_of_two();
         let (older, newer) = (NONE, NONE);
-        let slots = [NONE; USER_REF_PAGE_LEN as usize];
-        let empty = Page { key: 0, live_count: 0, older, newer, slots };
+        let empty = Page { key: 0, live_count: 0, older, newer };
         let mut table = Self {
             pages: vec![empty; pages_max as usize],
+            slots: vec![Slots::EMPTY; pages_max as usize],
             free: NONE,
             buckets: vec![NONE; buckets_len],
             newest: vec![NONE; ports * CHANNELS],
@@ -115,17 +132,19 @@ impl UserRefs {
         self.ends.fill([NONE; 2]);
         for page in &mut self.pages {
             page.live_count = 0;
-            page.slots.fill(NONE);
         }
+        self.slots.fill(Slots::EMPTY);
         self.link_free();
     }
 
     /// Multiplicative hash: the upper bits of the product are well mixed.
+    #[inline]
     fn home(&self, key: u64) -> usize {
         let mixed = key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         (mixed & (self.buckets.len() as u64 - 1)) as usize
     }
 
+    #[inline]
     fn bucket_of(&self, key: u64) -> Option<usize> {
         let mut at = self.home(key);
         loop {
@@ -140,47 +159,53 @@ impl UserRefs {
         }
     }
 
+    #[inline]
     fn after(&self, bucket: usize) -> usize {
         (bucket + 1) & (self.buckets.len() - 1)
     }
 
-    fn find_page(&self, key: Key) -> Option<u32> {
-        let newest = self.newest[key.lane()];
-        let page_key = key.page();
-        if newest != NONE && self.pages[newest as usize].key == page_key {
-            return Some(newest);
-        }
-        self.bucket_of(page_key).map(|bucket| self.buckets[bucket])
+    /// Where `key` is kept, if its page is there.
+    #[inline]
+    pub(crate) fn find(&self, key: Key) -> Option<Entry> {
+        let bucket = self.bucket_of(key.page())?;
+        Some(Entry { page: self.buckets[bucket], at: key.slot() })
     }
 
-    /// The slot of the live order that its owner calls `key`.
+    /// The slot of the live order that its owner calls `key`, and where that is noted.
     #[inline]
-    pub(crate) fn get(&self, key: Key) -> Option<u32> {
-        let page = self.find_page(key)?;
-        let slot = self.pages[page as usize].slots[key.slot()];
-        (slot != NONE).then_some(slot)
+    pub(crate) fn get(&self, key: Key) -> Option<(u32, Entry)> {
+        let entry = self.find(key)?;
+        let slot = self.slots[entry.page as usize].0[entry.at];
+        (slot != NONE).then_some((slot, entry))
     }
 
     /// Makes sure that `key`, higher than any before it in its channel, can be stored.
     ///
-    /// `false` when no page is left: the order must be refused.
-    pub(crate) fn reserve(&mut self, key: Key) -> bool {
+    /// `None` when no page is left: the order must be refused.
+    #[inline]
+    pub(crate) fn reserve(&mut self, key: Key) -> Option<Entry> {
+        let newest = self.newest[key.lane()];
+        if newest != NONE && self.pages[newest as usize].key == key.page() {
+            return Some(Entry { page: newest, at: key.slot() });
+        }
+        let page = self.turn_page(key)?;
+        Some(Entry { page, at: key.slot() })
+    }
+
+    /// Takes the page of `key` for its channel to fill.
+    #[inline(never)]
+    fn turn_page(&mut self, key: Key) -> Option<u32> {
         let (port, page_key) = (usize::from(key.port), key.page());
         let newest = self.newest[key.lane()];
-        if newest != NONE {
-            if self.pages[newest as usize].key == page_key {
-                return true;
-            }
-            if self.pages[newest as usize].live_count == 0 {
-                self.newest[key.lane()] = NONE;
-                self.free_page(newest);
-            }
+        if newest != NONE && self.pages[newest as usize].live_count == 0 {
+            self.newest[key.lane()] = NONE;
+            self.free_page(newest);
         }
         if self.free == NONE || self.quota <= self.held[port] {
             self.reclaim();
         }
         if self.free == NONE || self.quota <= self.held[port] {
-            return false;
+            return None;
         }
         self.held[port] += 1;
         self.empty_count += 1;
@@ -198,38 +223,48 @@ impl UserRefs {
         }
         self.buckets[at] = index;
         self.newest[key.lane()] = index;
-        true
+        Some(index)
     }
 
     /// Stores the slot of an order whose number was reserved.
-    pub(crate) fn set(&mut self, key: Key, slot: u32) {
-        let page = self.find_page(key);
-        assert!(page.is_some(), "a number is stored that was not reserved");
-        let page = &mut self.pages[page.unwrap_or(NONE) as usize];
-        let entry = &mut page.slots[key.slot()];
-        debug_assert_eq!(*entry, NONE, "a number stored twice");
-        *entry = slot;
+    #[inline]
+    pub(crate) fn set(&mut self, entry: Entry, slot: u32) {
+        let noted = &mut self.slots[entry.page as usize].0[entry.at];
+        debug_assert_eq!(*noted, NONE, "a number stored twice");
+        *noted = slot;
+        let page = &mut self.pages[entry.page as usize];
         page.live_count += 1;
-        if page.live_count == 1 {
-            self.empty_count -= 1;
+        self.empty_count -= u32::from(page.live_count == 1);
+    }
+
+    /// Forgets the dead order that its owner called `key`.
+    pub(crate) fn clear(&mut self, key: Key) {
+        let entry = self.find(key);
+        debug_assert!(entry.is_some(), "a number is forgotten that was not stored");
+        if let Some(entry) = entry {
+            self.clear_at(entry);
         }
     }
 
-    /// Forgets a dead order.
-    pub(crate) fn clear(&mut self, key: Key) {
-        let Some(index) = self.find_page(key) else {
-            return;
-        };
-        let page = &mut self.pages[index as usize];
-        let entry = &mut page.slots[key.slot()];
-        debug_assert_ne!(*entry, NONE, "a number forgotten twice");
-        *entry = NONE;
+    /// Forgets the dead order that is noted at `entry`.
+    #[inline]
+    pub(crate) fn clear_at(&mut self, entry: Entry) {
+        let noted = &mut self.slots[entry.page as usize].0[entry.at];
+        debug_assert_ne!(*noted, NONE, "a number forgotten twice");
+        *noted = NONE;
+        let page = &mut self.pages[entry.page as usize];
         page.live_count -= 1;
         if page.live_count == 0 {
-            self.empty_count += 1;
-            if self.newest[key.lane()] != index {
-                self.free_page(index);
-            }
+            self.leave(entry.page);
+        }
+    }
+
+    /// Frees a page whose last order died, unless its channel is filling it.
+    #[inline(never)]
+    fn leave(&mut self, index: u32) {
+        self.empty_count += 1;
+        if self.newest[lane_of(self.pages[index as usize].key)] != index {
+            self.free_page(index);
         }
     }
 
@@ -269,11 +304,11 @@ impl UserRefs {
     pub(crate) fn live(&self, port: u16) -> impl Iterator<Item = u32> + '_ {
         let [mut at, _] = self.ends[usize::from(port)];
         let pages = core::iter::from_fn(move || {
-            let page = self.pages.get(at as usize)?;
-            at = page.newer;
-            Some(page)
+            let page = at as usize;
+            at = self.pages.get(page)?.newer;
+            Some(&self.slots[page].0)
         });
-        pages.flat_map(|page| page.slots.iter().copied().filter(|&slot| slot != NONE))
+        pages.flat_map(|slots| slots.iter().copied().filter(|&slot| slot != NONE))
     }
 
     /// Which page a channel is filling, if it is filling one.
@@ -319,6 +354,21 @@ mod tests {
         Key { port, channel: 0, user_ref_num }
     }
 
+    fn reserve(refs: &mut UserRefs, key: Key) -> bool {
+        refs.reserve(key).is_some()
+    }
+
+    fn set(refs: &mut UserRefs, key: Key, slot: u32) {
+        let entry = refs.find(key).unwrap();
+        refs.set(entry, slot);
+    }
+
+    fn get(refs: &UserRefs, key: Key) -> Option<u32> {
+        let (slot, entry) = refs.get(key)?;
+        assert_eq!(refs.find(key), Some(entry));
+        Some(slot)
+    }
+
     fn table(ports: u16, user_ref_pages: u32, port_pages: u32) -> UserRefs {
         UserRefs::new(&Capacity { ports, port_pages, user_ref_pages, ..Capacity::default() })
     }
@@ -327,13 +377,13 @@ mod tests {
     fn a_port_at_its_quota_leaves_the_rest_to_others() {
         let mut refs = table(2, 4, 2);
         for number in [1, 64] {
-            assert!(refs.reserve(key(1, number)));
-            refs.set(key(1, number), number);
+            assert!(reserve(&mut refs, key(1, number)));
+            set(&mut refs, key(1, number), number);
         }
-        assert!(!refs.reserve(key(1, 128)));
-        assert!(refs.reserve(key(2, 1)));
+        assert!(!reserve(&mut refs, key(1, 128)));
+        assert!(reserve(&mut refs, key(2, 1)));
         refs.clear(key(1, 1));
-        assert!(refs.reserve(key(1, 128)));
+        assert!(reserve(&mut refs, key(1, 128)));
     }
 
     #[test]
@@ -351,8 +401,8 @@ mod tests {
                 let mark: &mut u32 = marks.entry((port, channel)).or_default();
                 *mark += 1 + random % 100;
                 let key = Key { port, channel, user_ref_num: *mark };
-                assert!(refs.reserve(key), "40 orders and 9 channels need at most 49 pages");
-                refs.set(key, slot);
+                assert!(reserve(&mut refs, key), "40 orders and 9 channels need at most 49 pages");
+                set(&mut refs, key, slot);
                 model.insert(key, slot);
             } else if let Some(&key) = model.keys().nth(random as usize % 40) {
                 refs.clear(key);
@@ -364,11 +414,11 @@ mod tests {
                 assert_eq!(live, expected.map(|(_, &slot)| slot).collect(), "port {port}");
             }
             for (&key, &slot) in &model {
-                assert_eq!(refs.get(key), Some(slot));
+                assert_eq!(get(&refs, key), Some(slot));
                 let neighbour = Key { user_ref_num: key.user_ref_num + 1, ..key };
-                assert_eq!(refs.get(neighbour), model.get(&neighbour).copied());
+                assert_eq!(get(&refs, neighbour), model.get(&neighbour).copied());
                 let elsewhere = Key { channel: key.channel.wrapping_add(1), ..key };
-                assert_eq!(refs.get(elsewhere), model.get(&elsewhere).copied());
+                assert_eq!(get(&refs, elsewhere), model.get(&elsewhere).copied());
             }
         }
     }
@@ -377,12 +427,12 @@ mod tests {
     fn an_exhausted_table_refuses_until_an_old_page_dies() {
         let mut refs = table(1, 2, 2);
         for number in [1, 64] {
-            assert!(refs.reserve(key(1, number)));
-            refs.set(key(1, number), number);
+            assert!(reserve(&mut refs, key(1, number)));
+            set(&mut refs, key(1, number), number);
         }
-        assert!(!refs.reserve(key(1, 128)));
+        assert!(!reserve(&mut refs, key(1, 128)));
         refs.clear(key(1, 1));
-        assert!(refs.reserve(key(1, 128)));
+        assert!(reserve(&mut refs, key(1, 128)));
     }
 
     #[test]
@@ -390,34 +440,34 @@ mod tests {
         let mut refs = table(2, 8, 8);
         for channel in 0..8 {
             let key = Key { port: 1, channel, user_ref_num: 1 };
-            assert!(refs.reserve(key));
-            refs.set(key, u32::from(channel));
+            assert!(reserve(&mut refs, key));
+            set(&mut refs, key, u32::from(channel));
         }
-        assert!(!refs.reserve(key(2, 1)), "all hold a live order");
+        assert!(!reserve(&mut refs, key(2, 1)), "all hold a live order");
         for channel in [3, 5] {
             refs.clear(Key { port: 1, channel, user_ref_num: 1 });
         }
         for number in [1, 64] {
-            assert!(refs.reserve(key(2, number)), "page of number {number}");
-            refs.set(key(2, number), 9);
+            assert!(reserve(&mut refs, key(2, number)), "page of number {number}");
+            set(&mut refs, key(2, number), 9);
         }
-        assert!(!refs.reserve(key(2, 128)));
+        assert!(!reserve(&mut refs, key(2, 128)));
         // The channel that lost its page goes on in another one.
         refs.clear(Key { port: 1, channel: 7, user_ref_num: 1 });
         let next = Key { port: 1, channel: 3, user_ref_num: 2 };
-        assert!(refs.reserve(next));
-        refs.set(next, 4);
-        assert_eq!(refs.get(next), Some(4));
-        assert_eq!(refs.get(Key { port: 1, channel: 0, user_ref_num: 1 }), Some(0));
+        assert!(reserve(&mut refs, next));
+        set(&mut refs, next, 4);
+        assert_eq!(get(&refs, next), Some(4));
+        assert_eq!(get(&refs, Key { port: 1, channel: 0, user_ref_num: 1 }), Some(0));
     }
 
     #[test]
     fn a_new_day_forgets_everything() {
         let mut refs = table(1, 1, 1);
-        assert!(refs.reserve(key(1, 5)));
-        refs.set(key(1, 5), 9);
+        assert!(reserve(&mut refs, key(1, 5)));
+        set(&mut refs, key(1, 5), 9);
         refs.begin_day();
-        assert_eq!(refs.get(key(1, 5)), None);
-        assert!(refs.reserve(key(1, 5)));
+        assert_eq!(get(&refs, key(1, 5)), None);
+        assert!(reserve(&mut refs, key(1, 5)));
     }
 }

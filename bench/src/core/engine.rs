@@ -49,6 +49,13 @@ impl Sink for Kept {
         self.events[at] = event;
         self.count += 1;
     }
+
+    #[inline]
+    fn write(&mut self, write: impl FnOnce(&mut Event)) {
+        let at = usize::try_from(self.count).unwrap_or(0) % KEPT;
+        write(&mut self.events[at]);
+        self.count += 1;
+    }
 }
 
 /// Counts the fills among the events as they come.

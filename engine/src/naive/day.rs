@@ -65,7 +65,7 @@ impl Naive {
     /// Opens the streams of a day and says what stands.
     fn open(&mut self, day: DayRoll, sink: &mut impl Sink) {
         self.day = Some(day);
-        sink.push(Event::day(Day {
+        sink.write(Event::day(Day {
             head: self.head(0, 0, Action::Buy),
             midnight_ns: day.midnight_ns(),
             date: day.date,
@@ -87,7 +87,7 @@ impl Naive {
             let (head, instrument) = (self.head_of(&order.resting), order.instrument);
             let pad = [0; 27];
             let restated = Restated { head, order_ref, instrument, px, open, channel, pad };
-            sink.push(Event::restated(restated));
+            sink.write(Event::restated(restated));
             self.tell_rested(&order, sink);
         }
         b"SQ".iter().for_each(|&code| self.system(0, code, sink));
@@ -98,7 +98,7 @@ impl Naive {
         let instrument = self.books[position].instrument;
         let Instrument { id, symbol, price_decimals, qty_decimals, lot, .. } = instrument;
         let locate = u16::try_from(position + 1).unwrap_or(0);
-        sink.push(Event::directory(Directory {
+        sink.write(Event::directory(Directory {
             head,
             symbol,
             instrument: id,
@@ -109,6 +109,6 @@ impl Naive {
             pad: [0; 28],
         }));
         let (instrument, state, pad) = (id, b'T', [0; 43]);
-        sink.push(Event::trading(Trading { head, instrument, state, pad }));
+        sink.write(Event::trading(Trading { head, instrument, state, pad }));
     }
 }
