@@ -5,6 +5,12 @@
 //! neighbour is itself. Slots of displayed orders come first, then those of hidden orders, then
 //! levels: each kind has free slots of its own, so that the references of displayed orders are what
 //! they would be if no hidden order existed.
+//!
+//! Indices are not checked against the length of the table each time they are used, which counted
+//! for a tenth of a command: only this file makes them, and [`Arena::find`] checks those that come
+//! from outside.
+
+#![expect(unsafe_code, reason = "indices the arena made itself are in range")]
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute_mut, transmute_ref};
 
@@ -185,6 +191,10 @@ impl FreeList {
 }
 
 /// The memory of orders and levels. An index counts the orders and then the levels.
+///
+/// Invariant: every index that the free lists hand out is below `levels_start` plus the number of
+/// levels, those of orders below `levels_start`; links and the tables of others hold no index but
+/// those that were handed out. `pairs` never changes its length.
 #[derive(Debug)]
 struct Cells {
     pairs: Vec<[Cell; 2]>,
@@ -208,23 +218,35 @@ impl Cells {
     /// The level, or the first half of the order.
     #[inline]
     fn cell(&self, index: u32) -> &Cell {
-        &self.pairs.as_flattened()[self.place(index)]
+        let place = self.place(index);
+        debug_assert!(place < 2 * self.pairs.len(), "an index nobody handed out");
+        // SAFETY: `index` was handed out, so by the invariant its place is in the table.
+        unsafe { self.pairs.as_flattened().get_unchecked(place) }
     }
 
     #[inline]
     fn cell_mut(&mut self, index: u32) -> &mut Cell {
         let place = self.place(index);
-        &mut self.pairs.as_flattened_mut()[place]
+        debug_assert!(place < 2 * self.pairs.len(), "an index nobody handed out");
+        // SAFETY: as in `cell`.
+        unsafe { self.pairs.as_flattened_mut().get_unchecked_mut(place) }
     }
 
     #[inline]
     fn unit(&self, slot: u32) -> &Unit {
-        transmute_ref!(&self.pairs[slot as usize])
+        debug_assert!(slot < self.levels_start, "no slot of an order");
+        // SAFETY: `slot` was handed out as that of an order, so it is below `levels_start`, which is
+        // at most the number of pairs.
+        let pair = unsafe { self.pairs.get_unchecked(slot as usize) };
+        transmute_ref!(pair)
     }
 
     #[inline]
     fn unit_mut(&mut self, slot: u32) -> &mut Unit {
-        transmute_mut!(&mut self.pairs[slot as usize])
+        debug_assert!(slot < self.levels_start, "no slot of an order");
+        // SAFETY: as in `unit`.
+        let pair = unsafe { self.pairs.get_unchecked_mut(slot as usize) };
+        transmute_mut!(pair)
     }
 }
 
@@ -276,6 +298,21 @@ impl Arena {
     }
 
     #[inline]
+    fn aside(&self, slot: u32) -> &Aside {
+        debug_assert!(slot < self.levels_start, "no slot of an order");
+        // SAFETY: `slot` was handed out as that of an order, so it is below `levels_start`, which is
+        // the length of `asides`.
+        unsafe { self.asides.get_unchecked(slot as usize) }
+    }
+
+    #[inline]
+    fn aside_mut(&mut self, slot: u32) -> &mut Aside {
+        debug_assert!(slot < self.levels_start, "no slot of an order");
+        // SAFETY: as in `aside`.
+        unsafe { self.asides.get_unchecked_mut(slot as usize) }
+    }
+
+    #[inline]
     pub(crate) fn level(&self, level: u32) -> &Cell {
         self.cells.cell(level)
     }
@@ -319,7 +356,7 @@ impl Arena {
     #[inline]
     fn identify(&mut self, slot: u32, identity: Identity, decremented: u32) {
         let Identity { port, channel, group, seq } = identity;
-        self.asides[slot as usize] = Aside { entered_seq: seq, decremented, group, channel };
+        *self.aside_mut(slot) = Aside { entered_seq: seq, decremented, group, channel };
         let channeled = if channel == 0 { 0 } else { Unit::CHANNELED };
         self.unit_mut(slot).owner = port | channeled;
     }
@@ -456,7 +493,7 @@ impl Arena {
 
     /// Sequence number of the command that gave the order its place.
     pub(crate) fn entered_seq(&self, slot: u32) -> u64 {
-        self.asides[slot as usize].entered_seq
+        self.aside(slot).entered_seq
     }
 
     /// The series of numbers the order is of.
@@ -465,24 +502,24 @@ impl Arena {
         if self.unit(slot).owner & Unit::CHANNELED == 0 {
             return 0;
         }
-        self.asides[slot as usize].channel
+        self.aside(slot).channel
     }
 
     /// The order's self-trade group; 0 for none.
     pub(crate) fn group(&self, slot: u32) -> u16 {
-        self.asides[slot as usize].group
+        self.aside(slot).group
     }
 
     /// What self-trade prevention took from the whole chain of replaces.
     #[inline]
     pub(crate) fn decremented(&self, slot: u32) -> u32 {
-        self.asides[slot as usize].decremented
+        self.aside(slot).decremented
     }
 
     /// Takes `qty` from the open quantity, for self-trade prevention.
     pub(crate) fn decrement(&mut self, slot: u32, qty: u32) {
         self.unit_mut(slot).open -= qty;
-        self.asides[slot as usize].decremented += qty;
+        self.aside_mut(slot).decremented += qty;
     }
 
     /// Feeds what decides future references to `each`: for displayed and then hidden orders the

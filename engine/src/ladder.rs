@@ -8,6 +8,8 @@
 //! nearly always the tree is not walked at all, and a level knows the node that names it. The bids'
 //! prices are turned around, so that what is worse always has the higher key.
 
+#![expect(unsafe_code, reason = "nodes the pool handed out are in range")]
+
 use crate::arena::NONE;
 
 const BITS: u32 = 6;
@@ -26,6 +28,9 @@ const _: () = assert!(DEPTH_MAX * BITS >= 31);
 struct Children([u32; FANOUT]);
 
 /// The nodes of all ladders, allocated at start.
+///
+/// Invariant: `masks` and `children` are of one length and keep it; every node that is handed out is
+/// below it, and the ladders and levels hold no node but those that were handed out.
 #[derive(Debug)]
 pub(crate) struct Nodes {
     /// By node: bit `n` says that child `n` exists.
@@ -53,17 +58,48 @@ impl Nodes {
         DEPTH_MAX <= self.free_count
     }
 
+    #[inline]
+    fn mask(&self, node: u32) -> u64 {
+        debug_assert!((node as usize) < self.masks.len(), "a node nobody handed out");
+        // SAFETY: `node` was handed out, so by the invariant it is in the table.
+        *unsafe { self.masks.get_unchecked(node as usize) }
+    }
+
+    #[inline]
+    fn mask_mut(&mut self, node: u32) -> &mut u64 {
+        debug_assert!((node as usize) < self.masks.len(), "a node nobody handed out");
+        // SAFETY: as in `mask`.
+        unsafe { self.masks.get_unchecked_mut(node as usize) }
+    }
+
+    /// The child of `node` at the digit of `key`, which may be any number when there is none.
+    #[inline]
+    fn at(&self, node: u32, key: u32) -> u32 {
+        debug_assert!((node as usize) < self.children.len(), "a node nobody handed out");
+        // SAFETY: as in `mask`; `children` is of the same length.
+        let children = unsafe { self.children.get_unchecked(node as usize) };
+        children.0[(key & DIGIT_MASK) as usize]
+    }
+
+    #[inline]
+    fn at_mut(&mut self, node: u32, key: u32) -> &mut u32 {
+        debug_assert!((node as usize) < self.children.len(), "a node nobody handed out");
+        // SAFETY: as in `at`.
+        let children = unsafe { self.children.get_unchecked_mut(node as usize) };
+        &mut children.0[(key & DIGIT_MASK) as usize]
+    }
+
     fn take(&mut self) -> u32 {
         let index = self.free;
         assert!(index != NONE, "a level was inserted without room for its nodes");
-        self.free = self.children[index as usize].0[0];
+        self.free = self.at(index, 0);
         self.free_count -= 1;
-        self.masks[index as usize] = 0;
+        *self.mask_mut(index) = 0;
         index
     }
 
     fn give(&mut self, index: u32) {
-        self.children[index as usize].0[0] = self.free;
+        *self.at_mut(index, 0) = self.free;
         self.free = index;
         self.free_count += 1;
     }
@@ -71,22 +107,20 @@ impl Nodes {
     /// The child of `node` over `key`, when `key` was shifted to the node's step.
     #[inline]
     fn child(&self, node: u32, key: u32) -> Option<u32> {
-        let digit = key & DIGIT_MASK;
-        let exists = self.masks[node as usize] >> digit & 1 != 0;
-        exists.then(|| self.children[node as usize].0[digit as usize])
+        let exists = self.mask(node) >> (key & DIGIT_MASK) & 1 != 0;
+        exists.then(|| self.at(node, key))
     }
 
     #[inline]
     fn set_child(&mut self, node: u32, key: u32, child: u32) {
-        let digit = key & DIGIT_MASK;
-        self.masks[node as usize] |= 1 << digit;
-        self.children[node as usize].0[digit as usize] = child;
+        *self.mask_mut(node) |= 1 << (key & DIGIT_MASK);
+        *self.at_mut(node, key) = child;
     }
 
     /// Forgets a child. `true` when the node has none left.
     #[inline]
     fn clear_child(&mut self, node: u32, key: u32) -> bool {
-        let mask = &mut self.masks[node as usize];
+        let mask = self.mask_mut(node);
         *mask &= !(1 << (key & DIGIT_MASK));
         *mask == 0
     }
@@ -94,16 +128,14 @@ impl Nodes {
     /// The nearest child of `node` strictly beyond the one over `key`.
     #[inline]
     fn beyond(&self, node: u32, key: u32) -> Option<u32> {
-        let mask = self.masks[node as usize] & (!1 << (key & DIGIT_MASK));
-        let digit = mask.trailing_zeros() as usize % FANOUT;
-        (mask != 0).then(|| self.children[node as usize].0[digit])
+        let mask = self.mask(node) & (!1 << (key & DIGIT_MASK));
+        (mask != 0).then(|| self.at(node, mask.trailing_zeros()))
     }
 
     /// The nearest of all levels below `node`, `steps` steps down.
     fn descend(&self, mut node: u32, steps: u32) -> u32 {
         for _ in 0..steps {
-            let digit = self.masks[node as usize].trailing_zeros() as usize % FANOUT;
-            node = self.children[node as usize].0[digit];
+            node = self.at(node, self.mask(node).trailing_zeros());
         }
         node
     }
@@ -214,8 +246,7 @@ impl Ladder {
         let mut node = self.root;
         for step in (0..self.depth).rev() {
             path[step as usize] = node;
-            let digit = key >> (step * BITS) & DIGIT_MASK;
-            node = nodes.children[node as usize].0[digit as usize];
+            node = nodes.at(node, key >> (step * BITS));
         }
         for step in 0..self.depth {
             let node = path[step as usize];
@@ -243,7 +274,7 @@ impl Ladder {
             if let Some(beyond) = nodes.beyond(node, key) {
                 turn = Some((beyond, step));
             }
-            node = nodes.children[node as usize].0[(key & DIGIT_MASK) as usize];
+            node = nodes.at(node, key);
         }
         let (node, steps) = turn?;
         Some(nodes.descend(node, steps))

@@ -4,6 +4,8 @@
 //! numbers and is freed when its orders are dead and the channel has moved on. Pages are found
 //! through a fixed hash table; the page a channel is filling is remembered.
 
+#![expect(unsafe_code, reason = "pages the table handed out are in range")]
+
 use crate::{
     arena::NONE,
     limits::{CHANNELS, Capacity, USER_REF_PAGE_LEN},
@@ -33,13 +35,18 @@ impl Slots {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     page: u32,
-    at: usize,
+    /// The lowest digits count.
+    at: u32,
 }
 
 /// The table of all ports, allocated at start.
 ///
 /// Invariant: a page with live orders, and the newest page of each channel, is in `buckets`; no
 /// other is. `buckets` is never more than half full.
+///
+/// Invariant: `pages` and `slots` are of one length and keep it, as does `buckets`, the length of
+/// which is a power of two. The free list, `buckets`, `newest`, the ports' lists and every [`Entry`]
+/// name no page but those below that length, or [`NONE`], which is looked for before a page is.
 #[derive(Debug)]
 pub(crate) struct UserRefs {
     pages: Vec<Page>,
@@ -74,8 +81,8 @@ impl Key {
             | (self.user_ref_num / USER_REF_PAGE_LEN) as u64
     }
 
-    const fn slot(self) -> usize {
-        (self.user_ref_num % USER_REF_PAGE_LEN) as usize
+    const fn slot(self) -> u32 {
+        self.user_ref_num % USER_REF_PAGE_LEN
     }
 
     const fn lane(self) -> usize {
@@ -145,14 +152,51 @@ impl UserRefs {
     }
 
     #[inline]
+    fn page(&self, page: u32) -> &Page {
+        debug_assert!((page as usize) < self.pages.len(), "a page that there is not");
+        // SAFETY: by the invariant `page`, which is not `NONE`, is in the table.
+        unsafe { self.pages.get_unchecked(page as usize) }
+    }
+
+    #[inline]
+    fn page_mut(&mut self, page: u32) -> &mut Page {
+        debug_assert!((page as usize) < self.pages.len(), "a page that there is not");
+        // SAFETY: as in `page`.
+        unsafe { self.pages.get_unchecked_mut(page as usize) }
+    }
+
+    #[inline]
+    fn noted(&self, entry: Entry) -> u32 {
+        debug_assert!((entry.page as usize) < self.slots.len(), "a page that there is not");
+        // SAFETY: by the invariant an entry names a page in the table.
+        let slots = unsafe { self.slots.get_unchecked(entry.page as usize) };
+        slots.0[(entry.at % USER_REF_PAGE_LEN) as usize]
+    }
+
+    #[inline]
+    fn noted_mut(&mut self, entry: Entry) -> &mut u32 {
+        debug_assert!((entry.page as usize) < self.slots.len(), "a page that there is not");
+        // SAFETY: as in `noted`.
+        let slots = unsafe { self.slots.get_unchecked_mut(entry.page as usize) };
+        &mut slots.0[(entry.at % USER_REF_PAGE_LEN) as usize]
+    }
+
+    #[inline]
+    fn bucket(&self, at: usize) -> u32 {
+        debug_assert!(at < self.buckets.len(), "a bucket that there is not");
+        // SAFETY: `at` comes from `home` and `after`, which stay below the power of two.
+        *unsafe { self.buckets.get_unchecked(at) }
+    }
+
+    #[inline]
     fn bucket_of(&self, key: u64) -> Option<usize> {
         let mut at = self.home(key);
         loop {
-            let page = self.buckets[at];
+            let page = self.bucket(at);
             if page == NONE {
                 return None;
             }
-            if self.pages[page as usize].key == key {
+            if self.page(page).key == key {
                 return Some(at);
             }
             at = self.after(at);
@@ -168,14 +212,14 @@ impl UserRefs {
     #[inline]
     pub(crate) fn find(&self, key: Key) -> Option<Entry> {
         let bucket = self.bucket_of(key.page())?;
-        Some(Entry { page: self.buckets[bucket], at: key.slot() })
+        Some(Entry { page: self.bucket(bucket), at: key.slot() })
     }
 
     /// The slot of the live order that its owner calls `key`, and where that is noted.
     #[inline]
     pub(crate) fn get(&self, key: Key) -> Option<(u32, Entry)> {
         let entry = self.find(key)?;
-        let slot = self.slots[entry.page as usize].0[entry.at];
+        let slot = self.noted(entry);
         (slot != NONE).then_some((slot, entry))
     }
 
@@ -185,7 +229,7 @@ impl UserRefs {
     #[inline]
     pub(crate) fn reserve(&mut self, key: Key) -> Option<Entry> {
         let newest = self.newest[key.lane()];
-        if newest != NONE && self.pages[newest as usize].key == key.page() {
+        if newest != NONE && self.page(newest).key == key.page() {
             return Some(Entry { page: newest, at: key.slot() });
         }
         let page = self.turn_page(key)?;
@@ -229,12 +273,14 @@ impl UserRefs {
     /// Stores the slot of an order whose number was reserved.
     #[inline]
     pub(crate) fn set(&mut self, entry: Entry, slot: u32) {
-        let noted = &mut self.slots[entry.page as usize].0[entry.at];
+        let noted = self.noted_mut(entry);
         debug_assert_eq!(*noted, NONE, "a number stored twice");
         *noted = slot;
-        let page = &mut self.pages[entry.page as usize];
+        let page = self.page_mut(entry.page);
         page.live_count += 1;
-        self.empty_count -= u32::from(page.live_count == 1);
+        if page.live_count == 1 {
+            self.empty_count -= 1;
+        }
     }
 
     /// Forgets the dead order that its owner called `key`.
@@ -249,10 +295,10 @@ impl UserRefs {
     /// Forgets the dead order that is noted at `entry`.
     #[inline]
     pub(crate) fn clear_at(&mut self, entry: Entry) {
-        let noted = &mut self.slots[entry.page as usize].0[entry.at];
+        let noted = self.noted_mut(entry);
         debug_assert_ne!(*noted, NONE, "a number forgotten twice");
         *noted = NONE;
-        let page = &mut self.pages[entry.page as usize];
+        let page = self.page_mut(entry.page);
         page.live_count -= 1;
         if page.live_count == 0 {
             self.leave(entry.page);
