@@ -76,6 +76,8 @@ impl Unit {
     };
     /// The order is of another channel of its port than 0; which one, the arena knows.
     const CHANNELED: u16 = 1 << 15;
+    /// Action and capacity, which a replacement inherits.
+    const KEPT_TRAITS: u32 = 0xF;
 
     /// The owner's port.
     pub(crate) const fn port(&self) -> u16 {
@@ -124,6 +126,16 @@ impl Unit {
 pub(crate) struct Traits {
     pub(crate) action: Action,
     pub(crate) capacity: Capacity,
+    pub(crate) time_in_force: TimeInForce,
+    pub(crate) display: Display,
+}
+
+/// What a replacement changes of an order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Renewed {
+    pub(crate) px: u32,
+    pub(crate) open: u32,
+    pub(crate) user_ref_num: u32,
     pub(crate) time_in_force: TimeInForce,
     pub(crate) display: Display,
 }
@@ -381,26 +393,49 @@ impl Arena {
     }
 
     /// Gives a replaced order its new reference: in its slot, or in another one when it changes
-    /// between displayed and hidden or the slot's generations are used up for the day.
+    /// between displayed and hidden or the slot's generations are used up for the day. Returns the
+    /// slot, and what self-trade prevention took from the whole chain of replaces.
     ///
-    /// `None`, and nothing changed, when there is no other one.
+    /// The caller has made sure that [`Self::can_renew`].
     #[inline]
     pub(crate) fn renew_order(
         &mut self,
         slot: u32,
         is_hidden: bool,
         identity: Identity,
-    ) -> Option<u32> {
+    ) -> (u32, u32) {
         let decremented = self.decremented(slot);
         let mut renewed = slot;
-        if !self.may_stay(slot, is_hidden) {
-            renewed = self.take_order(is_hidden, identity)?;
-            self.free_order(slot);
-        } else if !self.bear(slot) {
-            return None;
+        if self.may_stay(slot, is_hidden) {
+            self.unit_mut(slot).generation += 1;
+        } else {
+            renewed = self.swap_order(slot, is_hidden, identity);
         }
         self.identify(renewed, identity, decremented);
-        Some(renewed)
+        (renewed, decremented)
+    }
+
+    #[cold]
+    fn swap_order(&mut self, slot: u32, is_hidden: bool, identity: Identity) -> u32 {
+        let taken = self.take_order(is_hidden, identity);
+        assert!(taken.is_some(), "a replace went ahead without a slot");
+        self.free_order(slot);
+        taken.unwrap_or(slot)
+    }
+
+    /// Writes at `slot` what becomes of the order `old`.
+    #[inline]
+    pub(crate) fn rewrite(&mut self, slot: u32, old: &Unit, renewed: Renewed) {
+        let Renewed { px, open, user_ref_num, time_in_force, display } = renewed;
+        let unit = self.unit_mut(slot);
+        unit.px = px;
+        unit.open = open;
+        unit.executed = old.executed;
+        unit.user_ref_num = user_ref_num;
+        unit.book = old.book;
+        let kept = u32::from(old.traits()) & Unit::KEPT_TRAITS;
+        let high = (time_in_force as u32) << 4 | (display as u32) << 6;
+        unit.generation = unit.generation & GENERATION_MAX | (kept | high) << 24;
     }
 
     /// Whether a replaced order keeps its slot.

@@ -104,30 +104,33 @@ impl Book {
         (self.best_ranks[at] <= other.rank(px)).then(|| self.best[at])
     }
 
-    /// Appends the order at `slot`, whose price is set, to its level, which is made if need be.
+    /// Appends the order at `slot` to the level of its price `px`, which is made if need be.
     ///
     /// The caller has made sure that [`Store::has_room`].
     #[inline]
-    pub(crate) fn rest(&mut self, store: &mut Store, side: Side, slot: u32) {
-        let px = store.arena.unit(slot).px;
+    pub(crate) fn rest(&mut self, store: &mut Store, side: Side, slot: u32, px: u32) {
         let ticks = self.ticks(px);
         let at = ladder_of(side, store.arena.is_hidden(slot));
         let ladder = &mut self.ladders[at];
         let key = ladder.key(ticks);
         let leaf = ladder.leaf(&mut store.nodes, key);
-        let level = Ladder::get(&store.nodes, leaf, key).unwrap_or_else(|| {
-            let level = store.arena.take_level(px, leaf);
-            assert!(level.is_some(), "an order was rested without room for its level");
-            let level = level.unwrap_or(NONE);
-            Ladder::insert(&mut store.nodes, leaf, key, level);
-            level
-        });
+        // Only a level that is new can be the best one.
+        let level = match Ladder::get(&store.nodes, leaf, key) {
+            Some(level) => level,
+            None => {
+                let level = store.arena.take_level(px, leaf);
+                assert!(level.is_some(), "an order was rested without room for its level");
+                let level = level.unwrap_or(NONE);
+                Ladder::insert(&mut store.nodes, leaf, key, level);
+                let rank = side.rank(px);
+                if rank < self.best_ranks[at] {
+                    self.best_ranks[at] = rank;
+                    self.best[at] = level;
+                }
+                level
+            }
+        };
         store.arena.link_last(level, slot);
-        let rank = side.rank(px);
-        if rank < self.best_ranks[at] {
-            self.best_ranks[at] = rank;
-            self.best[at] = level;
-        }
     }
 
     /// Takes the order at `slot` out of its queue, and its level out of the book if that was all.

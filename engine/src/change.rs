@@ -1,7 +1,7 @@
 //! Standing orders: how their owners reduce, change, replace and end them.
 
 use crate::{
-    arena::{Identity, Traits},
+    arena::{Identity, Renewed, Unit},
     command::{Cancel, Modify, Replace, Source, Terms},
     engine::{Engine, Number, Taker},
     event::{Entered, Event, Head, Marks, Modified, Notice, Sink},
@@ -151,15 +151,15 @@ impl Engine {
             self.consume(source, user_ref_num);
             return self.reject(source, user_ref_num, Reject::Firm, text, sink);
         }
-        let Ok((terms, limit)) = self.check_replace(replace, old_slot) else {
+        let old = *self.store.arena.unit(old_slot);
+        let Ok((terms, limit)) = self.check_replace(replace, &old) else {
             return self.cancel_resting(old_slot, CancelReason::System, sink);
         };
         self.consume(source, user_ref_num);
         let Some(entry) = self.place_again(source, user_ref_num, old_slot, terms.display) else {
             return self.reject(source, user_ref_num, Reject::Other, text, sink);
         };
-        let move_of = Move { old_slot, old_entry, entry, terms, limit };
-        self.carry_over(replace, move_of, sink);
+        self.carry_over(replace, &Move { old_slot, old_entry, old, entry, terms, limit }, sink);
     }
 
     /// The terms of a replacement and how far it may trade, or why it is invalid.
@@ -167,9 +167,8 @@ impl Engine {
     fn check_replace<'a>(
         &self,
         replace: &'a Replace<'_>,
-        slot: u32,
+        old: &Unit,
     ) -> Result<(&'a Terms, Limit), Reject> {
-        let old = self.store.arena.unit(slot);
         let terms = replace.terms.as_ref().map_err(|reason| *reason)?;
         let asked = (replace.qty, replace.px);
         let limit = self.limit(old.book, old.action(), terms.time_in_force, asked)?;
@@ -197,51 +196,57 @@ impl Engine {
 
     /// Puts the replacement in the place of the old order.
     #[inline]
-    fn carry_over(&mut self, replace: &Replace<'_>, it: Move<'_>, sink: &mut impl Sink) {
-        let Replace { source, user_ref_num, .. } = *replace;
-        let Source { port, channel, .. } = source;
+    fn carry_over(&mut self, replace: &Replace<'_>, it: &Move<'_>, sink: &mut impl Sink) {
+        let Replace { source: Source { port, channel, .. }, user_ref_num, .. } = *replace;
         let Terms { time_in_force, display, group, .. } = *it.terms;
-        let old = *self.store.arena.unit(it.old_slot);
+        let (old, side) = (&it.old, it.old.action().side());
         let old_order_ref = self.order_ref(it.old_slot);
         let was_hidden = self.store.arena.is_hidden(it.old_slot);
-        self.unrest_at(it.old_slot, it.old_entry);
+        self.user_refs.clear_at(it.old_entry);
+        if old.time_in_force() == TimeInForce::UntilTime {
+            self.stop_timer(it.old_slot);
+        }
+        let book = &mut self.books[usize::from(old.book)];
+        book.remove(&mut self.store, side, it.old_slot);
         let identity = Identity { port, channel, group, seq: self.seq };
-        let renewed = self.store.arena.renew_order(it.old_slot, display.is_hidden(), identity);
-        assert!(renewed.is_some(), "a replace went ahead without a slot");
-        let slot = renewed.unwrap_or(it.old_slot);
-        let used = old.executed.saturating_add(self.store.arena.decremented(slot));
-        let (action, capacity) = (old.action(), old.capacity());
+        let (slot, decremented) =
+            self.store.arena.renew_order(it.old_slot, display.is_hidden(), identity);
+        let used = old.executed.saturating_add(decremented);
         let (px, open) = (it.limit.price.raw(), replace.qty.saturating_sub(used));
-        let unit = self.store.arena.unit_mut(slot);
-        unit.px = px;
-        unit.open = open;
-        unit.executed = old.executed;
-        unit.user_ref_num = user_ref_num;
-        unit.book = old.book;
-        unit.set_traits(Traits { action, capacity, time_in_force, display });
+        let renewed = Renewed { px, open, user_ref_num, time_in_force, display };
+        self.store.arena.rewrite(slot, old, renewed);
         if time_in_force == TimeInForce::UntilTime {
             self.set_timer(slot, it.terms);
         }
         let outcome = if open == 0 {
             Outcome::Dies
         } else {
-            self.outcome(slot, (old.book, action.side(), px), it.terms)
+            self.outcome(slot, (old.book, side, px), it.terms)
         };
         // An ITCH replacement keeps the attribution.
         let is_told = outcome == Outcome::Rests && !was_hidden && display == old.display();
-        let marks = Marks::new(time_in_force, capacity, display).with_old_shown(!was_hidden);
+        let marks =
+            Marks::new(time_in_force, old.capacity(), display).with_old_shown(!was_hidden);
         let marks = outcome.mark(marks, is_told).with_echo(!replace.echo.is_empty());
+        let book = &mut self.books[usize::from(old.book)];
         sink.write(Event::replaced(Entered {
-            head: Head::new(port, user_ref_num, action, self.now_ns),
-            order_ref: self.order_ref(slot),
+            head: Head::new(port, user_ref_num, old.action(), self.now_ns),
+            order_ref: self.store.arena.order_ref(self.origin, slot).raw(),
             old_order_ref,
-            instrument: self.books[usize::from(old.book)].instrument.id,
+            instrument: book.instrument.id,
             px: if it.limit.is_market { replace.px } else { px },
             qty: open,
             orig_user_ref_num: replace.orig_user_ref_num,
             client_order_id: replace.client_order_id,
             marks,
         }));
+        let is_plain = is_told && time_in_force != TimeInForce::UntilTime;
+        if is_plain && replace.echo.is_empty() {
+            // One order of the port went, one comes: the count of those that rest stays.
+            self.user_refs.set(it.entry, slot);
+            return book.rest(&mut self.store, side, slot, px);
+        }
+        self.ports[usize::from(port)].live_orders -= 1;
         if !replace.echo.is_empty() {
             echo(port, user_ref_num, self.now_ns, replace.echo, sink);
         }
@@ -261,6 +266,7 @@ impl Engine {
 struct Move<'a> {
     old_slot: u32,
     old_entry: Entry,
+    old: Unit,
     /// Where the new number will be noted.
     entry: Entry,
     terms: &'a Terms,

@@ -92,7 +92,13 @@ impl Engine {
                 if !is_told {
                     self.tell_rested(slot, sink);
                 }
-                self.rest(slot, Some(entry));
+                self.user_refs.set(entry, slot);
+                self.ports[usize::from(source.port)].live_orders += 1;
+                if time_in_force == TimeInForce::UntilTime {
+                    self.start_timer(slot);
+                }
+                let book = &mut self.books[usize::from(book)];
+                book.rest(&mut self.store, action.side(), slot, px);
             }
             (outcome, _) => {
                 self.carry_out(outcome, Taker::new(slot, terms, limit.is_market), sink);
@@ -292,7 +298,7 @@ impl Engine {
     #[inline]
     pub(crate) fn rest(&mut self, slot: u32, entry: Option<Entry>) {
         let unit = self.store.arena.unit(slot);
-        let (port, side) = (unit.port(), unit.action().side());
+        let (port, side, px) = (unit.port(), unit.action().side(), unit.px);
         let (book, time_in_force) = (usize::from(unit.book), unit.time_in_force());
         if let Some(entry) = entry {
             self.user_refs.set(entry, slot);
@@ -301,7 +307,7 @@ impl Engine {
         if time_in_force == TimeInForce::UntilTime {
             self.start_timer(slot);
         }
-        self.books[book].rest(&mut self.store, side, slot);
+        self.books[book].rest(&mut self.store, side, slot, px);
     }
 
     /// Rests an order that has traded: its number was reserved.
@@ -347,7 +353,7 @@ impl Engine {
     }
 
     #[cold]
-    fn stop_timer(&mut self, slot: u32) {
+    pub(crate) fn stop_timer(&mut self, slot: u32) {
         let arena = &self.store.arena;
         self.timers.stop(slot, |slot| arena.entered_seq(slot));
     }
