@@ -53,9 +53,9 @@ pub(crate) struct Unit {
     /// The client's number.
     pub(crate) user_ref_num: u32,
     /// Lives of this slot today; the upper byte holds [`Unit::traits`].
-    generation: u32,
+    pub(crate) generation: u32,
     /// The owner's port, and [`Unit::CHANNELED`].
-    owner: u16,
+    pub(crate) owner: u16,
     /// Position of the instrument in the engine's table.
     pub(crate) book: u16,
 }
@@ -63,7 +63,7 @@ pub(crate) struct Unit {
 const _: () = assert!(size_of::<Unit>() == 2 * size_of::<Cell>());
 
 impl Unit {
-    const FREE: Self = Self {
+    pub(crate) const FREE: Self = Self {
         next: NONE,
         prev: NONE,
         px: 0,
@@ -78,6 +78,14 @@ impl Unit {
     const CHANNELED: u16 = 1 << 15;
     /// Action and capacity, which a replacement inherits.
     const KEPT_TRAITS: u32 = 0xF;
+
+    /// The order stands for the day, in sight, under a number of channel 0.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        const PLAIN: u32 = ((TimeInForce::Day as u32) << 4 | (Display::Visible as u32) << 6) << 24;
+        let mask = !(Self::KEPT_TRAITS << 24 | GENERATION_MAX);
+        (self.generation & mask == PLAIN) & (self.owner & Self::CHANNELED == 0)
+    }
 
     /// The owner's port.
     pub(crate) const fn port(&self) -> u16 {
@@ -178,7 +186,8 @@ impl FreeList {
         Self { head: NONE, fresh: start, end, count: end - start }
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     fn take(&mut self, cells: &Cells) -> Option<u32> {
         let slot = if self.head != NONE {
             let slot = self.head;
@@ -373,6 +382,62 @@ impl Arena {
         self.unit_mut(slot).owner = port | channeled;
     }
 
+    /// The slot the next displayed order will have, and which of its lives that will be. Nothing
+    /// when there is none, or it was never used.
+    #[inline]
+    pub(crate) fn peek_displayed(&self) -> Option<(u32, u32)> {
+        let slot = self.displayed.head;
+        (slot != NONE).then(|| (slot, self.unit(slot).generation()))
+    }
+
+    /// Takes the slot that was just [peeked](Self::peek_displayed) at.
+    #[inline]
+    pub(crate) fn take_displayed(&mut self, slot: u32) {
+        self.displayed.head = self.unit(slot).next;
+        self.displayed.count -= 1;
+    }
+
+    /// Ends the life of a displayed order that is in no queue and has lives to come.
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    pub(crate) fn free_displayed(&mut self, slot: u32) {
+        let next = self.displayed.head;
+        let unit = self.unit_mut(slot);
+        unit.next = next;
+        unit.open = 0;
+        unit.generation += 1;
+        self.displayed.head = slot;
+        self.displayed.count += 1;
+    }
+
+    /// Writes a new order without anything unusual and appends it to the level's queue.
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    pub(crate) fn link_plain(&mut self, level: u32, slot: u32, seq: u64, unit: Unit) {
+        *self.aside_mut(slot) = Aside { entered_seq: seq, decremented: 0, group: 0, channel: 0 };
+        self.link_whole(level, slot, unit);
+    }
+
+    /// The same for an order that was replaced.
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    pub(crate) fn link_again(&mut self, level: u32, slot: u32, seq: u64, unit: Unit) {
+        let aside = self.aside_mut(slot);
+        aside.entered_seq = seq;
+        aside.group = 0;
+        self.link_whole(level, slot, unit);
+    }
+
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    fn link_whole(&mut self, level: u32, slot: u32, unit: Unit) {
+        let at = self.cells.cell_mut(level);
+        let last = at.prev;
+        at.prev = slot;
+        self.cells.cell_mut(last).next = slot;
+        *self.unit_mut(slot) = Unit { next: level, prev: last, ..unit };
+    }
+
     /// Ends the life of an order that is in no queue.
     #[inline]
     pub(crate) fn free_order(&mut self, slot: u32) {
@@ -472,7 +537,8 @@ impl Arena {
     }
 
     /// Makes an empty level that is named in `leaf`.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     pub(crate) fn take_level(&mut self, px: u32, leaf: u32) -> Option<u32> {
         let level = self.levels.take(&self.cells)?;
         *self.cells.cell_mut(level) = Cell { next: level, prev: level, px, leaf };
@@ -487,7 +553,8 @@ impl Arena {
     }
 
     /// Appends `slot` at the end of the level's queue.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     pub(crate) fn link_last(&mut self, level: u32, slot: u32) {
         let at = self.cells.cell_mut(level);
         let last = at.prev;
@@ -499,12 +566,22 @@ impl Arena {
     }
 
     /// Takes `slot` out of its queue. Returns the level when that left it empty.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     pub(crate) fn unlink(&mut self, slot: u32) -> Option<u32> {
         let Unit { next, prev, .. } = *self.unit(slot);
         self.cells.cell_mut(prev).next = next;
         self.cells.cell_mut(next).prev = prev;
         (next == prev && self.levels_start <= next).then_some(next)
+    }
+
+    /// Takes the first order out of the queue of `level`, where `next` follows. Whether that left it
+    /// empty.
+    #[inline]
+    pub(crate) fn unlink_first(&mut self, level: u32, next: u32) -> bool {
+        self.cells.cell_mut(level).next = next;
+        self.cells.cell_mut(next).prev = level;
+        next == level
     }
 
     /// The orders of a level, first in first out.

@@ -41,6 +41,8 @@ pub(crate) struct Book {
 }
 
 const LADDERS: usize = 4;
+/// Not hidden.
+pub(crate) const DISPLAYED: bool = false;
 /// A rank beyond that of every price.
 const NOWHERE: u32 = u32::MAX;
 
@@ -107,43 +109,70 @@ impl Book {
     /// Appends the order at `slot` to the level of its price `px`, which is made if need be.
     ///
     /// The caller has made sure that [`Store::has_room`].
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     pub(crate) fn rest(&mut self, store: &mut Store, side: Side, slot: u32, px: u32) {
+        let level = self.level_for(store, side, store.arena.is_hidden(slot), px);
+        store.arena.link_last(level, slot);
+    }
+
+    /// The level of a price in the ladder at `at`. When it is made, an order must follow.
+    ///
+    /// The caller has made sure that [`Store::has_room`].
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    pub(crate) fn level_for(
+        &mut self,
+        store: &mut Store,
+        side: Side,
+        is_hidden: bool,
+        px: u32,
+    ) -> u32 {
+        let at = ladder_of(side, is_hidden);
         let ticks = self.ticks(px);
-        let at = ladder_of(side, store.arena.is_hidden(slot));
         let ladder = &mut self.ladders[at];
         let key = ladder.key(ticks);
         let leaf = ladder.leaf(&mut store.nodes, key);
+        if let Some(level) = Ladder::get(&store.nodes, leaf, key) {
+            return level;
+        }
+        let level = store.arena.take_level(px, leaf);
+        assert!(level.is_some(), "an order was rested without room for its level");
+        let level = level.unwrap_or(NONE);
+        Ladder::insert(&mut store.nodes, leaf, key, level);
         // Only a level that is new can be the best one.
-        let level = match Ladder::get(&store.nodes, leaf, key) {
-            Some(level) => level,
-            None => {
-                let level = store.arena.take_level(px, leaf);
-                assert!(level.is_some(), "an order was rested without room for its level");
-                let level = level.unwrap_or(NONE);
-                Ladder::insert(&mut store.nodes, leaf, key, level);
-                let rank = side.rank(px);
-                if rank < self.best_ranks[at] {
-                    self.best_ranks[at] = rank;
-                    self.best[at] = level;
-                }
-                level
-            }
-        };
-        store.arena.link_last(level, slot);
+        let rank = side.rank(px);
+        if rank < self.best_ranks[at] {
+            self.best_ranks[at] = rank;
+            self.best[at] = level;
+        }
+        level
     }
 
     /// Takes the order at `slot` out of its queue, and its level out of the book if that was all.
     #[inline]
     pub(crate) fn remove(&mut self, store: &mut Store, side: Side, slot: u32) {
+        let is_hidden = store.arena.is_hidden(slot);
+        self.remove_at(store, side, is_hidden, slot);
+    }
+
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    pub(crate) fn remove_at(&mut self, store: &mut Store, side: Side, is_hidden: bool, slot: u32) {
         if let Some(level) = store.arena.unlink(slot) {
-            let at = ladder_of(side, store.arena.is_hidden(slot));
-            self.remove_level(store, side, at, level);
+            self.remove_level(store, side, is_hidden, level);
         }
     }
 
-    /// Takes a level without orders out of the ladder at `at`.
-    fn remove_level(&mut self, store: &mut Store, side: Side, at: usize, level: u32) {
+    /// Takes a level without orders out of its ladder.
+    pub(crate) fn remove_level(
+        &mut self,
+        store: &mut Store,
+        side: Side,
+        is_hidden: bool,
+        level: u32,
+    ) {
+        let at = ladder_of(side, is_hidden);
         let Cell { px, leaf, .. } = *store.arena.level(level);
         let ticks = self.ticks(px);
         let ladder = &mut self.ladders[at];

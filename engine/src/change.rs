@@ -36,6 +36,7 @@ impl Engine {
         (self.store.arena.unit(slot).port() == source.port).then_some(slot)
     }
 
+    #[inline(never)]
     pub(crate) fn cancel(&mut self, cancel: &Cancel, sink: &mut impl Sink) {
         if !self.is_current(cancel.source) {
             return;
@@ -132,6 +133,7 @@ impl Engine {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn replace(&mut self, replace: &Replace<'_>, sink: &mut impl Sink) {
         let Replace { source, user_ref_num, client_order_id: text, .. } = *replace;
         if !self.is_current(source) {
@@ -225,8 +227,7 @@ impl Engine {
         };
         // An ITCH replacement keeps the attribution.
         let is_told = outcome == Outcome::Rests && !was_hidden && display == old.display();
-        let marks =
-            Marks::new(time_in_force, old.capacity(), display).with_old_shown(!was_hidden);
+        let marks = Marks::new(time_in_force, old.capacity(), display).with_old_shown(!was_hidden);
         let marks = outcome.mark(marks, is_told).with_echo(!replace.echo.is_empty());
         let book = &mut self.books[usize::from(old.book)];
         sink.write(Event::replaced(Entered {

@@ -209,9 +209,24 @@ impl Engine {
         self.seq = seq;
         self.now_ns = time_ns;
         match command {
-            Command::Enter(enter) => self.enter(enter, sink),
-            Command::Replace(replace) => self.replace(replace, sink),
-            Command::Cancel(cancel) => self.cancel(cancel, sink),
+            Command::Enter(enter) => {
+                if self.enter_common(enter, sink) {
+                    return Progress::Done;
+                }
+                self.enter(enter, sink);
+            }
+            Command::Replace(replace) => {
+                if self.replace_common(replace, sink) {
+                    return Progress::Done;
+                }
+                self.replace(replace, sink);
+            }
+            Command::Cancel(cancel) => {
+                if self.cancel_common(cancel, sink) {
+                    return Progress::Done;
+                }
+                self.cancel(cancel, sink);
+            }
             Command::Modify(modify) => self.modify(modify, sink),
             Command::MassCancel(request) => self.mass_cancel(request, sink),
             Command::EntrySwitch(request) => self.switch_entry(request, sink),

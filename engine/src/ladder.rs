@@ -184,7 +184,8 @@ impl Ladder {
     /// The leaf for `key`, which is made if need be: a level must follow.
     ///
     /// The caller has made sure that [`Nodes::has_room`].
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     pub(crate) fn leaf(&mut self, nodes: &mut Nodes, key: u32) -> u32 {
         let place = key >> BITS;
         let met = self.met[place as usize % MET];
@@ -219,7 +220,8 @@ impl Ladder {
     }
 
     /// Stores `level` at `key`, where nothing is, in its leaf.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     pub(crate) fn insert(nodes: &mut Nodes, leaf: u32, key: u32, level: u32) {
         debug_assert_eq!(nodes.child(leaf, key), None, "two levels at one price");
         nodes.set_child(leaf, key, level);

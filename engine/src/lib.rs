@@ -11,6 +11,7 @@ mod arena;
 mod book;
 mod change;
 pub mod command;
+mod common;
 mod day;
 mod due;
 pub mod engine;

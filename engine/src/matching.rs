@@ -1,13 +1,13 @@
 //! Orders: how they enter, trade, rest and end. How standing ones change is in `change`.
 
 use crate::{
-    arena::{Identity, Traits},
-    book::Book,
+    arena::{Identity, Traits, Unit},
+    book::{Book, DISPLAYED},
     command::{Enter, Source, Terms},
     engine::{Engine, Number, Taker, Work},
     event::{Canceled, Echo, Entered, Event, Fill, Head, Marks, Rested, Sink},
     instrument::Asked,
-    limits::{ECHO_PART_LEN, MIN_QTY_MAKERS_MAX, STEP_EVENTS_MAX},
+    limits::{ECHO_PART_LEN, GENERATION_MAX, MIN_QTY_MAKERS_MAX, STEP_EVENTS_MAX},
     reject::{CancelReason, Reject},
     types::{Action, Display, Price, Side, Strategy, TimeInForce, crosses},
     user_refs::{Entry, Key},
@@ -30,6 +30,8 @@ pub(crate) struct Limit {
 #[derive(Clone, Copy, Debug)]
 struct Meeting {
     book: usize,
+    /// The taker's.
+    side: Side,
     instrument: u32,
     taker_ref: u64,
     taker_channel: u8,
@@ -40,6 +42,7 @@ struct Meeting {
 }
 
 impl Engine {
+    #[inline(never)]
     pub(crate) fn enter(&mut self, enter: &Enter<'_>, sink: &mut impl Sink) {
         let Enter { source, user_ref_num, client_order_id: text, .. } = *enter;
         if !self.is_current(source) {
@@ -365,26 +368,16 @@ impl Engine {
             return self.sweep_guarded(taker, room, sink);
         }
         let unit = *self.store.arena.unit(taker.slot);
-        let (side, book) = (unit.action().side(), usize::from(unit.book));
-        let mut meeting = Meeting {
-            book,
-            instrument: self.books[book].instrument.id,
-            taker_ref: self.order_ref(taker.slot),
-            taker_channel: self.store.arena.channel(taker.slot),
-            taker_port: unit.port(),
-            taker_user_ref_num: unit.user_ref_num,
-            open: unit.open,
-        };
+        let mut meeting = self.meeting(taker.slot, &unit);
         // One event is kept for what becomes of the remainder.
         let mut is_over = false;
         for _ in MEETING_EVENTS..room {
-            let level = self.books[book].first_crossed(side, unit.px);
+            let level = self.books[meeting.book].first_crossed(meeting.side, unit.px);
             let Some(level) = level.filter(|_| meeting.open != 0) else {
                 is_over = true;
                 break;
             };
-            let maker = self.store.arena.level(level).next;
-            self.trade(&mut meeting, maker, sink);
+            self.trade(&mut meeting, level, sink);
         }
         let traded = unit.open - meeting.open;
         let unit = self.store.arena.unit_mut(taker.slot);
@@ -411,25 +404,17 @@ impl Engine {
                 self.prevent(prevention, taker.slot, maker, sink);
                 left -= MEETING_EVENTS;
             } else {
-                self.trade_once(taker.slot, book, maker, sink);
+                self.trade_once(taker.slot, level, sink);
                 left -= 1;
             }
         }
         Work::Sweep(taker)
     }
 
-    fn trade_once(&mut self, slot: u32, book: usize, maker: u32, sink: &mut impl Sink) {
+    fn trade_once(&mut self, slot: u32, level: u32, sink: &mut impl Sink) {
         let unit = *self.store.arena.unit(slot);
-        let mut meeting = Meeting {
-            book,
-            instrument: self.books[book].instrument.id,
-            taker_ref: self.order_ref(slot),
-            taker_channel: self.store.arena.channel(slot),
-            taker_port: unit.port(),
-            taker_user_ref_num: unit.user_ref_num,
-            open: unit.open,
-        };
-        self.trade(&mut meeting, maker, sink);
+        let mut meeting = self.meeting(slot, &unit);
+        self.trade(&mut meeting, level, sink);
         let traded = unit.open - meeting.open;
         let unit = self.store.arena.unit_mut(slot);
         unit.open = meeting.open;
@@ -437,35 +422,65 @@ impl Engine {
     }
 
     #[inline]
-    fn trade(&mut self, meeting: &mut Meeting, maker_slot: u32, sink: &mut impl Sink) {
-        let order_ref = self.order_ref(maker_slot);
-        let head = self.head(maker_slot);
-        let maker = self.store.arena.unit_mut(maker_slot);
-        let (px, qty) = (maker.px, meeting.open.min(maker.open));
-        maker.open -= qty;
-        maker.executed += qty;
-        let maker_open = maker.open;
+    fn meeting(&self, slot: u32, unit: &Unit) -> Meeting {
+        let book = usize::from(unit.book);
+        Meeting {
+            book,
+            side: unit.action().side(),
+            instrument: self.books[book].instrument.id,
+            taker_ref: self.order_ref(slot),
+            taker_channel: self.store.arena.channel(slot),
+            taker_port: unit.port(),
+            taker_user_ref_num: unit.user_ref_num,
+            open: unit.open,
+        }
+    }
+
+    /// Trades a taker with the first order of `level`.
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    fn trade(&mut self, meeting: &mut Meeting, level: u32, sink: &mut impl Sink) {
+        let slot = self.store.arena.level(level).next;
+        let unit = self.store.arena.unit_mut(slot);
+        let qty = meeting.open.min(unit.open);
+        unit.open -= qty;
+        unit.executed += qty;
+        let maker = *unit;
         meeting.open -= qty;
         self.match_count += 1;
-        self.books[meeting.book].last_px = px;
+        let book = &mut self.books[meeting.book];
+        book.last_px = maker.px;
+        let is_plain = maker.is_plain();
+        let is_hidden = !is_plain && maker.display().is_hidden();
         sink.write(Event::fill(Fill {
-            head,
-            maker_ref: order_ref,
+            head: Head::new(maker.port(), maker.user_ref_num, maker.action(), self.now_ns)
+                .hidden(is_hidden),
+            maker_ref: self.origin.order_ref(maker.generation(), slot).raw(),
             match_number: self.origin.match_number(self.match_count),
             instrument: meeting.instrument,
-            px,
+            px: maker.px,
             qty,
-            maker_open,
+            maker_open: maker.open,
             taker_ref: meeting.taker_ref,
             taker_user_ref_num: meeting.taker_user_ref_num,
             taker_port: meeting.taker_port,
-            maker_channel: self.store.arena.channel(maker_slot),
+            maker_channel: if is_plain { 0 } else { self.store.arena.channel(slot) },
             taker_channel: meeting.taker_channel,
         }));
-        if maker_open == 0 {
-            self.unrest(maker_slot);
-            self.store.arena.free_order(maker_slot);
+        if maker.open != 0 {
+            return;
         }
+        if !(is_plain && maker.generation() < GENERATION_MAX) {
+            self.unrest(slot);
+            return self.store.arena.free_order(slot);
+        }
+        let Unit { user_ref_num, next, .. } = maker;
+        self.user_refs.clear(Key { port: maker.port(), channel: 0, user_ref_num });
+        self.ports[usize::from(maker.port())].live_orders -= 1;
+        if self.store.arena.unlink_first(level, next) {
+            book.remove_level(&mut self.store, meeting.side.opposite(), DISPLAYED, level);
+        }
+        self.store.arena.free_displayed(slot);
     }
 
     /// What becomes of a taker that cannot trade further.

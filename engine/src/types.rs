@@ -264,6 +264,13 @@ impl Origin {
         Self(((shard as u64) << EPOCH_BITS | epoch) << (SLOT_BITS + GENERATION_BITS))
     }
 
+    /// The reference of the order that is the `generation`th to live at `slot`.
+    #[inline]
+    #[must_use]
+    pub const fn order_ref(self, generation: u32, slot: u32) -> OrderRef {
+        OrderRef::new(self, generation, slot)
+    }
+
     /// The match number `count` (from one) of the day.
     #[must_use]
     pub const fn match_number(self, count: u64) -> u64 {

@@ -188,7 +188,8 @@ impl UserRefs {
         *unsafe { self.buckets.get_unchecked(at) }
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     fn bucket_of(&self, key: u64) -> Option<usize> {
         let mut at = self.home(key);
         loop {
@@ -209,14 +210,16 @@ impl UserRefs {
     }
 
     /// Where `key` is kept, if its page is there.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     pub(crate) fn find(&self, key: Key) -> Option<Entry> {
         let bucket = self.bucket_of(key.page())?;
         Some(Entry { page: self.bucket(bucket), at: key.slot() })
     }
 
     /// The slot of the live order that its owner calls `key`, and where that is noted.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     pub(crate) fn get(&self, key: Key) -> Option<(u32, Entry)> {
         let entry = self.find(key)?;
         let slot = self.noted(entry);
@@ -226,7 +229,8 @@ impl UserRefs {
     /// Makes sure that `key`, higher than any before it in its channel, can be stored.
     ///
     /// `None` when no page is left: the order must be refused.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     pub(crate) fn reserve(&mut self, key: Key) -> Option<Entry> {
         let newest = self.newest[key.lane()];
         if newest != NONE && self.page(newest).key == key.page() {
@@ -271,7 +275,8 @@ impl UserRefs {
     }
 
     /// Stores the slot of an order whose number was reserved.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     pub(crate) fn set(&mut self, entry: Entry, slot: u32) {
         let noted = self.noted_mut(entry);
         debug_assert_eq!(*noted, NONE, "a number stored twice");
@@ -284,6 +289,7 @@ impl UserRefs {
     }
 
     /// Forgets the dead order that its owner called `key`.
+    #[inline]
     pub(crate) fn clear(&mut self, key: Key) {
         let entry = self.find(key);
         debug_assert!(entry.is_some(), "a number is forgotten that was not stored");
@@ -293,7 +299,8 @@ impl UserRefs {
     }
 
     /// Forgets the dead order that is noted at `entry`.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     pub(crate) fn clear_at(&mut self, entry: Entry) {
         let noted = self.noted_mut(entry);
         debug_assert_ne!(*noted, NONE, "a number forgotten twice");

@@ -1,5 +1,7 @@
 //! The engine alone, one pass at a time: for profilers, and to count what a pass costs.
 
+use std::ops::Range;
+
 use super::{contest::Contender, engine::Uncross, plan::Plan};
 
 /// The engine before or after some commands of a workload.
@@ -20,12 +22,13 @@ impl<'a> Alone<'a> {
         Self { uncross, plan }
     }
 
-    /// Carries out the timed commands. Returns how many outcomes there were.
+    /// Carries out some of the timed commands, which are counted from 0; all of them in order, each
+    /// once. Returns how many outcomes there were.
     #[inline(never)]
-    pub fn run(&mut self) -> u64 {
+    pub fn run(&mut self, commands: Range<usize>) -> u64 {
         let before = self.uncross.outcomes();
-        for at in self.plan.workload.untimed..self.plan.workload.records.len() {
-            self.uncross.apply(at);
+        for at in commands {
+            self.uncross.apply(self.plan.workload.untimed + at);
         }
         self.uncross.outcomes() - before
     }

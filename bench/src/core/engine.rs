@@ -38,21 +38,30 @@ const TERMS: Terms = Terms {
 /// Keeps the last events.
 #[derive(Debug)]
 struct Kept {
-    events: Box<[Event]>,
+    events: Box<[Event; KEPT]>,
     count: u64,
+}
+
+impl Kept {
+    /// Where the next event goes.
+    #[inline]
+    fn at(&self) -> usize {
+        usize::try_from(self.count % KEPT as u64).unwrap_or(0)
+    }
 }
 
 impl Sink for Kept {
     #[inline]
     fn push(&mut self, event: Event) {
-        let at = usize::try_from(self.count).unwrap_or(0) % KEPT;
+        let at = self.at();
         self.events[at] = event;
         self.count += 1;
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     fn write(&mut self, write: impl FnOnce(&mut Event)) {
-        let at = usize::try_from(self.count).unwrap_or(0) % KEPT;
+        let at = self.at();
         write(&mut self.events[at]);
         self.count += 1;
     }
@@ -180,7 +189,9 @@ pub(super) fn command(numbered: &Numbered) -> Command<'static> {
 
 impl<'a> Contender<'a> for Uncross<'a> {
     fn new(plan: &'a Plan) -> Self {
-        let kept = Kept { events: vec![Event::EMPTY; KEPT].into_boxed_slice(), count: 0 };
+        let events = vec![Event::EMPTY; KEPT].into_boxed_slice().try_into();
+        let Ok(events) = events else { unreachable!("it has just been made of this length") };
+        let kept = Kept { events, count: 0 };
         let mut uncross = Self { plan, engine: Engine::new(plan.capacity), seq: 0, kept };
         uncross.open();
         uncross
