@@ -15,8 +15,11 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute_mut, transmute_ref};
 
 use crate::{
+    ahead::fetch,
     limits::{GENERATION_MAX, GENERATION_MIN},
+    table::filled,
     types::{Action, Capacity, Display, OrderRef, Origin, TimeInForce},
+    user_refs::Key,
 };
 
 /// No unit.
@@ -84,7 +87,7 @@ impl Unit {
     pub(crate) const fn is_plain(&self) -> bool {
         const PLAIN: u32 = ((TimeInForce::Day as u32) << 4 | (Display::Visible as u32) << 6) << 24;
         let mask = !(Self::KEPT_TRAITS << 24 | GENERATION_MAX);
-        (self.generation & mask == PLAIN) & (self.owner & Self::CHANNELED == 0)
+        self.generation & mask == PLAIN && self.owner & Self::CHANNELED == 0
     }
 
     /// The owner's port.
@@ -226,7 +229,7 @@ impl Cells {
     fn new(levels_start: u32, levels_max: u32) -> Self {
         let free: [Cell; 2] = zerocopy::transmute!(Unit::FREE);
         let len = levels_start as usize + levels_max.div_ceil(2) as usize;
-        Self { pairs: vec![free; len], levels_start }
+        Self { pairs: filled(free, len), levels_start }
     }
 
     /// Where the order or the level begins: those before it that are orders count twice.
@@ -286,6 +289,8 @@ pub(crate) struct Arena {
     /// Where the slots of hidden orders begin, and where those of levels do.
     hidden_start: u32,
     levels_start: u32,
+    /// No index is as high.
+    end: u32,
     /// Slots out of generations, linked through `next` until the next day.
     retired: u32,
 }
@@ -297,12 +302,13 @@ impl Arena {
         let aside = Aside { entered_seq: 0, decremented: 0, group: 0, channel: 0 };
         Self {
             cells: Cells::new(levels_start, levels_max),
-            asides: vec![aside; levels_start as usize],
+            asides: filled(aside, levels_start as usize),
             displayed: FreeList::new(0, hidden_start),
             hidden: FreeList::new(hidden_start, levels_start),
             levels: FreeList::new(levels_start, end),
             hidden_start,
             levels_start,
+            end,
             retired: NONE,
         }
     }
@@ -356,6 +362,40 @@ impl Arena {
     #[inline]
     pub(crate) fn order_ref(&self, origin: Origin, slot: u32) -> OrderRef {
         OrderRef::new(origin, self.unit(slot).generation(), slot)
+    }
+
+    /// Whether the index is that of an order.
+    #[inline]
+    pub(crate) const fn is_order(&self, index: u32) -> bool {
+        index < self.cells.levels_start
+    }
+
+    #[inline]
+    pub(crate) const fn is_level(&self, index: u32) -> bool {
+        self.cells.levels_start <= index && index < self.end
+    }
+
+    /// Number of an order, if it is of channel 0.
+    #[inline]
+    pub(crate) fn plain_key(&self, slot: u32) -> Key {
+        let unit = self.unit(slot);
+        Key { port: unit.port(), channel: 0, user_ref_num: unit.user_ref_num }
+    }
+
+    /// Fetches the neighbours of an order, which may have left its queue meanwhile.
+    #[inline]
+    pub(crate) fn fetch_neighbours(&self, unit: &Unit) {
+        for index in [unit.next, unit.prev] {
+            if index < self.end {
+                self.fetch(index);
+            }
+        }
+    }
+
+    /// Fetches an order or a level that may be wanted soon.
+    #[inline]
+    pub(crate) fn fetch(&self, index: u32) {
+        fetch(self.cells.cell(index));
     }
 
     /// The slot of the live order with this public reference.

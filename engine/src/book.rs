@@ -1,6 +1,7 @@
 //! One instrument's resting orders: ladders of levels, and the best level of each.
 
 use crate::{
+    ahead::fetch,
     arena::{Arena, Cell, NONE},
     instrument::Instrument,
     ladder::{Ladder, Nodes},
@@ -147,6 +148,22 @@ impl Book {
             self.best[at] = level;
         }
         level
+    }
+
+    /// Fetches what an order of `side` asks for first.
+    #[inline]
+    pub(crate) fn fetch(&self, side: Side) {
+        fetch(&self.instrument);
+        fetch(&self.best);
+        self.ladders[ladder_of(side, DISPLAYED)].fetch();
+    }
+
+    /// The leaf for a displayed order of `side` at `px`, if it was met lately, and the key in it.
+    #[inline]
+    pub(crate) fn met_leaf(&self, side: Side, px: u32) -> Option<(u32, u32)> {
+        let ladder = &self.ladders[ladder_of(side, DISPLAYED)];
+        let key = ladder.key(self.ticks(px));
+        Some((ladder.met_leaf(key)?, key))
     }
 
     /// Takes the order at `slot` out of its queue, and its level out of the book if that was all.

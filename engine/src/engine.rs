@@ -14,6 +14,7 @@ use crate::{
     ladder::Nodes,
     limits::{CHANNELS, Capacity, INSTRUMENTS_MAX, STEP_EVENTS_MAX, USER_REF_JUMP_MAX},
     reject::{CancelReason, Reject},
+    table::{empty, filled},
     timers::Timers,
     types::{self, Action, Display, Origin, Prevention, Price, Side, TimeInForce},
     user_refs::{UserRefs, lane},
@@ -174,8 +175,8 @@ impl Engine {
             books: Vec::with_capacity(usize::from(capacity.instruments)),
             positions: vec![u16::MAX; usize::from(INSTRUMENTS_MAX) + 1],
             ports: vec![port; ports_len],
-            marks: vec![0; ports_len * CHANNELS],
-            carried: Vec::with_capacity(orders_max as usize),
+            marks: filled(0, ports_len * CHANNELS),
+            carried: empty(0, orders_max as usize),
             carried_ends: vec![0; ports_len],
             disabled_firms: Vec::with_capacity(ports_len),
             disconnects: Vec::with_capacity(ports_len),
@@ -187,7 +188,7 @@ impl Engine {
             now_ns: 0,
             seq: 0,
             work: Work::Idle,
-            scratch: Vec::with_capacity(orders_max as usize),
+            scratch: empty(0, orders_max as usize),
             capacity,
         }
     }

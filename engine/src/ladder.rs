@@ -10,7 +10,7 @@
 
 #![expect(unsafe_code, reason = "nodes the pool handed out are in range")]
 
-use crate::arena::NONE;
+use crate::{ahead::fetch, arena::NONE, table::filled};
 
 const BITS: u32 = 6;
 const FANOUT: usize = 1 << BITS;
@@ -44,8 +44,8 @@ pub(crate) struct Nodes {
 impl Nodes {
     pub(crate) fn new(nodes_max: u32) -> Self {
         let len = nodes_max as usize;
-        let children = vec![Children([NONE; FANOUT]); len];
-        let mut all = Self { masks: vec![0; len], children, free: NONE, free_count: 0 };
+        let children = filled(Children([NONE; FANOUT]), len);
+        let mut all = Self { masks: filled(0, len), children, free: NONE, free_count: 0 };
         for index in (0..nodes_max).rev() {
             all.give(index);
         }
@@ -106,9 +106,31 @@ impl Nodes {
 
     /// The child of `node` over `key`, when `key` was shifted to the node's step.
     #[inline]
-    fn child(&self, node: u32, key: u32) -> Option<u32> {
+    pub(crate) fn child(&self, node: u32, key: u32) -> Option<u32> {
         let exists = self.mask(node) >> (key & DIGIT_MASK) & 1 != 0;
         exists.then(|| self.at(node, key))
+    }
+
+    /// Whether there is such a node.
+    #[inline]
+    pub(crate) const fn has(&self, node: u32) -> bool {
+        (node as usize) < self.masks.len()
+    }
+
+    /// Fetches what says of the level at `key`.
+    #[inline]
+    pub(crate) fn fetch(&self, leaf: u32, key: u32) {
+        self.fetch_mask(leaf);
+        if let Some(children) = self.children.get(leaf as usize) {
+            fetch(&children.0[(key & DIGIT_MASK) as usize]);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn fetch_mask(&self, leaf: u32) {
+        if let Some(mask) = self.masks.get(leaf as usize) {
+            fetch(mask);
+        }
     }
 
     #[inline]
@@ -157,6 +179,7 @@ impl Leaf {
 ///
 /// Invariant: `met` names only leaves of this ladder, each where its place says.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Ladder {
     met: [Leaf; MET],
     root: u32,
@@ -190,6 +213,20 @@ impl Ladder {
         let place = key >> BITS;
         let met = self.met[place as usize % MET];
         if met.place == place { met.node } else { self.reach(nodes, key) }
+    }
+
+    /// The leaf for `key`, if it was met lately.
+    #[inline]
+    pub(crate) fn met_leaf(&self, key: u32) -> Option<u32> {
+        let place = key >> BITS;
+        let met = self.met[place as usize % MET];
+        (met.place == place).then_some(met.node)
+    }
+
+    /// Fetches what a search begins with.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        fetch(&self.met);
     }
 
     /// Walks to a leaf that was not met lately, and remembers it.

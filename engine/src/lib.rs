@@ -7,6 +7,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod ahead;
 mod arena;
 mod book;
 mod change;
@@ -26,6 +27,7 @@ mod matching;
 pub mod naive;
 mod prevention;
 pub mod reject;
+mod table;
 mod timers;
 pub mod types;
 mod user_refs;

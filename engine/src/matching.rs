@@ -441,12 +441,15 @@ impl Engine {
     #[inline(always)]
     fn trade(&mut self, meeting: &mut Meeting, level: u32, sink: &mut impl Sink) {
         let slot = self.store.arena.level(level).next;
-        let unit = self.store.arena.unit_mut(slot);
-        let qty = meeting.open.min(unit.open);
-        unit.open -= qty;
-        unit.executed += qty;
-        let maker = *unit;
+        let mut maker = *self.store.arena.unit(slot);
+        let qty = meeting.open.min(maker.open);
+        maker.open -= qty;
         meeting.open -= qty;
+        if maker.open != 0 {
+            let unit = self.store.arena.unit_mut(slot);
+            unit.open = maker.open;
+            unit.executed += qty;
+        }
         self.match_count += 1;
         let book = &mut self.books[meeting.book];
         book.last_px = maker.px;
@@ -471,6 +474,7 @@ impl Engine {
             return;
         }
         if !(is_plain && maker.generation() < GENERATION_MAX) {
+            self.store.arena.unit_mut(slot).open = 0;
             self.unrest(slot);
             return self.store.arena.free_order(slot);
         }

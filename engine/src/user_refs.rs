@@ -7,8 +7,10 @@
 #![expect(unsafe_code, reason = "pages the table handed out are in range")]
 
 use crate::{
+    ahead::fetch,
     arena::NONE,
     limits::{CHANNELS, Capacity, USER_REF_PAGE_LEN},
+    table::filled,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -108,11 +110,11 @@ impl UserRefs {
         let (older, newer) = (NONE, NONE);
         let empty = Page { key: 0, live_count: 0, older, newer };
         let mut table = Self {
-            pages: vec![empty; pages_max as usize],
-            slots: vec![Slots::EMPTY; pages_max as usize],
+            pages: filled(empty, pages_max as usize),
+            slots: filled(Slots::EMPTY, pages_max as usize),
             free: NONE,
-            buckets: vec![NONE; buckets_len],
-            newest: vec![NONE; ports * CHANNELS],
+            buckets: filled(NONE, buckets_len),
+            newest: filled(NONE, ports * CHANNELS),
             ends: vec![[NONE; 2]; ports],
             held: vec![0; ports],
             quota: capacity.port_pages,
@@ -224,6 +226,40 @@ impl UserRefs {
         let entry = self.find(key)?;
         let slot = self.noted(entry);
         (slot != NONE).then_some((slot, entry))
+    }
+
+    /// Fetches what says where the page of `key` is; returns its place.
+    #[inline]
+    pub(crate) fn fetch_bucket(&self, key: Key) -> u32 {
+        let home = self.home(key.page());
+        if let Some(bucket) = self.buckets.get(home) {
+            fetch(bucket);
+        }
+        u32::try_from(home).unwrap_or(0)
+    }
+
+    /// Fetches the page that is probably that of `key`, and the slot noted there.
+    #[inline]
+    pub(crate) fn fetch_page(&self, key: Key) {
+        let home = self.home(key.page());
+        let _page = self.fetch_noted(u32::try_from(home).unwrap_or(0), key.user_ref_num);
+    }
+
+    /// Fetches the page in `bucket` and the slot noted there at the last digits of `at`. Returns the
+    /// page if there is one.
+    #[inline]
+    pub(crate) fn fetch_noted(&self, bucket: u32, at: u32) -> Option<u32> {
+        let page = *self.buckets.get(bucket as usize)?;
+        fetch(self.pages.get(page as usize)?);
+        fetch(&self.slots.get(page as usize)?.0[(at % USER_REF_PAGE_LEN) as usize]);
+        Some(page)
+    }
+
+    /// The slot noted on a page, or [`NONE`].
+    #[inline]
+    pub(crate) fn noted_at(&self, page: u32, at: u32) -> u32 {
+        let slots = self.slots.get(page as usize);
+        slots.map_or(NONE, |slots| slots.0[(at % USER_REF_PAGE_LEN) as usize])
     }
 
     /// Makes sure that `key`, higher than any before it in its channel, can be stored.
