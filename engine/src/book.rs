@@ -34,6 +34,11 @@ pub(crate) struct Book {
     best: [u32; LADDERS],
     /// [`Side::rank`] of the best price; [`NOWHERE`] without one.
     best_ranks: [u32; LADDERS],
+    pub(crate) listing: Listing,
+    /// Locate code of the day.
+    pub(crate) locate: u16,
+    /// What the instrument becomes when the next day begins.
+    pub(crate) next: Option<Instrument>,
     /// Price of the last trade of the day; 0 for none.
     pub(crate) last_px: u32,
     /// What a price is measured against until the first trade of the day; 0 for nothing.
@@ -47,6 +52,35 @@ pub(crate) const DISPLAYED: bool = false;
 /// A rank beyond that of every price.
 const NOWHERE: u32 = u32::MAX;
 
+/// Whether an instrument trades.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Listing {
+    Trading,
+    /// No orders are accepted.
+    Halted,
+    /// It was removed today; its locate code is taken until the next day.
+    Removed,
+    /// Its place is free.
+    Gone,
+}
+
+impl Listing {
+    pub(crate) const fn is_listed(self) -> bool {
+        matches!(self, Self::Trading | Self::Halted)
+    }
+}
+
+const fn ladders_of(instrument: &Instrument) -> [Ladder; LADDERS] {
+    let ticks_max = Price::RAW_MAX / instrument.tick;
+    [
+        Ladder::new(ticks_max, true),
+        Ladder::new(ticks_max, false),
+        Ladder::new(ticks_max, true),
+        Ladder::new(ticks_max, false),
+    ]
+}
+
 /// Position of a ladder among the four.
 const fn ladder_of(side: Side, is_hidden: bool) -> usize {
     side as usize + if is_hidden { 2 } else { 0 }
@@ -54,20 +88,39 @@ const fn ladder_of(side: Side, is_hidden: bool) -> usize {
 
 impl Book {
     pub(crate) const fn new(instrument: Instrument) -> Self {
-        let ticks_max = Price::RAW_MAX / instrument.tick;
         Self {
             instrument,
             best: [NONE; LADDERS],
             best_ranks: [NOWHERE; LADDERS],
+            listing: Listing::Trading,
+            locate: 0,
+            next: None,
             last_px: 0,
             reference_px: instrument.reference_px,
-            ladders: [
-                Ladder::new(ticks_max, true),
-                Ladder::new(ticks_max, false),
-                Ladder::new(ticks_max, true),
-                Ladder::new(ticks_max, false),
-            ],
+            ladders: ladders_of(&instrument),
         }
+    }
+
+    /// Whether its next tick puts standing orders on other levels.
+    pub(crate) fn is_to_move(&self) -> bool {
+        self.next.is_some_and(|next| next.tick != self.instrument.tick)
+    }
+
+    /// Becomes `instrument`. The caller has lifted all orders when the tick is another one.
+    pub(crate) fn change(&mut self, instrument: Instrument) {
+        let old = self.instrument;
+        if old.price_decimals != instrument.price_decimals
+            || old.reference_px != instrument.reference_px
+        {
+            self.last_px = 0;
+            self.reference_px = instrument.reference_px;
+        }
+        if old.tick != instrument.tick {
+            assert!(self.best == [NONE; LADDERS], "a tick changed under standing orders");
+            self.ladders = ladders_of(&instrument);
+        }
+        self.instrument = instrument;
+        self.next = None;
     }
 
     /// The last price of the day, or else the reference price; 0 when there is neither.

@@ -149,9 +149,10 @@ impl Engine {
         if number == Number::Wild {
             return self.reject(source, user_ref_num, Reject::Other, text, sink);
         }
-        if self.ports[usize::from(source.port)].is_disabled {
+        let book = self.store.arena.unit(old_slot).book;
+        if let Err(reason) = self.check_port(source.port).and(self.check_trading(book)) {
             self.consume(source, user_ref_num);
-            return self.reject(source, user_ref_num, Reject::Firm, text, sink);
+            return self.reject(source, user_ref_num, reason, text, sink);
         }
         let old = *self.store.arena.unit(old_slot);
         let Ok((terms, limit)) = self.check_replace(replace, &old) else {

@@ -189,6 +189,49 @@ pub struct Epoch {
     pub session: [u8; 10],
 }
 
+/// Whom a kill is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Everybody.
+    Venue,
+    /// Every port of this firm, those that log in later included.
+    Firm([u8; 4]),
+    /// One port.
+    Port(u16),
+}
+
+/// An administrative act. Each may be ordered again: what is so already stays so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// New orders and replacements are refused until the target is revived, over restarts and days.
+    Kill {
+        /// Whose.
+        target: Target,
+        /// What stands of theirs is cancelled as well.
+        cancels: bool,
+    },
+    /// Ends the kill of exactly this target.
+    Revive(Target),
+    /// Lists an instrument, or changes one from the next day on, see
+    /// [`check_define`](crate::Engine::check_define).
+    List(Instrument),
+    /// Halts an instrument, cancels what stands in it and lists it no more.
+    Remove(u32),
+    /// No new orders and no replacements in this instrument until it is resumed.
+    Halt(u32),
+    /// Ends the halt.
+    Resume(u32),
+}
+
+/// An act and the name under which its outcome is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Administer {
+    /// Chosen by who orders it.
+    pub request: u64,
+    /// What is to be done.
+    pub act: Act,
+}
+
 /// The start of a trading day, and the end of the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayRoll {
@@ -235,8 +278,10 @@ pub enum Command<'a> {
     SessionUp(SessionUp),
     /// A connection is gone.
     SessionDown(Source),
-    /// An instrument is listed.
+    /// An instrument is listed, or changed from the next day on, by the configuration.
     Define(Instrument),
+    /// An operator acts.
+    Administer(Administer),
     /// A day begins.
     DayRoll(DayRoll),
     /// Numbers begin anew within a day.

@@ -8,7 +8,7 @@
 
 use crate::{
     arena::Unit,
-    book::DISPLAYED,
+    book::{DISPLAYED, Listing},
     command::{Cancel, Enter, Replace, Source, Terms},
     engine::{Engine, Port, Standing},
     event::{Canceled, Entered, Event, Head, Marks, Sink},
@@ -39,7 +39,10 @@ impl Port {
     #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
     #[inline(always)]
     const fn is_open(&self, generation: u16) -> bool {
-        matches!(self.standing, Standing::Up) && self.generation == generation && !self.is_disabled
+        matches!(self.standing, Standing::Up)
+            && self.generation == generation
+            && !self.is_disabled
+            && !self.is_killed
     }
 }
 
@@ -80,6 +83,7 @@ impl Engine {
             && owner.is_open(generation)
             && owner.live_orders < self.capacity.port_orders
             && is_fresh(*mark, user_ref_num)
+            && book.listing == Listing::Trading
             && book.instrument.is_valid(qty, px);
         if !is_common || book.is_crossed(side, px) || !self.store.has_room() {
             return false;
@@ -186,6 +190,7 @@ impl Engine {
         let is_common = old.is_plain()
             && lives < GENERATION_MAX
             && used < qty
+            && book.listing == Listing::Trading
             && book.instrument.is_valid(qty, px);
         if !is_common {
             return false;

@@ -1,9 +1,10 @@
 //! The trading day: how one ends and the next begins, and how numbers begin anew within one.
 
 use crate::{
+    book::{Book, Listing},
     command::{DayRoll, Epoch},
     engine::{Engine, RollStage, Standing, Work},
-    event::{Day, Directory, Event, Head, Restated, Sink, Trading},
+    event::{Day, Directory, Event, Head, Restated, Sink},
     reject::CancelReason,
     types::{Action, Origin, TimeInForce},
     user_refs::lane,
@@ -20,6 +21,7 @@ impl Engine {
     /// Notes what is to expire, in entry order; the stages follow step by step.
     pub(crate) fn begin_roll(&mut self, roll: DayRoll) {
         self.gather_all();
+        self.lifted.clear();
         self.next_day = roll;
         let stage = if self.day.is_some() { RollStage::Expire } else { RollStage::CloseFeed };
         self.work = Work::Roll { stage, next: 0 };
@@ -41,7 +43,7 @@ impl Engine {
         self.work = Work::Roll { stage: RollStage::List, next: 0 };
     }
 
-    fn gather_all(&mut self) {
+    pub(crate) fn gather_all(&mut self) {
         let mut slots = core::mem::take(&mut self.scratch);
         self.store.arena.live_orders(&mut slots);
         self.scratch = slots;
@@ -60,7 +62,25 @@ impl Engine {
                 for at in next..end {
                     self.end_day_of(self.scratch[at], sink);
                 }
-                advance(stage, RollStage::ClosePorts, end, self.scratch.len())
+                advance(stage, RollStage::Lift, end, self.scratch.len())
+            }
+            RollStage::Lift => {
+                let end = self.scratch.len().min(next + room);
+                for at in next..end {
+                    self.lift(self.scratch[at]);
+                }
+                advance(stage, RollStage::Change, end, self.scratch.len())
+            }
+            RollStage::Change => {
+                self.change_instruments();
+                Work::Roll { stage: RollStage::Settle, next: 0 }
+            }
+            RollStage::Settle => {
+                let end = self.lifted.len().min(next + room);
+                for at in next..end {
+                    self.settle(self.lifted[at], sink);
+                }
+                advance(stage, RollStage::ClosePorts, end, self.lifted.len())
             }
             RollStage::ClosePorts => {
                 let end = self.ports.len().min(next + room);
@@ -75,7 +95,7 @@ impl Engine {
             }
             RollStage::List => {
                 let end = self.books.len().min(next + room / LISTING_EVENTS);
-                for position in next..end {
+                for position in (next..end).filter(|&at| self.books[at].listing.is_listed()) {
                     self.list(position, sink);
                 }
                 advance(stage, RollStage::Announce, end, self.books.len())
@@ -101,10 +121,53 @@ impl Engine {
         if self.store.arena.unit(slot).time_in_force() != TimeInForce::GoodTillCancel {
             return self.cancel_resting(slot, CancelReason::Closed, sink);
         }
+        if !self.conforms(slot) {
+            return self.cancel_resting(slot, CancelReason::Supervisory, sink);
+        }
         if let Some(key) = self.key(slot) {
             self.user_refs.clear(key);
             self.store.arena.unit_mut(slot).user_ref_num = 0;
         }
+    }
+
+    /// Whether an order may stand in its instrument as that is from the next day on.
+    fn conforms(&self, slot: u32) -> bool {
+        let unit = self.store.arena.unit(slot);
+        let book = &self.books[usize::from(unit.book)];
+        book.next.is_none_or(|next| next.admits(&book.instrument, unit.px, unit.open))
+    }
+
+    /// Takes an order that still stands off its level when its instrument gets another tick.
+    fn lift(&mut self, slot: u32) {
+        let unit = self.store.arena.unit(slot);
+        let (side, at) = (unit.action().side(), usize::from(unit.book));
+        if 0 < unit.open && self.books[at].is_to_move() {
+            self.books[at].remove(&mut self.store, side, slot);
+            self.lifted.push(slot);
+        }
+    }
+
+    fn change_instruments(&mut self) {
+        for book in &mut self.books {
+            if let Some(next) = book.next {
+                book.change(next);
+            }
+        }
+    }
+
+    /// Puts a lifted order on its level again, which gets its orders in entry order, so in that
+    /// of their queue. Prices that were neighbours may be none under a finer tick and need more
+    /// memory: an order for which there is none ends.
+    fn settle(&mut self, slot: u32, sink: &mut impl Sink) {
+        let unit = *self.store.arena.unit(slot);
+        if self.store.has_room() {
+            let book = &mut self.books[usize::from(unit.book)];
+            return book.rest(&mut self.store, unit.action().side(), slot, unit.px);
+        }
+        let shown = self.shown(slot);
+        self.tell_canceled(slot, unit.open, CancelReason::Supervisory, shown, sink);
+        self.ports[usize::from(unit.port())].live_orders -= 1;
+        self.store.arena.free_order(slot);
     }
 
     /// Says of a standing order what its owner and the feed must know in a new session.
@@ -169,9 +232,16 @@ impl Engine {
         self.store.arena.begin_day();
         self.user_refs.begin_day();
         self.match_count = 0;
+        self.locates = 0;
         for book in &mut self.books {
             book.reference_px = book.reference();
             book.last_px = 0;
+            if book.listing.is_listed() {
+                self.locates += 1;
+                book.locate = self.locates;
+            } else {
+                book.listing = Listing::Gone;
+            }
         }
         self.open_streams(self.next_day, sink);
     }
@@ -189,26 +259,20 @@ impl Engine {
         self.system(0, b'O', sink);
     }
 
-    /// Lists an instrument; locate codes follow the positions, so they start at 1 each day.
+    /// Lists an instrument under its locate code, and says whether it trades.
     pub(crate) fn list(&self, position: usize, sink: &mut impl Sink) {
-        let instrument = &self.books[position].instrument;
-        let head = Head::new(0, 0, Action::Buy, self.now_ns);
+        let Book { instrument, locate, .. } = &self.books[position];
         sink.write(Event::directory(Directory {
-            head,
+            head: Head::new(0, 0, Action::Buy, self.now_ns),
             symbol: instrument.symbol,
             instrument: instrument.id,
             lot: instrument.lot,
-            locate: u16::try_from(position + 1).unwrap_or(0),
+            locate: *locate,
             price_decimals: instrument.price_decimals,
             qty_decimals: instrument.qty_decimals,
             pad: [0; 28],
         }));
-        sink.write(Event::trading(Trading {
-            head,
-            instrument: instrument.id,
-            state: b'T',
-            pad: [0; 43],
-        }));
+        self.tell_trading(position, sink);
     }
 }
 

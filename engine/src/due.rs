@@ -67,6 +67,7 @@ impl Engine {
         port.generation = up.source.generation;
         port.standing = Standing::Up;
         port.firm = up.firm;
+        port.is_killed = self.kills.cover(number, up.firm);
         port.grace_ms = up.grace_ms;
         self.disconnects.retain(|disconnect| disconnect.port != number);
         if before == Standing::Absent {

@@ -5,6 +5,7 @@
 //! the core loop sequences, journals and calls; egress and feed read the events.
 
 use crate::{
+    admin::{Kills, NO_SYMBOL},
     arena::Arena,
     book::{Book, Store},
     command::{Command, DayRoll, Refuse, Source, Terms},
@@ -73,6 +74,12 @@ impl Taker {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum RollStage {
     Expire,
+    /// Orders of instruments whose tick changes are taken off their levels.
+    Lift,
+    /// Instruments change.
+    Change,
+    /// What was lifted is put on its new level.
+    Settle,
     ClosePorts,
     CloseFeed,
     List,
@@ -101,6 +108,8 @@ pub(crate) struct Port {
     pub(crate) live_orders: u32,
     /// It lets no new orders in.
     pub(crate) is_disabled: bool,
+    /// It, its firm or the venue is killed.
+    pub(crate) is_killed: bool,
     /// How long after the end of its connection its orders are cancelled; `None`: they stay.
     pub(crate) grace_ms: Option<u32>,
 }
@@ -113,7 +122,12 @@ pub struct Engine {
     pub(crate) timers: Timers,
     pub(crate) books: Vec<Book>,
     /// Instrument id to position in `books`; `u16::MAX` for none.
-    positions: Vec<u16>,
+    pub(crate) positions: Vec<u16>,
+    /// Instrument id to the symbol that belongs to it for ever; blank where it was never listed.
+    pub(crate) symbols: Vec<[u8; 8]>,
+    /// Locate codes given today.
+    pub(crate) locates: u16,
+    pub(crate) kills: Kills,
     /// By port number; entry 0 is never used.
     pub(crate) ports: Vec<Port>,
     /// By [`lane`]: highest number used today.
@@ -138,6 +152,8 @@ pub struct Engine {
     pub(crate) work: Work,
     /// Slots that the work has still to visit.
     pub(crate) scratch: Vec<u32>,
+    /// Slots that a day roll has taken off their levels.
+    pub(crate) lifted: Vec<u32>,
     pub(crate) capacity: Capacity,
 }
 
@@ -161,6 +177,7 @@ impl Engine {
             firm: [b' '; 4],
             live_orders: 0,
             is_disabled: false,
+            is_killed: false,
             grace_ms: None,
         };
         let orders_max = capacity.orders + capacity.hidden_orders;
@@ -174,6 +191,9 @@ impl Engine {
             timers: Timers::new(orders_max),
             books: Vec::with_capacity(usize::from(capacity.instruments)),
             positions: vec![u16::MAX; usize::from(INSTRUMENTS_MAX) + 1],
+            symbols: vec![NO_SYMBOL; usize::from(INSTRUMENTS_MAX) + 1],
+            locates: 0,
+            kills: Kills::new(ports_len),
             ports: vec![port; ports_len],
             marks: filled(0, ports_len * CHANNELS),
             carried: empty(0, orders_max as usize),
@@ -189,6 +209,7 @@ impl Engine {
             seq: 0,
             work: Work::Idle,
             scratch: empty(0, orders_max as usize),
+            lifted: empty(0, orders_max as usize),
             capacity,
         }
     }
@@ -237,6 +258,7 @@ impl Engine {
             Command::SessionUp(up) => self.session_up(*up, sink),
             Command::SessionDown(source) => self.session_down(*source),
             Command::Define(instrument) => self.define(*instrument, sink),
+            Command::Administer(order) => self.administer(*order, sink),
             Command::DayRoll(roll) => self.begin_roll(*roll),
             Command::Epoch(epoch) => self.begin_epoch(*epoch, sink),
         }
@@ -284,38 +306,6 @@ impl Engine {
             Work::Sweep(_) | Work::Expire | Work::CancelAll { .. } | Work::Roll { .. } => {
                 Progress::More
             }
-        }
-    }
-
-    /// Whether a listing would be accepted.
-    ///
-    /// # Errors
-    ///
-    /// Why not.
-    pub fn check_define(&self, instrument: &Instrument) -> Result<(), DefineError> {
-        instrument.check().map_err(DefineError::Invalid)?;
-        if let Some(book) = self.book_of(instrument.id) {
-            let known = &self.books[usize::from(book)].instrument;
-            return Err(DefineError::Known(*known));
-        }
-        if usize::from(self.capacity.instruments) <= self.books.len() {
-            return Err(DefineError::Full { instruments_max: self.capacity.instruments });
-        }
-        if self.books.iter().any(|book| book.instrument.symbol == instrument.symbol) {
-            return Err(DefineError::SymbolTaken(instrument.symbol));
-        }
-        Ok(())
-    }
-
-    fn define(&mut self, instrument: Instrument, sink: &mut impl Sink) {
-        if self.check_define(&instrument).is_err() {
-            return;
-        }
-        let position = self.books.len();
-        self.positions[instrument.id as usize] = u16::try_from(position).unwrap_or(u16::MAX);
-        self.books.push(Book::new(instrument));
-        if self.day.is_some() {
-            self.list(position, sink);
         }
     }
 
@@ -408,9 +398,10 @@ impl Engine {
         Some((port.generation, port.standing == Standing::Up))
     }
 
-    /// The instruments listed, in the order in which they were.
+    /// The instruments listed, in the order of their places.
     pub fn instruments(&self) -> impl Iterator<Item = &Instrument> {
-        self.books.iter().map(|book| &book.instrument)
+        let listed = self.books.iter().filter(|book| book.listing.is_listed());
+        listed.map(|book| &book.instrument)
     }
 
     /// What a market order's price is measured against now; 0 for nothing.
@@ -508,10 +499,22 @@ pub struct Resting {
 pub enum DefineError {
     /// It is wrong in itself.
     Invalid(InstrumentError),
-    /// The id is listed already, with these values.
-    Known(Instrument),
-    /// Another instrument has this symbol.
-    SymbolTaken([u8; 8]),
+    /// The id belongs to another symbol.
+    IdTaken {
+        /// The id.
+        id: u32,
+        /// The symbol it belongs to.
+        symbol: [u8; 8],
+    },
+    /// The symbol belongs to another id.
+    SymbolTaken {
+        /// The symbol.
+        symbol: [u8; 8],
+        /// The id it belongs to.
+        id: u32,
+    },
+    /// All locate codes of the day were given.
+    NoLocate,
     /// The table is full.
     Full {
         /// Its size.
@@ -523,10 +526,14 @@ impl core::fmt::Display for DefineError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Invalid(error) => error.fmt(f),
-            Self::Known(known) => write!(f, "id {} is listed already: {known:?}", known.id),
-            Self::SymbolTaken(symbol) => {
-                write!(f, "symbol {} is listed already", symbol.escape_ascii())
+            Self::IdTaken { id, symbol } => {
+                write!(f, "id {id} belongs to {} for ever", symbol.trim_ascii().escape_ascii())
             }
+            Self::SymbolTaken { symbol, id } => {
+                let symbol = symbol.trim_ascii().escape_ascii();
+                write!(f, "symbol {symbol} belongs to id {id} for ever")
+            }
+            Self::NoLocate => write!(f, "all locate codes of the day are given"),
             Self::Full { instruments_max } => {
                 write!(f, "the venue holds {instruments_max} instruments already")
             }

@@ -7,6 +7,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute_mut, transmute_ref};
 
 use crate::{
+    admin::ActOutcome,
     limits::ECHO_PART_LEN,
     types::{Action, Capacity, Display, TimeInForce},
 };
@@ -49,6 +50,13 @@ impl Event {
         &self.0
     }
 
+    /// What came of an administrative act, if that is what it says.
+    #[must_use]
+    #[inline]
+    pub fn as_administered(&self) -> Option<&Administered> {
+        (self.0[0] == kind::ADMINISTERED).then(|| transmute_ref!(self))
+    }
+
     /// The event as its type.
     ///
     /// # Panics
@@ -74,6 +82,7 @@ impl Event {
             kind::DAY => View::Day(transmute_ref!(self)),
             kind::RESTATED => View::Restated(transmute_ref!(self)),
             kind::PREVENTED => View::Prevented(transmute_ref!(self)),
+            kind::ADMINISTERED => View::Administered(transmute_ref!(self)),
             kind => {
                 assert_eq!(kind, kind::ACCEPTED, "a slot that no engine wrote");
                 View::Accepted(transmute_ref!(self))
@@ -106,6 +115,7 @@ mod kind {
     pub(super) const RESPONSE: u8 = 15;
     pub(super) const RESTATED: u8 = 16;
     pub(super) const PREVENTED: u8 = 17;
+    pub(super) const ADMINISTERED: u8 = 18;
 }
 
 /// What every event begins with.
@@ -519,6 +529,32 @@ pub struct Day {
     pub(crate) pad: [u8; 26],
 }
 
+/// What came of an administrative act; its effects follow.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Administered {
+    /// Time only.
+    pub head: Head,
+    /// The request it answers.
+    pub request: u64,
+    /// Sequence number of the act.
+    pub seq: u64,
+    outcome: u8,
+    pub(crate) pad: [u8; 31],
+}
+
+impl Administered {
+    pub(crate) const fn new(head: Head, request: u64, seq: u64, outcome: ActOutcome) -> Self {
+        Self { head, request, seq, outcome: outcome as u8, pad: [0; 31] }
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn outcome(&self) -> ActOutcome {
+        ActOutcome::from_code(self.outcome)
+    }
+}
+
 /// An event as its type.
 #[derive(Clone, Copy, Debug)]
 pub enum View<'a> {
@@ -556,6 +592,8 @@ pub enum View<'a> {
     Trading(&'a Trading),
     /// A new day.
     Day(&'a Day),
+    /// What came of an administrative act.
+    Administered(&'a Administered),
 }
 
 macro_rules! make {
@@ -593,4 +631,5 @@ make! {
     day, DAY, Day;
     restated, RESTATED, Restated;
     prevented, PREVENTED, Prevented;
+    administered, ADMINISTERED, Administered;
 }

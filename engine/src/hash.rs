@@ -2,7 +2,7 @@
 
 use crc_fast::{CrcAlgorithm, Digest};
 
-use crate::{due::Disconnect, engine::Engine, event::Event, types::Side};
+use crate::{due::Disconnect, engine::Engine, event::Event, instrument::Instrument, types::Side};
 
 /// A rolling fingerprint of all events so far: CRC32C of their bytes in the upper half, their
 /// count modulo 2^32 in the lower.
@@ -33,6 +33,52 @@ impl OutputHash {
     }
 }
 
+/// The instruments and what stands in them.
+fn put_books(engine: &Engine, put: &mut impl FnMut(&[u8])) {
+    put(b"symbols");
+    for (id, symbol) in engine.symbols() {
+        put(&id.to_le_bytes());
+        put(&symbol);
+    }
+    put(b"books");
+    put(&engine.locates.to_le_bytes());
+    for book in &engine.books {
+        put(&[book.listing as u8]);
+        put(&book.locate.to_le_bytes());
+        for instrument in [Some(&book.instrument), book.next.as_ref()].into_iter().flatten() {
+            put_instrument(instrument, put);
+        }
+        let instrument = &book.instrument;
+        put(&engine.reference_px(instrument.id).to_le_bytes());
+        for side in [Side::Bid, Side::Ask] {
+            put(&[b'b' + side as u8]);
+            for order in engine.resting(instrument.id, side) {
+                put(&order.order_ref.to_le_bytes());
+                put(&order.entered_seq.to_le_bytes());
+                put(&order.due_ns.to_le_bytes());
+                for value in [order.px, order.open, order.executed, order.user_ref_num] {
+                    put(&value.to_le_bytes());
+                }
+                put(&order.decremented.to_le_bytes());
+                put(&order.port.to_le_bytes());
+                put(&order.group.to_le_bytes());
+                put(&[order.action as u8, order.capacity as u8, order.channel]);
+                put(&[order.time_in_force as u8, order.display as u8]);
+            }
+        }
+    }
+}
+
+fn put_instrument(instrument: &Instrument, put: &mut impl FnMut(&[u8])) {
+    let Instrument { id, symbol, price_decimals, qty_decimals, .. } = *instrument;
+    let Instrument { tick, lot, qty_min, qty_max, collar_bp, reference_px, .. } = *instrument;
+    put(&symbol);
+    put(&[price_decimals, qty_decimals]);
+    for value in [id, tick, lot, qty_min, qty_max, collar_bp, reference_px] {
+        put(&value.to_le_bytes());
+    }
+}
+
 /// BLAKE3 of everything that decides what the engine will say next.
 ///
 /// The serialisation is canonical: it follows the market (instruments in listing order, both
@@ -59,7 +105,7 @@ pub fn state_hash(engine: &Engine) -> [u8; 32] {
         if port.generation != 0 || port.firm != [b' '; 4] {
             put(&number.to_le_bytes());
             put(&port.generation.to_le_bytes());
-            put(&[port.standing as u8, u8::from(port.is_disabled)]);
+            put(&[port.standing as u8, u8::from(port.is_disabled), u8::from(port.is_killed)]);
             put(&port.grace_ms.map_or(u64::MAX, u64::from).to_le_bytes());
             put(&port.firm);
         }
@@ -67,6 +113,14 @@ pub fn state_hash(engine: &Engine) -> [u8; 32] {
     put(b"firms");
     for firm in &engine.disabled_firms {
         put(firm);
+    }
+    let (is_venue, firms, ports) = engine.kills();
+    put(&[b'k', u8::from(is_venue)]);
+    for firm in firms {
+        put(firm);
+    }
+    for port in ports {
+        put(&port.to_le_bytes());
     }
     put(b"numbers");
     for (lane, mark) in engine.marks.iter().enumerate().filter(|(_, mark)| **mark != 0) {
@@ -79,33 +133,7 @@ pub fn state_hash(engine: &Engine) -> [u8; 32] {
         put(&due_ns.to_le_bytes());
         put(&port.to_le_bytes());
     }
-    put(b"books");
-    for instrument in engine.instruments() {
-        put(&instrument.id.to_le_bytes());
-        put(&instrument.symbol);
-        put(&[instrument.price_decimals, instrument.qty_decimals]);
-        for value in [instrument.tick, instrument.lot, instrument.qty_min, instrument.qty_max] {
-            put(&value.to_le_bytes());
-        }
-        put(&instrument.collar_bp.to_le_bytes());
-        put(&engine.reference_px(instrument.id).to_le_bytes());
-        for side in [Side::Bid, Side::Ask] {
-            put(&[b'b' + side as u8]);
-            for order in engine.resting(instrument.id, side) {
-                put(&order.order_ref.to_le_bytes());
-                put(&order.entered_seq.to_le_bytes());
-                put(&order.due_ns.to_le_bytes());
-                for value in [order.px, order.open, order.executed, order.user_ref_num] {
-                    put(&value.to_le_bytes());
-                }
-                put(&order.decremented.to_le_bytes());
-                put(&order.port.to_le_bytes());
-                put(&order.group.to_le_bytes());
-                put(&[order.action as u8, order.capacity as u8, order.channel]);
-                put(&[order.time_in_force as u8, order.display as u8]);
-            }
-        }
-    }
+    put_books(engine, &mut put);
     put(b"free");
     engine.store.arena.describe_free(|value| put(&value.to_le_bytes()));
     *hasher.finalize().as_bytes()

@@ -169,6 +169,17 @@ impl Instrument {
         }
     }
 
+    /// Whether an order that stands at `px` with `open` left may stand on when the instrument
+    /// changes from `old` to this. The smallest quantity does not count: fills leave less.
+    #[must_use]
+    pub const fn admits(&self, old: &Self, px: u32, open: u32) -> bool {
+        self.price_decimals == old.price_decimals
+            && self.qty_decimals == old.qty_decimals
+            && px.is_multiple_of(self.tick)
+            && open.is_multiple_of(self.lot)
+            && open <= self.qty_max
+    }
+
     /// The worst price at which a market order of `side` may trade while `reference_px` holds:
     /// the edge of the collar, rounded inward to the tick.
     ///

@@ -7,6 +7,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod admin;
 pub mod ahead;
 mod arena;
 mod book;

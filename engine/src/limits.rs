@@ -30,6 +30,9 @@ pub const INSTRUMENTS_MAX: u16 = u16::MAX;
 /// Ports: a port is a u16 in every record, and 0 means "none".
 pub const PORTS_MAX: u16 = 4_096;
 
+/// Firms that can be killed at once: as many as there can be ports.
+pub const KILLED_FIRMS_MAX: usize = PORTS_MAX as usize;
+
 /// Makers that are looked at to see whether a minimum quantity can be met: so many are counted in
 /// a fraction of a millisecond, and an answer of "no" costs the client nothing.
 pub const MIN_QTY_MAKERS_MAX: usize = 4_096;

@@ -124,7 +124,7 @@ impl Engine {
         None
     }
 
-    fn firm(&self, port: u16) -> [u8; 4] {
+    pub(crate) fn firm(&self, port: u16) -> [u8; 4] {
         self.ports[usize::from(port)].firm
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     arena::{Identity, Traits, Unit},
-    book::{Book, DISPLAYED},
+    book::{Book, DISPLAYED, Listing},
     command::{Enter, Source, Terms},
     engine::{Engine, Number, Taker, Work},
     event::{Canceled, Echo, Entered, Event, Fill, Head, Marks, Rested, Sink},
@@ -112,16 +112,29 @@ impl Engine {
     #[inline]
     fn check_enter<'a>(&self, enter: &'a Enter<'_>) -> Result<(u16, &'a Terms, Limit), Reject> {
         let port = &self.ports[usize::from(enter.source.port)];
-        if port.is_disabled {
-            return Err(Reject::Firm);
-        }
+        self.check_port(enter.source.port)?;
         let book = self.book_of(enter.instrument).ok_or(Reject::Symbol)?;
+        self.check_trading(book)?;
         let terms = enter.terms.as_ref().map_err(|reason| *reason)?;
         let limit = self.limit(book, terms.action, terms.time_in_force, (enter.qty, enter.px))?;
         check_min_qty(enter.qty, terms)?;
         match terms.firm {
             Some(firm) if firm != port.firm => Err(Reject::Firm),
             Some(_) | None => Ok((book, terms, limit)),
+        }
+    }
+
+    /// Whether the port lets new orders in.
+    pub(crate) fn check_port(&self, port: u16) -> Result<(), Reject> {
+        let port = &self.ports[usize::from(port)];
+        if port.is_disabled || port.is_killed { Err(Reject::Firm) } else { Ok(()) }
+    }
+
+    /// Whether new orders may enter this book.
+    pub(crate) fn check_trading(&self, book: u16) -> Result<(), Reject> {
+        match self.books[usize::from(book)].listing {
+            Listing::Trading => Ok(()),
+            Listing::Halted | Listing::Removed | Listing::Gone => Err(Reject::Halted),
         }
     }
 

@@ -5,6 +5,7 @@
 //! rule (last freed slot first, then a fresh one), so whole event lists can be compared. [`plain`]
 //! is the floor of benchmarks with books too large to be searched.
 
+mod admin;
 mod day;
 mod mass;
 mod orders;
@@ -12,6 +13,7 @@ pub mod plain;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use self::admin::{Kills, State};
 use crate::{
     command::{Command, DayRoll, SessionUp, Source},
     engine::Resting,
@@ -39,6 +41,10 @@ struct Book {
     asks: BTreeMap<Place, VecDeque<Order>>,
     last_px: u32,
     reference_px: u32,
+    state: State,
+    locate: u16,
+    /// What the instrument becomes with the next day.
+    next: Option<Instrument>,
 }
 
 fn place_of(resting: &Resting) -> Place {
@@ -60,6 +66,11 @@ impl Book {
     /// The order of `side` that trades first.
     fn first(&mut self, side: Side) -> Option<&mut Order> {
         self.side(side).values_mut().next()?.front_mut()
+    }
+
+    /// Whether it is the book of the listed instrument `id`.
+    const fn is(&self, id: u32) -> bool {
+        self.instrument.id == id && matches!(self.state, State::Trading | State::Halted)
     }
 
     const fn reference(&self) -> u32 {
@@ -93,6 +104,11 @@ pub struct Naive {
     /// Ports that let no new orders in, and firms whose ports do not.
     disabled: BTreeSet<u16>,
     disabled_firms: BTreeSet<[u8; 4]>,
+    kills: Kills,
+    /// By instrument id, for ever.
+    symbols: BTreeMap<u32, [u8; 8]>,
+    /// Locate codes given today.
+    locates: u16,
     /// When the orders of a port are to be cancelled, and which.
     graces: BTreeSet<(u64, u16)>,
     /// How much it holds; what depends on how the engine is built (nodes, pages) is not modelled.
@@ -113,13 +129,16 @@ impl Naive {
     /// An engine without instruments, which refuses for want of order slots and price levels like
     /// one of this capacity. It never runs out of nodes and pages.
     #[must_use]
-    pub const fn new(capacity: Capacity) -> Self {
+    pub fn new(capacity: Capacity) -> Self {
         Self {
             books: Vec::new(),
             ports: BTreeMap::new(),
             marks: BTreeMap::new(),
             disabled: BTreeSet::new(),
             disabled_firms: BTreeSet::new(),
+            kills: Kills::default(),
+            symbols: BTreeMap::new(),
+            locates: 0,
             graces: BTreeSet::new(),
             capacity,
             free: [Vec::new(), Vec::new()],
@@ -168,18 +187,8 @@ impl Naive {
                     self.lose(source.port);
                 }
             }
-            Command::Define(instrument) => {
-                self.books.push(Book {
-                    instrument: *instrument,
-                    bids: BTreeMap::new(),
-                    asks: BTreeMap::new(),
-                    last_px: 0,
-                    reference_px: instrument.reference_px,
-                });
-                if self.day.is_some() {
-                    self.list(self.books.len() - 1, sink);
-                }
-            }
+            Command::Define(instrument) => self.define(*instrument, sink),
+            Command::Administer(order) => self.administer(*order, sink),
             Command::DayRoll(roll) => self.roll(*roll, sink),
             Command::Epoch(epoch) => self.begin_epoch(*epoch, sink),
         }
@@ -293,7 +302,7 @@ impl Naive {
     }
 
     fn book(&mut self, instrument: u32) -> Option<&mut Book> {
-        self.books.iter_mut().find(|book| book.instrument.id == instrument)
+        self.books.iter_mut().find(|book| book.is(instrument))
     }
 
     fn order_ref(&self, slot: u32) -> u64 {
@@ -414,7 +423,7 @@ impl Naive {
 
     /// The resting orders of one side of an instrument, in order of priority.
     pub fn resting(&self, instrument: u32, side: Side) -> impl Iterator<Item = Resting> + '_ {
-        let book = self.books.iter().find(|book| book.instrument.id == instrument);
+        let book = self.books.iter().find(|book| book.is(instrument));
         let queues = book.map(|book| match side {
             Side::Bid => book.bids.values(),
             Side::Ask => book.asks.values(),

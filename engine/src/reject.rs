@@ -12,11 +12,13 @@ pub enum Reject {
     MaxFloor = 0x04,
     /// Pegged orders are not offered.
     Peg = 0x05,
+    /// The instrument is halted.
+    Halted = 0x07,
     /// Intermarket sweeps are not offered.
     IntermarketSweep = 0x08,
     /// The side is none.
     Side = 0x09,
-    /// The firm is not that of the port, or lets no new orders in.
+    /// The firm is not that of the port, or lets no new orders in, or is killed.
     Firm = 0x0C,
     /// The minimum quantity exceeds the quantity, or the order may rest.
     MinQty = 0x0D,
@@ -54,6 +56,8 @@ pub enum CancelReason {
     Closed = b'E',
     /// The system: a replace with invalid details, or a connection that is gone for too long.
     System = b'Z',
+    /// The venue: its owner was killed, its instrument removed or changed.
+    Supervisory = b'S',
     /// The rest of a market order: what stands on the other side is beyond the collar.
     Collar = b'K',
 }

@@ -5,7 +5,7 @@
 
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
-    little_endian::{I32, U16, U32},
+    little_endian::{I32, U16, U32, U64},
 };
 
 macro_rules! body {
@@ -209,7 +209,7 @@ body! {
         pub reserved: [u8; 3],
     }
 
-    /// An instrument is listed.
+    /// An instrument is listed, or changed from the next day on.
     pub struct Configuration, 40 {
         /// What is configured: `I` an instrument.
         pub subject: u8,
@@ -236,6 +236,27 @@ body! {
         pub collar_bp: U32,
         /// Reference price of the first day; 0: none.
         pub reference_px: U32,
+    }
+
+    /// An administrative act; of a listing the instrument follows, as a Configuration.
+    pub struct Admin, 40 {
+        /// `K` kill, `C` kill and cancel what stands, `V` revive, `L` list or change an instrument,
+        /// `X` remove, `H` halt, `T` resume one.
+        pub act: u8,
+        /// Whom a kill or revival is about: `V` the venue, `F` a firm, `P` a port; otherwise 0.
+        pub target: u8,
+        /// The port, otherwise 0.
+        pub port: U16,
+        /// Id of the instrument, otherwise 0.
+        pub instrument: U32,
+        /// Number under which the outcome was told to who ordered it.
+        pub request: U64,
+        /// The firm, otherwise blank.
+        pub firm: [u8; 4],
+        /// Name of the operator who ordered it.
+        pub who: [u8; 16],
+        /// Zero.
+        pub reserved: [u8; 4],
     }
 
     /// What the engine holds: the first record of a journal.

@@ -142,10 +142,10 @@ codes! {
         "the capacity differs from the journal's"
         "what was refused for want of room depends on it, so it is fixed for the life of a journal"
         "restore the values under [capacity], or begin a new venue";
-    INSTRUMENT_CHANGED "UX-C017" Configuration
-        "an instrument differs from what the journal lists"
-        "its orders were entered under the old values"
-        "restore the values, or list the new ones under another id and symbol";
+    INSTRUMENT_REFUSED "UX-C017" Configuration
+        "an instrument contradicts the journal"
+        "an id keeps its symbol for ever, a symbol its id, and the table of instruments ends"
+        "give the instrument an id and a symbol of its own, or remove others first";
     PORTS_SHORT "UX-C018" Configuration
         "a user has a port beyond the capacity"
         "capacity.ports is smaller than the number of users there have ever been"

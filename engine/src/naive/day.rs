@@ -1,10 +1,10 @@
 //! Days and epochs.
 
-use super::{Naive, key_of};
+use super::{Naive, admin::State, key_of};
 use crate::{
     command::{DayRoll, Epoch},
     engine::Resting,
-    event::{Day, Directory, Event, Restated, Sink, Trading},
+    event::{Day, Directory, Event, Restated, Sink},
     instrument::Instrument,
     types::{Action, Origin, TimeInForce},
 };
@@ -14,12 +14,18 @@ impl Naive {
         if self.day.is_some() {
             for order in self.orders() {
                 let key = key_of(&order);
-                if order.resting.time_in_force != TimeInForce::GoodTillCancel {
-                    self.take(key, order.resting.open, b'E', sink);
+                let Resting { px, open, time_in_force, .. } = order.resting;
+                let book = self.books.iter().find(|book| book.is(order.instrument));
+                let next = book.and_then(|book| Some((book.next?, book.instrument)));
+                if time_in_force != TimeInForce::GoodTillCancel {
+                    self.take(key, open, b'E', sink);
+                } else if next.is_some_and(|(next, old)| !next.admits(&old, px, open)) {
+                    self.take(key, open, b'S', sink);
                 } else if let Some(order) = self.find(key) {
                     order.resting.user_ref_num = 0;
                 }
             }
+            self.change();
             let ports: Vec<u16> = self.ports.keys().copied().collect();
             for number in ports {
                 let port = self.ports[&number];
@@ -37,9 +43,16 @@ impl Naive {
         self.disabled.clear();
         self.disabled_firms.clear();
         self.match_count = 0;
+        self.locates = 0;
         for book in &mut self.books {
             book.reference_px = book.reference();
             book.last_px = 0;
+            if book.is(book.instrument.id) {
+                self.locates += 1;
+                book.locate = self.locates;
+            } else {
+                book.state = State::Gone;
+            }
         }
         self.open(roll, sink);
     }
@@ -74,7 +87,9 @@ impl Naive {
         }));
         self.system(0, b'O', sink);
         for position in 0..self.books.len() {
-            self.list(position, sink);
+            if self.books[position].is(self.books[position].instrument.id) {
+                self.list(position, sink);
+            }
         }
         for order in self.orders() {
             let Resting { port, order_ref, px, open, channel, .. } = order.resting;
@@ -95,9 +110,8 @@ impl Naive {
 
     pub(super) fn list(&self, position: usize, sink: &mut impl Sink) {
         let head = self.head(0, 0, Action::Buy);
-        let instrument = self.books[position].instrument;
+        let (instrument, locate) = (self.books[position].instrument, self.books[position].locate);
         let Instrument { id, symbol, price_decimals, qty_decimals, lot, .. } = instrument;
-        let locate = u16::try_from(position + 1).unwrap_or(0);
         sink.write(Event::directory(Directory {
             head,
             symbol,
@@ -108,7 +122,6 @@ impl Naive {
             qty_decimals,
             pad: [0; 28],
         }));
-        let (instrument, state, pad) = (id, b'T', [0; 43]);
-        sink.write(Event::trading(Trading { head, instrument, state, pad }));
+        self.tell_trading(position, sink);
     }
 }

@@ -88,10 +88,13 @@ impl Naive {
 
     fn check(&mut self, enter: &Enter<'_>) -> Result<(Terms, Limit), Reject> {
         let port = enter.source.port;
-        if self.disabled.contains(&port) {
-            return Err(Reject::Firm);
+        if let Some(reason) = self.bar(port) {
+            return Err(reason);
         }
         self.book(enter.instrument).ok_or(Reject::Symbol)?;
+        if let Some(reason) = self.halt(enter.instrument) {
+            return Err(reason);
+        }
         let terms = enter.terms?;
         let asked = (enter.qty, enter.px);
         let limit = self.limit(enter.instrument, terms.action.side(), terms, asked)?;
@@ -402,9 +405,9 @@ impl Naive {
         if self.is_wild(source, number) {
             return self.reject(source, number, Reject::Other, text, sink);
         }
-        if self.disabled.contains(&source.port) {
+        if let Some(reason) = self.bar(source.port).or_else(|| self.halt(old.instrument)) {
             self.consume(source, number);
-            return self.reject(source, number, Reject::Firm, text, sink);
+            return self.reject(source, number, reason, text, sink);
         }
         let checked = replace.terms.and_then(|terms| {
             let (side, asked) = (old.resting.action.side(), (replace.qty, replace.px));

@@ -2,8 +2,8 @@
 
 use uncross_engine::{
     command::{
-        Cancel, Command, DayRoll, Enter, EntrySwitch, Epoch, MassCancel, Modify, Refuse, Replace,
-        Scope, SessionUp, Source, Terms,
+        Act, Administer, Cancel, Command, DayRoll, Enter, EntrySwitch, Epoch, MassCancel, Modify,
+        Refuse, Replace, Scope, SessionUp, Source, Target, Terms,
     },
     instrument::{CROSS_MARKET_PX, Instrument, MARKET_PX},
     reject::Reject,
@@ -72,6 +72,8 @@ pub(crate) struct Flow {
     dates: u32,
     epochs: u32,
     wild_prices: bool,
+    /// Acts that take back what others did, so that the venue does not come to a standstill.
+    undo: Vec<Act>,
 }
 
 const ECHO: [u8; 120] = [7; 120];
@@ -85,6 +87,7 @@ impl Flow {
             generations: [0; PORTS as usize + 1],
             dates: 20_000,
             epochs: 0,
+            undo: Vec::new(),
             wild_prices: seed.is_multiple_of(2),
         }
     }
@@ -113,7 +116,9 @@ impl Flow {
             _ => None,
         };
         let (source, session) = (self.source(port), SESSION);
-        Command::SessionUp(SessionUp { source, firm: firm_of(port), session, grace_ms })
+        // Now and then a user has changed firms.
+        let firm = if self.random.one_in(20) { self.firm() } else { firm_of(port) };
+        Command::SessionUp(SessionUp { source, firm, session, grace_ms })
     }
 
     /// A new epoch comes with a start, before which all connections are gone.
@@ -242,6 +247,52 @@ impl Flow {
         Command::Cancel(Cancel { source, user_ref_num, order_ref: Some(order_ref), qty })
     }
 
+    fn target(&mut self) -> Target {
+        match self.random.below(8) {
+            0 => Target::Venue,
+            1..4 => Target::Firm(self.firm()),
+            port => Target::Port(u16::try_from(port - 3).unwrap()),
+        }
+    }
+
+    /// One of the instruments, or one that is not yet, as it may become.
+    fn changed_instrument(&mut self) -> Instrument {
+        let id = 1 + self.random.below(INSTRUMENTS);
+        let was = instrument(id);
+        match self.random.below(8) {
+            0 => was,
+            1 => Instrument { tick: [1, 10, 7][self.random.below(3) as usize], ..was },
+            2 => Instrument { lot: 10, qty_min: 10, qty_max: 999_990, ..was },
+            3 => Instrument { qty_max: 40, reference_px: 1_010, ..was },
+            4 => Instrument { price_decimals: 3, ..was },
+            5 => Instrument { lot: 0, ..was },
+            6 => Instrument { id: 4, ..was },
+            _ => Instrument { symbol: *b"OTHER   ", ..was },
+        }
+    }
+
+    fn act(&mut self) -> Act {
+        let id = 1 + self.random.below(INSTRUMENTS + 1);
+        let (act, undo) = match self.random.below(10) {
+            0..4 => {
+                let (target, cancels) = (self.target(), self.random.one_in(3));
+                (Act::Kill { target, cancels }, Act::Revive(target))
+            }
+            4 => (Act::Revive(self.target()), Act::Revive(self.target())),
+            5 | 6 => (Act::Halt(id), Act::Resume(id)),
+            7 => (Act::Remove(id), Act::List(instrument(id))),
+            8 => (Act::Resume(id), Act::Resume(id)),
+            _ => (Act::List(self.changed_instrument()), Act::List(instrument(id))),
+        };
+        self.undo.push(undo);
+        act
+    }
+
+    fn administer(&mut self, act: Act) -> Command<'static> {
+        let request = u64::from(self.random.below(1_000));
+        Command::Administer(Administer { request, act })
+    }
+
     /// Commands that are few in any flow.
     fn rare(&mut self, kind: u32, source: Source) -> Command<'static> {
         match kind {
@@ -275,6 +326,19 @@ impl Flow {
 
     /// The next command; `references` are some of those given so far.
     pub(crate) fn next(&mut self, references: &[u64]) -> Command<'static> {
+        if !self.undo.is_empty() && self.random.one_in(25) {
+            let at = self.random.below(u32::try_from(self.undo.len()).unwrap());
+            let act = self.undo.swap_remove(at as usize);
+            return self.administer(act);
+        }
+        match self.random.below(800) {
+            0..2 => {
+                let act = self.act();
+                return self.administer(act);
+            }
+            2 => return Command::Define(self.changed_instrument()),
+            _ => {}
+        }
         let port = 1 + u16::try_from(self.random.below(u32::from(PORTS))).unwrap();
         let mut source = self.source(port);
         if self.random.one_in(100) {

@@ -7,6 +7,7 @@
     reason = "a failed unwrap is a failed test"
 )]
 
+mod acts;
 mod allocations;
 mod differential;
 mod flow;

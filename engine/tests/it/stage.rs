@@ -193,6 +193,7 @@ pub(crate) fn short(event: &Event) -> String {
         View::Trading(it) => format!("H{}", it.state as char),
         View::Day(it) => format!("D{}", it.date),
         View::Restated(it) => format!("T{} {}@{}", it.head.user_ref_num, it.open, it.px),
+        View::Administered(it) => format!("!{} {:?}", it.request, it.outcome()),
         View::Prevented(it) => {
             let (number, strategy) = (it.head.user_ref_num, it.strategy as char);
             format!("P{number} {} {strategy} left {}", it.qty, it.open)

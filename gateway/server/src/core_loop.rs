@@ -11,6 +11,7 @@ use zerocopy::IntoBytes;
 
 use crate::{
     calendar::Calendar,
+    desk::Pulse,
     limits::{BODY_LEN_MAX, RECORDS_PER_CHECKPOINT, RECORDS_PER_TURN, START_PATIENCE_S},
     outbound::Outbound,
     record,
@@ -63,6 +64,7 @@ struct Sequencer {
 pub(crate) struct Core {
     sequencer: Sequencer,
     watermark: Arc<Watermark>,
+    pulse: Arc<Pulse>,
     /// Each command is durable before the next one is begun.
     is_synced: bool,
     calendar: Calendar,
@@ -92,6 +94,7 @@ impl Core {
         let is_synced = journal.level() == Level::Sync;
         Self {
             watermark,
+            pulse: Arc::default(),
             is_synced,
             sequencer: Sequencer { replica, journal, progress, seq, now_ns, room },
             calendar,
@@ -101,6 +104,15 @@ impl Core {
             draft: Draft::new(),
             scratch: Scratch::new(),
         }
+    }
+
+    pub(crate) fn watermark(&self) -> Arc<Watermark> {
+        Arc::clone(&self.watermark)
+    }
+
+    /// What it says of itself to others.
+    pub(crate) fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
     }
 
     pub(crate) const fn replica(&self) -> &Replica {
@@ -154,6 +166,7 @@ impl Core {
             }
         }
         self.checkpoint_if_due(outbound)?;
+        self.pulse.beat(self.sequencer.seq, now_ns);
         outbound.mark(self.sequencer.seq);
         if before != self.sequencer.seq {
             self.sequencer.journal.ring();

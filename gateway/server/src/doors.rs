@@ -2,6 +2,7 @@
 
 mod accounts;
 mod closing;
+mod desk;
 mod login;
 
 use std::{
@@ -26,13 +27,14 @@ use uncross_wire::{
     soup::{self, LoginError, LoginRequestV4},
 };
 
-use self::accounts::Accounts;
+use self::{accounts::Accounts, desk::Listing};
 use crate::{
     auth::{Auth, Request},
     connection::{Connection, Door, State},
+    desk::Inbox,
     limits::{
-        ACCEPTS_PER_ROUND, ACCOUNT_SESSIONS, FRAMES_ALONE_MAX, HOUSEKEEPING_MS, LINGER_MS,
-        RECORD_SLOTS_MAX,
+        ACCEPTS_PER_ROUND, ACCOUNT_SESSIONS, DESK_ACTS_MAX, FRAMES_ALONE_MAX, HOUSEKEEPING_MS,
+        LINGER_MS, RECORD_SLOTS_MAX,
     },
     notice::{Closed, Notice, Notices},
     reactor::FIRST_CONNECTION,
@@ -105,6 +107,9 @@ pub(crate) struct Doors {
     checking: HashMap<IpAddr, usize, RandomState>,
     checking_count: usize,
     symbols: HashMap<[u8; 8], u32, RandomState>,
+    desk: Inbox,
+    /// Symbols of acts that were taken in and have no outcome yet, the oldest first.
+    listing: VecDeque<Listing>,
     producer: Producer<Slot>,
     room: RoomReader,
     draft: Box<Draft>,
@@ -131,6 +136,7 @@ pub(crate) struct Parts {
     /// By port: generation of its last connection.
     pub(crate) generations: Vec<u16>,
     pub(crate) symbols: HashMap<[u8; 8], u32, RandomState>,
+    pub(crate) desk: Inbox,
 }
 
 impl Doors {
@@ -166,6 +172,8 @@ impl Doors {
             checking: HashMap::default(),
             checking_count: 0,
             symbols: parts.symbols,
+            desk: parts.desk,
+            listing: VecDeque::with_capacity(DESK_ACTS_MAX),
             producer: parts.producer,
             room: parts.room,
             draft: Box::new(Draft::new()),
@@ -184,7 +192,12 @@ impl Doors {
             !self.in_queue.is_empty() || !self.closing.is_empty() || !self.waiting.is_empty();
         let may_release = !self.held.is_empty() && self.room.admits(&self.producer);
         let may_push = !self.is_starving || RECORD_SLOTS_MAX <= self.producer.slots();
-        may_accept || may_release || self.publisher.has_some() || is_owing && may_push
+        let may_administer = self.desk.has_some() && may_push;
+        may_accept
+            || may_release
+            || may_administer
+            || self.publisher.has_some()
+            || is_owing && may_push
     }
 
     /// Notes that somebody knocks at the listener `token`.
@@ -207,6 +220,8 @@ impl Doors {
     pub(crate) fn round(&mut self, registry: &Registry, now_ms: u64) -> bool {
         self.is_starving = false;
         let was_told = self.hear(now_ms);
+        // Administrative acts go before whatever the sockets bring.
+        self.administer();
         self.accept(registry, now_ms);
         self.finish_logins(now_ms);
         let has_read = self.read(now_ms);

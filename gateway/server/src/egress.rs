@@ -116,6 +116,8 @@ impl<O: MessageSink> Egress<O> {
             View::System(system) => self.system(system),
             View::Directory(directory) => self.directory(directory),
             View::Trading(trading) => self.trading(trading),
+            // Who ordered it is told by the publisher; no stream is.
+            View::Administered(_) => Ok(()),
             View::Day(day) => {
                 self.midnight_ns = day.midnight_ns;
                 self.streams.begin(day.session);

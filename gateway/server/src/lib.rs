@@ -13,6 +13,7 @@ mod clock;
 pub mod config;
 mod connection;
 pub mod core_loop;
+pub mod desk;
 mod doors;
 mod egress;
 pub mod export;

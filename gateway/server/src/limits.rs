@@ -86,6 +86,10 @@ pub const HOUSEKEEPING_MS: u64 = 250;
 /// Milliseconds between two rounds after which the process must have stood still: four times as
 /// long as a thread sleeps.
 pub const STANDSTILL_MS: u64 = 4 * HOUSEKEEPING_MS;
+/// Administrative acts on their way; people order them one by one.
+pub const DESK_ACTS_MAX: usize = 16;
+/// Bytes of an operator's name in a record.
+pub const OPERATOR_LEN_MAX: usize = 16;
 /// Messages from the hot threads to the log that may wait; more are counted and dropped.
 pub const NOTICES_MAX: usize = 1_024;
 

@@ -8,6 +8,7 @@ mod delay;
 use std::{collections::VecDeque, os::fd::AsRawFd};
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
+use uncross_engine::event::Administered;
 use uncross_wire::{IntoBytes, soup, text};
 
 pub use self::delay::Delay;
@@ -15,6 +16,7 @@ use self::delay::Delays;
 use crate::{
     clock::Clock,
     connection::{Door, Wish},
+    desk::{Answer, Reply},
     egress::Egress,
     limits::EVENTS_PER_ROUND,
     notice::Closed,
@@ -120,10 +122,13 @@ impl Publisher {
     pub(crate) fn round(&mut self, clock: &Clock, now_ms: u64) -> Result<bool, ReactorError> {
         self.release.check()?;
         let was_asked = self.hear(now_ms);
-        let egress = &mut self.egress;
-        let taken = self
-            .release
-            .take(EVENTS_PER_ROUND, |event| egress.write(event).map_err(ReactorError::from))?;
+        let (egress, gateway) = (&mut self.egress, &mut self.gateway);
+        let taken = self.release.take(EVENTS_PER_ROUND, |event| {
+            if let Some(administered) = event.as_administered() {
+                gateway.tell(Tell::Administered(reply(administered)));
+            }
+            egress.write(event).map_err(ReactorError::from)
+        })?;
         let sent = self.send(clock, now_ms);
         Ok(was_asked || 0 < taken || sent)
     }
@@ -338,6 +343,12 @@ impl Publisher {
             }
         }
     }
+}
+
+fn reply(administered: &Administered) -> Reply {
+    let Administered { head, request, seq, .. } = *administered;
+    let outcome = administered.outcome();
+    Reply { request, answer: Answer { seq, time_ns: head.time_ns, outcome } }
 }
 
 #[cfg(test)]

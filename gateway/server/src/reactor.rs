@@ -23,6 +23,7 @@ pub(crate) use self::split::{CoreLoop, GatewayLoop, PublisherLoop};
 use crate::{
     clock::Clock,
     core_loop::{Core, CoreError, Turn},
+    desk::Pulse,
     doors::Doors,
     notice::{Notice, Notices},
     outbound::Outbound,
@@ -66,6 +67,7 @@ pub(crate) struct Common {
     /// Of every loop, to end them all.
     pub(crate) alarms: Vec<Arc<Alarm>>,
     pub(crate) notices: Notices,
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 impl Common {
@@ -78,6 +80,7 @@ impl Common {
     pub(crate) fn stop(&self) {
         // Relaxed: as above.
         self.should_stop.store(true, Ordering::Relaxed);
+        self.pulse.stop();
         for alarm in &self.alarms {
             alarm.wake();
         }

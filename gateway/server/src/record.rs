@@ -3,20 +3,21 @@
 //! What a session sends becomes a record at once and stays one: the ring carries it, the journal
 //! stores it, and [`decode`] makes the command from it, in the running core as in any replay.
 
+mod admin;
+
 use uncross_engine::{
     command::{
         Cancel, Command, DayRoll, Enter, EntrySwitch, Epoch, MassCancel, Modify, Refuse, Replace,
         SessionUp, Source,
     },
-    instrument::Instrument,
     limits::{self, ECHO_LEN_MAX},
     reject::Reject,
 };
 use uncross_journal::{
     body,
     format::kind::{
-        ACCOUNT_QUERY, CANCEL, CONFIGURATION, DAY_ROLL, DISABLE_ENTRY, ENABLE_ENTRY, ENTER, EPOCH,
-        MASS_CANCEL, MODIFY, REFUSE, REPLACE, SESSION_DOWN, SESSION_UP, TICK,
+        ACCOUNT_QUERY, ADMIN, CANCEL, CONFIGURATION, DAY_ROLL, DISABLE_ENTRY, ENABLE_ENTRY, ENTER,
+        EPOCH, MASS_CANCEL, MODIFY, REFUSE, REPLACE, SESSION_DOWN, SESSION_UP, TICK,
     },
 };
 use uncross_wire::ouch::{
@@ -25,6 +26,9 @@ use uncross_wire::ouch::{
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+pub(crate) use self::admin::configured_instrument;
+pub use self::admin::operator;
+use self::admin::{decode_admin, decode_instrument};
 use crate::{
     config::{LADDER_NODES_MAX, LADDER_NODES_MIN, USER_REF_PAGES_MAX},
     limits::{BODY_LEN_MAX, HEADER_LEN, RECORD_LEN_MAX},
@@ -186,25 +190,6 @@ impl Draft {
         self.set(CONFIGURATION, &body, &[]);
     }
 
-    /// An instrument is listed.
-    pub(crate) fn set_instrument(&mut self, instrument: &Instrument) {
-        let body = body::Configuration {
-            subject: SUBJECT_INSTRUMENT,
-            price_decimals: instrument.price_decimals,
-            qty_decimals: instrument.qty_decimals,
-            reserved: 0,
-            id: instrument.id.into(),
-            symbol: instrument.symbol,
-            tick: instrument.tick.into(),
-            lot: instrument.lot.into(),
-            qty_min: instrument.qty_min.into(),
-            qty_max: instrument.qty_max.into(),
-            collar_bp: instrument.collar_bp.into(),
-            reference_px: instrument.reference_px.into(),
-        };
-        self.set(CONFIGURATION, &body, &[]);
-    }
-
     /// A trading day begins.
     pub(crate) fn set_day_roll(&mut self, roll: &DayRoll) {
         let body = body::DayRoll {
@@ -229,7 +214,6 @@ const GRACE_NEVER: u32 = u32::MAX;
 /// Wire code of an order that the journal has no room for: destination closed.
 const REFUSED_FOR_ROOM: u16 = 0x02;
 
-const SUBJECT_INSTRUMENT: u8 = b'I';
 const SUBJECT_CAPACITY: u8 = b'C';
 
 /// Last day whose nanoseconds fit 63 bits, in the year 2262.
@@ -291,6 +275,14 @@ pub enum RecordError {
         date: u32,
         /// Seconds that its local time is ahead of UTC.
         utc_offset_s: i32,
+    },
+    /// An administrative record orders something unknown.
+    #[error("administrative record of unknown act {act:#04x} or target {target:#04x}")]
+    Act {
+        /// The act read.
+        act: u8,
+        /// The target read.
+        target: u8,
     },
     /// A configuration record is about something unknown.
     #[error("configuration record of unknown subject {found:#04x}")]
@@ -522,24 +514,8 @@ fn decode_venue(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
         }
         // The capacity was taken in before the first command.
         CONFIGURATION if bytes.first() == Some(&SUBJECT_CAPACITY) => Command::Tick,
-        CONFIGURATION => {
-            let (body, _) = split::<body::Configuration>(kind, bytes)?;
-            if body.subject != SUBJECT_INSTRUMENT {
-                return Err(RecordError::Subject { found: body.subject });
-            }
-            Command::Define(Instrument {
-                id: body.id.get(),
-                symbol: body.symbol,
-                price_decimals: body.price_decimals,
-                qty_decimals: body.qty_decimals,
-                tick: body.tick.get(),
-                lot: body.lot.get(),
-                qty_min: body.qty_min.get(),
-                qty_max: body.qty_max.get(),
-                collar_bp: body.collar_bp.get(),
-                reference_px: body.reference_px.get(),
-            })
-        }
+        CONFIGURATION => Command::Define(decode_instrument(kind, bytes)?),
+        ADMIN => decode_admin(bytes)?,
         DAY_ROLL => {
             let (body, _) = split::<body::DayRoll>(kind, bytes)?;
             let (date, utc_offset_s) = (body.date.get(), body.utc_offset_s.get());

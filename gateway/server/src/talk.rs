@@ -12,7 +12,8 @@ use uncross_wire::soup::LoginRejectReason;
 
 use crate::{
     connection::{Door, Wish},
-    limits::{ASKS_PER_CONNECTION, TELLS_PER_CONNECTION},
+    desk::Reply,
+    limits::{ASKS_PER_CONNECTION, DESK_ACTS_MAX, TELLS_PER_CONNECTION},
     notice::Closed,
 };
 
@@ -93,6 +94,9 @@ pub(crate) enum Tell {
         /// It is broken: nobody reads what was said last.
         is_broken: bool,
     },
+    /// What came of an administrative act, which is durable. Of these at most
+    /// [`DESK_ACTS_MAX`](crate::limits::DESK_ACTS_MAX) pass at a time.
+    Administered(Reply),
 }
 
 /// The gateway's ends of the two queues.
@@ -113,7 +117,7 @@ pub(crate) struct ToGateway {
 /// Makes both queues for a number of connections.
 pub(crate) fn queues(connections_max: usize) -> (ToPublisher, ToGateway) {
     let (asks, heard) = RingBuffer::new(ASKS_PER_CONNECTION * connections_max);
-    let (tells, told) = RingBuffer::new(TELLS_PER_CONNECTION * connections_max);
+    let (tells, told) = RingBuffer::new(TELLS_PER_CONNECTION * connections_max + DESK_ACTS_MAX);
     (ToPublisher { asks, tells: told, has_asked: false }, ToGateway { asks: heard, tells })
 }
 

@@ -34,6 +34,7 @@ use crate::{
     clock::Clock,
     config::{self, Config, VenueDir},
     core_loop::Core,
+    desk::{self, Desk},
     doors::{Doors, Parts, Rules},
     egress::Egress,
     limits::{CONNECTIONS_MIN, DESCRIPTORS_RESERVED, HOUSEKEEPING_MS},
@@ -87,6 +88,7 @@ pub struct Venue {
     plan: Plan,
     notices: Receiver<Notice>,
     dropped: Arc<AtomicU64>,
+    desk: Desk,
     threads: Threads,
 }
 
@@ -132,7 +134,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
 
     let mut egress = Egress::new(&dir.streams(), config.capacity.ports);
     let recovery = recover(config, options, wires.on_durable(), &users, dir, &mut egress)?;
-    let (replica, journal, recovered) = recovery;
+    let (replica, journal, filed, recovered) = recovery;
     let clock = Clock::new();
     let (producer, consumer) = ring::ring(config.queues.ring_slots as usize);
     let (teller, room) = room::room(producer.buffer().capacity());
@@ -140,7 +142,8 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let events = config.queues.outbound_events as usize;
     let (mut outbound, mut release) = outbound::outbound(events, is_held, journal.watermark());
     let ends = (&mut outbound, &mut release);
-    let found = Found { replica, journal, opened_epoch: recovered.opened_epoch, room: teller };
+    let found =
+        Found { replica, journal, filed, opened_epoch: recovered.opened_epoch, room: teller };
     let core = open_day(config, found, &clock, ends, &mut egress)?;
     note_begun(dir).map_err(io_error("noting the journal"))?;
 
@@ -154,6 +157,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
         listen("data", config.data.listen, &data)?,
     ];
     let (orders_addr, data_addr) = (address(&listeners[0])?, address(&listeners[1])?);
+    let (desk, inbox) = desk::desk(wires.gateway_alarm(), core.pulse(), core.watermark());
     let parts = Parts {
         listeners,
         producer,
@@ -165,6 +169,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
         rules: rules(config, connections_max),
         generations: generations(&core, config.capacity.ports),
         symbols: symbols(&core),
+        desk: inbox,
     };
     let doors = Doors::open(parts, wires.gateway_registry());
     let doors = doors.map_err(io_error("registering a listener"))?;
@@ -182,6 +187,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
         plan,
         notices,
         dropped,
+        desk,
         threads,
     })
 }
@@ -229,6 +235,12 @@ impl Venue {
     pub fn notices_dropped(&self) -> u64 {
         // Relaxed: a count for people.
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Where operators' acts are handed in.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        self.desk.clone()
     }
 
     /// Whether the venue still runs.
@@ -337,7 +349,7 @@ fn generations(core: &Core, ports_max: u16) -> Vec<u16> {
 }
 
 fn symbols(core: &Core) -> HashMap<[u8; 8], u32, RandomState> {
-    core.replica().engine().instruments().map(|it| (it.symbol, it.id)).collect()
+    core.replica().engine().symbols().map(|(id, symbol)| (symbol, id)).collect()
 }
 
 fn rules(config: &Config, connections_max: u32) -> Rules {

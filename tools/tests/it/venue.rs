@@ -149,7 +149,7 @@ fn what_a_journal_was_begun_with_cannot_be_changed() {
     let run = place.run("start venue --set capacity.orders=1000");
     run.expect_failure(3, "UX-C016");
     let config = place.read("venue/venue.toml");
-    place.write("venue/venue.toml", &config.replacen("tick = \"0.01\"", "tick = \"0.02\"", 1));
+    place.write("venue/venue.toml", &config.replacen("symbol = \"DEMO\"", "symbol = \"OTHER\"", 1));
     let message = place.run("start venue").expect_failure(3, "UX-C017");
     assert!(message.contains("instrument 1"), "{message}");
 }

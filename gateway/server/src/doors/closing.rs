@@ -25,6 +25,7 @@ impl Doors {
                     self.reject_login(id, reason, &why);
                 }
                 Tell::Over { id, reason } => self.close(id, reason),
+                Tell::Administered(reply) => self.administered(reply),
                 Tell::Ended { id, is_broken } => self.ended(id, is_broken, now_ms),
             }
         }

@@ -208,6 +208,10 @@ pub enum Said {
         date: String,
         midnight_ns: String,
     },
+    Administered {
+        request: String,
+        outcome: &'static str,
+    },
 }
 
 /// What lines say of an instrument.
@@ -267,6 +271,9 @@ impl Describer {
                 state: trading.state.into(),
             },
             View::Day(day) => begin(day),
+            View::Administered(it) => {
+                Said::Administered { request: it.request.to_string(), outcome: it.outcome().name() }
+            }
         }
     }
 

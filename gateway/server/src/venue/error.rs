@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use uncross_engine::{engine::DefineError, instrument::Instrument, limits::Capacity};
+use uncross_engine::{engine::DefineError, limits::Capacity};
 use uncross_journal::{CloseError, OpenError, ReplayError};
 
 use crate::{
@@ -53,16 +53,6 @@ pub enum StartError {
         journal: Capacity,
         /// What the configuration says.
         configured: Capacity,
-    },
-    /// An instrument of the configuration contradicts the journal.
-    #[error("instrument {id}: the journal lists {journal:?}, configured is {configured:?}")]
-    Instrument {
-        /// Its id.
-        id: u32,
-        /// What the journal says.
-        journal: Instrument,
-        /// What the configuration says.
-        configured: Instrument,
     },
     /// An instrument cannot be listed.
     #[error("instrument {id}: {error}")]

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use uncross_engine::{Progress, command::Source};
+use uncross_engine::{Progress, command::Source, instrument::Instrument};
 use uncross_journal::{Completeness, Identity, Level, OnDurable, Recovery, Settings, Writer};
 
 use super::{
@@ -55,6 +55,9 @@ fn journal_settings(config: &Config, options: &Options, on_durable: OnDurable) -
     }
 }
 
+/// By id: the instruments as the configuration stated them last.
+pub(super) type Filed = HashMap<u32, Instrument>;
+
 /// Replays the journal into a replica and into the streams.
 pub(super) fn recover(
     config: &Config,
@@ -63,7 +66,7 @@ pub(super) fn recover(
     users: &Users,
     dir: &VenueDir,
     egress: &mut Egress,
-) -> Result<(Replica, Writer, Recovered), StartError> {
+) -> Result<(Replica, Writer, Filed, Recovered), StartError> {
     let settings = journal_settings(config, options, on_durable);
     let identity = Identity {
         behaviour_version: uncross_engine::BEHAVIOUR_VERSION,
@@ -83,9 +86,11 @@ pub(super) fn recover(
     if recovery.last_seq() == 0 && begun.exists() {
         return Err(StartError::JournalGone { path: begun });
     }
-    let mut owners = HashMap::new();
+    let (mut owners, mut filed) = (HashMap::new(), Filed::new());
     recovery.replay(|record| {
         owners.extend(record::port_owner(record.kind, record.body));
+        let instrument = record::configured_instrument(record.kind, record.body);
+        filed.extend(instrument.map(|instrument| (instrument.id, instrument)));
         let Some(replica) = &mut replica else {
             replica = Some(Replica::found(&record)?);
             return Ok(());
@@ -119,7 +124,7 @@ pub(super) fn recover(
     };
     let mut journal = recovery.into_writer(wall_ns(), replica.output_hash())?;
     journal.set_epoch(recovered.opened_epoch.unwrap_or(replica.engine().epoch()));
-    Ok((replica, journal, recovered))
+    Ok((replica, journal, filed, recovered))
 }
 
 fn build_id() -> [u8; 32] {
@@ -134,6 +139,7 @@ fn build_id() -> [u8; 32] {
 pub(super) struct Found {
     pub(super) replica: Replica,
     pub(super) journal: Writer,
+    pub(super) filed: Filed,
     /// The epoch to open, if one must be.
     pub(super) opened_epoch: Option<u32>,
     pub(super) room: RoomTeller,
@@ -148,7 +154,7 @@ pub(super) fn open_day(
     (outbound, release): (&mut Outbound, &mut Release),
     egress: &mut Egress,
 ) -> Result<Core, StartError> {
-    let Found { replica, journal, opened_epoch, room } = found;
+    let Found { replica, journal, filed, opened_epoch, room } = found;
     let now_ns = clock.now_ns();
     let behind_ns = replica.engine().now_ns().saturating_sub(now_ns);
     if CLOCK_BEHIND_NS_MAX < behind_ns {
@@ -158,7 +164,7 @@ pub(super) fn open_day(
         Calendar { utc_offset_s: config.venue.utc_offset_s, roll_at_s: config.venue.day_roll_s };
     let epoch = opened_epoch.unwrap_or(replica.engine().epoch());
     let opening = Opening { is_new: journal.last_seq() == 0, opened_epoch, epoch };
-    let drafts = first_words(config, &replica, opening, calendar, now_ns)?;
+    let drafts = first_words(config, (&replica, &filed), opening, calendar, now_ns)?;
     let mut core = Core::new(replica, journal, calendar, epoch, room);
     core.advance(now_ns);
     let mut failure = None;
@@ -187,7 +193,7 @@ struct Opening {
 
 fn first_words(
     config: &Config,
-    replica: &Replica,
+    (replica, filed): (&Replica, &Filed),
     opening: Opening,
     calendar: Calendar,
     now_ns: u64,
@@ -211,18 +217,13 @@ fn first_words(
         let date = engine.day().map_or(0, |day| day.date);
         say(&|draft| draft.set_epoch(&Calendar::epoch(date, epoch)));
     }
-    for &configured in &config.instruments {
+    for configured in &config.instruments {
         let id = configured.id;
-        match engine.instruments().find(|listed| listed.id == id) {
-            Some(&journal) if journal != configured => {
-                return Err(StartError::Instrument { id, journal, configured });
-            }
-            Some(_) => {}
-            None => {
-                let listing = engine.check_define(&configured);
-                listing.map_err(|error| StartError::Listing { id, error })?;
-                say(&|draft| draft.set_instrument(&configured));
-            }
+        // What the file says still, operators may have changed since; what it says anew holds.
+        if filed.get(&id) != Some(configured) {
+            let listing = engine.check_define(configured);
+            listing.map_err(|error| StartError::Listing { id, error })?;
+            say(&|draft| draft.set_instrument(configured));
         }
     }
     let date = calendar.date(now_ns);

@@ -179,7 +179,7 @@ impl Wires {
         let Self { stations, cpus, spin, sleep_max } = self;
         let Halves { doors, core, consumer, outbound, publisher, clock, notices } = halves;
         let should_stop = Arc::new(AtomicBool::new(false));
-        let common = Common { should_stop, alarms, notices };
+        let common = Common { should_stop, alarms, notices, pulse: core.pulse() };
         let mut threads = Threads { handles: Vec::new(), common: common.clone() };
         let waiter = |plan: &ThreadPlan| Waiter::new(plan.wait, spin, sleep_max);
         match stations {

@@ -7,6 +7,7 @@
     reason = "a failed unwrap is a failed test"
 )]
 
+mod acts;
 mod bad_input;
 mod bad_journals;
 mod bad_tags;

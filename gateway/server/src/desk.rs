@@ -1,0 +1,259 @@
+//! The venue's side door: administrative acts from operators, answered once they are durable.
+//!
+//! [`Desk`] is held by other threads. The gateway takes acts from its [`Inbox`] before it reads any
+//! socket and pushes them into the ring like everything else; the publisher tells the gateway of
+//! their outcome when it may leave, and the gateway answers. Both queues are lock-free, so that no
+//! hot thread ever waits for an operator.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use rtrb::{Consumer, Producer, RingBuffer};
+use uncross_engine::{admin::ActOutcome, command::Act};
+use uncross_journal::Watermark;
+
+use crate::{
+    clock::wall_ns,
+    limits::{DESK_ACTS_MAX, OPERATOR_LEN_MAX},
+    waiting::Alarm,
+};
+
+/// How long [`Desk::order`] sleeps between two looks for its answer.
+const LOOK_AGAIN: Duration = Duration::from_micros(200);
+
+/// An act on its way in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Order {
+    pub(crate) request: u64,
+    pub(crate) who: [u8; OPERATOR_LEN_MAX],
+    pub(crate) act: Act,
+}
+
+/// An outcome on its way out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reply {
+    pub(crate) request: u64,
+    pub(crate) answer: Answer,
+}
+
+/// What came of an act, durably.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Sequence number of its record.
+    pub seq: u64,
+    /// Time of its record, nanoseconds since the UNIX epoch.
+    pub time_ns: u64,
+    /// What came of it.
+    pub outcome: ActOutcome,
+}
+
+/// Why an act has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeskError {
+    /// Who orders it has no name that fits a record.
+    #[error("expected a name of 1 to {OPERATOR_LEN_MAX} printable ASCII characters, found {found}")]
+    Who {
+        /// The name.
+        found: String,
+    },
+    /// The gateway has not taken earlier acts.
+    #[error("{DESK_ACTS_MAX} earlier acts wait to be taken in")]
+    Busy,
+    /// The venue has stopped, or its journal has failed.
+    #[error("the venue has stopped")]
+    Stopped,
+    /// No answer came in time. The act may be done yet; to order it again is harmless.
+    #[error("no answer within {} ms", patience.as_millis())]
+    TimedOut {
+        /// How long it was waited for.
+        patience: Duration,
+    },
+}
+
+/// What the core says of itself, for health checks: written without locks, read at any time.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    seq: AtomicU64,
+    beat_ns: AtomicU64,
+    has_stopped: AtomicBool,
+}
+
+impl Pulse {
+    /// A turn of the core is over.
+    pub(crate) fn beat(&self, seq: u64, now_ns: u64) {
+        // Relaxed: figures for people; nothing else is read by them.
+        self.seq.store(seq, Ordering::Relaxed);
+        self.beat_ns.store(now_ns, Ordering::Relaxed);
+    }
+
+    /// The threads have ended, or are about to.
+    pub(crate) fn stop(&self) {
+        // Relaxed: it carries no data.
+        self.has_stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How the venue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vitals {
+    /// Last sequence number given.
+    pub seq: u64,
+    /// Last sequence number on the device.
+    pub durable_seq: u64,
+    /// Since the last turn of the core.
+    pub core_beat_age: Duration,
+    /// Whether it runs.
+    pub state: State,
+    /// The journal could not prepare its next segment.
+    pub is_short_of_space: bool,
+}
+
+/// Whether a venue runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It does.
+    Running,
+    /// A sync has failed: nothing is answered any more.
+    Poisoned,
+    /// Its threads have ended, or are about to.
+    Stopped,
+}
+
+/// The desk's ends of the queues.
+#[derive(Debug)]
+struct Wires {
+    orders: Producer<Order>,
+    replies: Consumer<Reply>,
+    next_request: u64,
+}
+
+/// Where operators' acts are handed in. Clones share one desk; acts are done one by one.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    wires: Arc<Mutex<Wires>>,
+    gateway: Arc<Alarm>,
+    pulse: Arc<Pulse>,
+    watermark: Arc<Watermark>,
+}
+
+/// The gateway's ends of the queues.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    orders: Consumer<Order>,
+    replies: Producer<Reply>,
+    /// Acts that were taken and not answered.
+    pending: usize,
+}
+
+/// Makes a desk and the gateway's side of it.
+pub(crate) fn desk(
+    gateway: Arc<Alarm>,
+    pulse: Arc<Pulse>,
+    watermark: Arc<Watermark>,
+) -> (Desk, Inbox) {
+    let (orders, taken) = RingBuffer::new(DESK_ACTS_MAX);
+    let (answers, replies) = RingBuffer::new(DESK_ACTS_MAX);
+    // An act that an earlier run journalled must not answer one of this run.
+    let wires = Wires { orders, replies, next_request: wall_ns() };
+    let desk = Desk { wires: Arc::new(Mutex::new(wires)), gateway, pulse, watermark };
+    (desk, Inbox { orders: taken, replies: answers, pending: 0 })
+}
+
+impl Desk {
+    /// Hands in an act in the name of `who` and waits until it is durable.
+    ///
+    /// # Errors
+    ///
+    /// It was not taken in, or is not known to be done.
+    pub fn order(&self, who: &str, act: Act, patience: Duration) -> Result<Answer, DeskError> {
+        let who = padded(who)?;
+        let start = Instant::now();
+        let mut wires = self.wires.lock();
+        // What came too late for its caller.
+        while wires.replies.pop().is_ok() {}
+        wires.next_request += 1;
+        let request = wires.next_request;
+        if wires.orders.push(Order { request, who, act }).is_err() {
+            return Err(DeskError::Busy);
+        }
+        self.gateway.ring();
+        loop {
+            match wires.replies.pop() {
+                Ok(reply) if reply.request == request => return Ok(reply.answer),
+                Ok(_late) => {}
+                Err(_) if self.vitals().state != State::Running => {
+                    return Err(DeskError::Stopped);
+                }
+                Err(_) if patience < start.elapsed() => {
+                    return Err(DeskError::TimedOut { patience });
+                }
+                Err(_) => thread::sleep(LOOK_AGAIN),
+            }
+        }
+    }
+
+    /// How the venue is now.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        // Relaxed: see `Pulse::beat`.
+        let beat_ns = self.pulse.beat_ns.load(Ordering::Relaxed);
+        Vitals {
+            // Relaxed: as above.
+            seq: self.pulse.seq.load(Ordering::Relaxed),
+            durable_seq: self.watermark.durable_seq(),
+            core_beat_age: Duration::from_nanos(wall_ns().saturating_sub(beat_ns)),
+            // Relaxed: as above.
+            state: match (self.watermark.poisoned(), self.pulse.has_stopped.load(Ordering::Relaxed))
+            {
+                (true, _) => State::Poisoned,
+                (false, true) => State::Stopped,
+                (false, false) => State::Running,
+            },
+            is_short_of_space: self.watermark.short_of_space(),
+        }
+    }
+}
+
+impl Inbox {
+    /// Whether an act waits that may be taken.
+    pub(crate) fn has_some(&self) -> bool {
+        self.pending < DESK_ACTS_MAX && !self.orders.is_empty()
+    }
+
+    /// The oldest act that waits, not taken yet.
+    pub(crate) fn peek(&self) -> Option<Order> {
+        let may_take = self.pending < DESK_ACTS_MAX;
+        self.orders.peek().ok().copied().filter(|_| may_take)
+    }
+
+    /// Takes the act that was peeked at: it is in the ring.
+    pub(crate) fn take(&mut self) {
+        if self.orders.pop().is_ok() {
+            self.pending += 1;
+        }
+    }
+
+    /// Answers an act. One of an earlier run of the venue is not waited for.
+    pub(crate) fn answer(&mut self, reply: Reply) {
+        self.pending = self.pending.saturating_sub(1);
+        // The queue is full only of answers that nobody waited for.
+        let _is_heard = self.replies.push(reply).is_ok();
+    }
+}
+
+fn padded(who: &str) -> Result<[u8; OPERATOR_LEN_MAX], DeskError> {
+    let mut padded = [b' '; OPERATOR_LEN_MAX];
+    let is_name = who.bytes().all(|byte| byte.is_ascii_graphic());
+    match padded.get_mut(..who.len()) {
+        Some(place) if is_name && !who.is_empty() => place.copy_from_slice(who.as_bytes()),
+        _ => return Err(DeskError::Who { found: who.to_owned() }),
+    }
+    Ok(padded)
+}
