@@ -28,23 +28,28 @@ impl Store {
 /// Invariant: `best` names the level nearest to the other side, or nothing when the ladder is
 /// empty; `best_ranks` says where it is; every level in a ladder has at least one order.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Book {
+    // A cache line: what an order is checked against.
     pub(crate) instrument: Instrument,
-    /// Of displayed orders by side, then of hidden ones.
-    best: [u32; LADDERS],
-    /// [`Side::rank`] of the best price; [`NOWHERE`] without one.
-    best_ranks: [u32; LADDERS],
     pub(crate) listing: Listing,
     /// Locate code of the day.
     pub(crate) locate: u16,
-    /// What the instrument becomes when the next day begins.
-    pub(crate) next: Option<Instrument>,
     /// Price of the last trade of the day; 0 for none.
     pub(crate) last_px: u32,
     /// What a price is measured against until the first trade of the day; 0 for nothing.
     pub(crate) reference_px: u32,
     ladders: [Ladder; LADDERS],
+    // Half of a cache line: what trades first.
+    /// Of displayed orders by side, then of hidden ones.
+    best: [u32; LADDERS],
+    /// [`Side::rank`] of the best price; [`NOWHERE`] without one.
+    best_ranks: [u32; LADDERS],
+    /// What the instrument becomes when the next day begins.
+    pub(crate) next: Option<Instrument>,
 }
+
+const _: () = assert!(core::mem::offset_of!(Book, best).is_multiple_of(64));
 
 const LADDERS: usize = 4;
 /// Not hidden.

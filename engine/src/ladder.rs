@@ -179,7 +179,7 @@ impl Leaf {
 ///
 /// Invariant: `met` names only leaves of this ladder, each where its place says.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct Ladder {
     met: [Leaf; MET],
     root: u32,
@@ -227,6 +227,7 @@ impl Ladder {
     #[inline]
     pub(crate) fn fetch(&self) {
         fetch(&self.met);
+        fetch(&self.root);
     }
 
     /// Walks to a leaf that was not met lately, and remembers it.
