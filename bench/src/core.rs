@@ -4,6 +4,7 @@
 //! timed. Contenders (`engine`, `plain`, with the feature `peers` those of others) go through the
 //! same passes (`contest`), taking turns in one run; `report` says what came of it.
 
+pub mod alone;
 mod contest;
 mod engine;
 pub mod file;

@@ -123,7 +123,7 @@ impl Engine {
     pub(crate) fn administer(&mut self, order: Administer, sink: &mut impl Sink) {
         let outcome = self.judge(&order.act);
         let head = Head::new(0, 0, Action::Buy, self.now_ns);
-        sink.push(Event::administered(Administered::new(head, order.request, self.seq, outcome)));
+        sink.write(Event::administered(Administered::new(head, order.request, self.seq, outcome)));
         let is_refused = !matches!(outcome, ActOutcome::Done | ActOutcome::Scheduled);
         match order.act {
             _ if is_refused => {}
@@ -330,7 +330,7 @@ impl Engine {
     /// Tells the feed whether an instrument trades.
     pub(crate) fn tell_trading(&self, position: usize, sink: &mut impl Sink) {
         let book = &self.books[position];
-        sink.push(Event::trading(Trading {
+        sink.write(Event::trading(Trading {
             head: Head::new(0, 0, Action::Buy, self.now_ns),
             instrument: book.instrument.id,
             state: if book.listing == Listing::Trading { b'T' } else { b'H' },

@@ -1,26 +1,51 @@
-//! Orders and price levels in one array of 32-byte units.
+//! Orders and price levels in one array: an order is two cells of 16 bytes, a level is one.
 //!
 //! A level is the sentinel of a circular, doubly linked list whose other members are its orders,
 //! first in first out. Linking and unlinking are unconditional stores; a level is empty when its
 //! neighbour is itself. Slots of displayed orders come first, then those of hidden orders, then
 //! levels: each kind has free slots of its own, so that the references of displayed orders are what
 //! they would be if no hidden order existed.
+//!
+//! Indices are not checked against the length of the table each time they are used, which counted
+//! for a tenth of a command: only this file makes them, and [`Arena::find`] checks those that come
+//! from outside.
+
+#![expect(unsafe_code, reason = "indices the arena made itself are in range")]
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute_mut, transmute_ref};
 
 use crate::{
+    ahead::fetch,
     limits::{GENERATION_MAX, GENERATION_MIN},
+    table::filled,
     types::{Action, Capacity, Display, OrderRef, Origin, TimeInForce},
+    user_refs::Key,
 };
 
 /// No unit.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// An order, or (`next`, `prev` and `px` only) a level.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub(crate) struct Unit {
-    /// Next in the queue; of a level its first order; of a free unit the next free one.
+/// A level, or the first half of an order.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(16))]
+pub(crate) struct Cell {
+    /// Of a level its first order; otherwise as in [`Unit`].
     pub(crate) next: u32,
-    /// Previous in the queue; of a level its last order.
+    /// Of a level its last order; otherwise as in [`Unit`].
+    pub(crate) prev: u32,
+    /// Price.
+    pub(crate) px: u32,
+    /// Of a level the leaf of the ladder that names it; of an order what is open.
+    pub(crate) leaf: u32,
+}
+
+/// An order.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(16))]
+pub(crate) struct Unit {
+    /// Next in the queue; of a free unit the next free one.
+    pub(crate) next: u32,
+    /// Previous in the queue.
     pub(crate) prev: u32,
     /// Price.
     pub(crate) px: u32,
@@ -31,17 +56,17 @@ pub(crate) struct Unit {
     /// The client's number.
     pub(crate) user_ref_num: u32,
     /// Lives of this slot today; the upper byte holds [`Unit::traits`].
-    generation: u32,
+    pub(crate) generation: u32,
     /// The owner's port, and [`Unit::CHANNELED`].
-    owner: u16,
+    pub(crate) owner: u16,
     /// Position of the instrument in the engine's table.
     pub(crate) book: u16,
 }
 
-const _: () = assert!(size_of::<Unit>() == 32);
+const _: () = assert!(size_of::<Unit>() == 2 * size_of::<Cell>());
 
 impl Unit {
-    const FREE: Self = Self {
+    pub(crate) const FREE: Self = Self {
         next: NONE,
         prev: NONE,
         px: 0,
@@ -54,6 +79,16 @@ impl Unit {
     };
     /// The order is of another channel of its port than 0; which one, the arena knows.
     const CHANNELED: u16 = 1 << 15;
+    /// Action and capacity, which a replacement inherits.
+    const KEPT_TRAITS: u32 = 0xF;
+
+    /// The order stands for the day, in sight, under a number of channel 0.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        const PLAIN: u32 = ((TimeInForce::Day as u32) << 4 | (Display::Visible as u32) << 6) << 24;
+        let mask = !(Self::KEPT_TRAITS << 24 | GENERATION_MAX);
+        self.generation & mask == PLAIN && self.owner & Self::CHANNELED == 0
+    }
 
     /// The owner's port.
     pub(crate) const fn port(&self) -> u16 {
@@ -106,6 +141,16 @@ pub(crate) struct Traits {
     pub(crate) display: Display,
 }
 
+/// What a replacement changes of an order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Renewed {
+    pub(crate) px: u32,
+    pub(crate) open: u32,
+    pub(crate) user_ref_num: u32,
+    pub(crate) time_in_force: TimeInForce,
+    pub(crate) display: Display,
+}
+
 /// Who an order is, beside its unit: what trading seldom asks for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Identity {
@@ -144,10 +189,12 @@ impl FreeList {
         Self { head: NONE, fresh: start, end, count: end - start }
     }
 
-    fn take(&mut self, units: &[Unit]) -> Option<u32> {
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    fn take(&mut self, cells: &Cells) -> Option<u32> {
         let slot = if self.head != NONE {
             let slot = self.head;
-            self.head = units[slot as usize].next;
+            self.head = cells.cell(slot).next;
             slot
         } else if self.fresh < self.end {
             self.fresh += 1;
@@ -159,20 +206,81 @@ impl FreeList {
         Some(slot)
     }
 
-    fn give(&mut self, units: &mut [Unit], slot: u32) {
-        units[slot as usize].next = self.head;
+    #[inline]
+    fn give(&mut self, cells: &mut Cells, slot: u32) {
+        cells.cell_mut(slot).next = self.head;
         self.head = slot;
         self.count += 1;
     }
 }
 
+/// The memory of orders and levels. An index counts the orders and then the levels.
+///
+/// Invariant: every index that the free lists hand out is below `levels_start` plus the number of
+/// levels, those of orders below `levels_start`; links and the tables of others hold no index but
+/// those that were handed out. `pairs` never changes its length.
+#[derive(Debug)]
+struct Cells {
+    pairs: Vec<[Cell; 2]>,
+    levels_start: u32,
+}
+
+impl Cells {
+    fn new(levels_start: u32, levels_max: u32) -> Self {
+        let free: [Cell; 2] = zerocopy::transmute!(Unit::FREE);
+        let len = levels_start as usize + levels_max.div_ceil(2) as usize;
+        Self { pairs: filled(free, len), levels_start }
+    }
+
+    /// Where the order or the level begins: those before it that are orders count twice.
+    #[inline]
+    const fn place(&self, index: u32) -> usize {
+        let orders = if index < self.levels_start { index } else { self.levels_start };
+        index as usize + orders as usize
+    }
+
+    /// The level, or the first half of the order.
+    #[inline]
+    fn cell(&self, index: u32) -> &Cell {
+        let place = self.place(index);
+        debug_assert!(place < 2 * self.pairs.len(), "an index nobody handed out");
+        // SAFETY: `index` was handed out, so by the invariant its place is in the table.
+        unsafe { self.pairs.as_flattened().get_unchecked(place) }
+    }
+
+    #[inline]
+    fn cell_mut(&mut self, index: u32) -> &mut Cell {
+        let place = self.place(index);
+        debug_assert!(place < 2 * self.pairs.len(), "an index nobody handed out");
+        // SAFETY: as in `cell`.
+        unsafe { self.pairs.as_flattened_mut().get_unchecked_mut(place) }
+    }
+
+    #[inline]
+    fn unit(&self, slot: u32) -> &Unit {
+        debug_assert!(slot < self.levels_start, "no slot of an order");
+        // SAFETY: `slot` was handed out as that of an order, so it is below `levels_start`, which is
+        // at most the number of pairs.
+        let pair = unsafe { self.pairs.get_unchecked(slot as usize) };
+        transmute_ref!(pair)
+    }
+
+    #[inline]
+    fn unit_mut(&mut self, slot: u32) -> &mut Unit {
+        debug_assert!(slot < self.levels_start, "no slot of an order");
+        // SAFETY: as in `unit`.
+        let pair = unsafe { self.pairs.get_unchecked_mut(slot as usize) };
+        transmute_mut!(pair)
+    }
+}
+
 /// All orders and levels of an engine, allocated at start.
 ///
-/// Invariant: a unit is in exactly one of: a level's queue, a free list, the retired list, or the
+/// Invariant: an order or a level is in exactly one of: a level's queue, a free list, the retired list, or the
 /// hands of the command being worked on.
 #[derive(Debug)]
 pub(crate) struct Arena {
-    units: Vec<Unit>,
+    cells: Cells,
     /// By slot of an order.
     asides: Vec<Aside>,
     displayed: FreeList,
@@ -181,6 +289,8 @@ pub(crate) struct Arena {
     /// Where the slots of hidden orders begin, and where those of levels do.
     hidden_start: u32,
     levels_start: u32,
+    /// No index is as high.
+    end: u32,
     /// Slots out of generations, linked through `next` until the next day.
     retired: u32,
 }
@@ -191,25 +301,47 @@ impl Arena {
         let end = levels_start + levels_max;
         let aside = Aside { entered_seq: 0, decremented: 0, group: 0, channel: 0 };
         Self {
-            units: vec![Unit::FREE; end as usize],
-            asides: vec![aside; levels_start as usize],
+            cells: Cells::new(levels_start, levels_max),
+            asides: filled(aside, levels_start as usize),
             displayed: FreeList::new(0, hidden_start),
             hidden: FreeList::new(hidden_start, levels_start),
             levels: FreeList::new(levels_start, end),
             hidden_start,
             levels_start,
+            end,
             retired: NONE,
         }
     }
 
+    /// The order at `slot`.
     #[inline]
-    pub(crate) fn unit(&self, index: u32) -> &Unit {
-        &self.units[index as usize]
+    pub(crate) fn unit(&self, slot: u32) -> &Unit {
+        self.cells.unit(slot)
     }
 
     #[inline]
-    pub(crate) fn unit_mut(&mut self, index: u32) -> &mut Unit {
-        &mut self.units[index as usize]
+    pub(crate) fn unit_mut(&mut self, slot: u32) -> &mut Unit {
+        self.cells.unit_mut(slot)
+    }
+
+    #[inline]
+    fn aside(&self, slot: u32) -> &Aside {
+        debug_assert!(slot < self.levels_start, "no slot of an order");
+        // SAFETY: `slot` was handed out as that of an order, so it is below `levels_start`, which is
+        // the length of `asides`.
+        unsafe { self.asides.get_unchecked(slot as usize) }
+    }
+
+    #[inline]
+    fn aside_mut(&mut self, slot: u32) -> &mut Aside {
+        debug_assert!(slot < self.levels_start, "no slot of an order");
+        // SAFETY: as in `aside`.
+        unsafe { self.asides.get_unchecked_mut(slot as usize) }
+    }
+
+    #[inline]
+    pub(crate) fn level(&self, level: u32) -> &Cell {
+        self.cells.cell(level)
     }
 
     /// Free slots for orders that are hidden, or for those that are not.
@@ -227,8 +359,43 @@ impl Arena {
         self.hidden_start <= slot
     }
 
+    #[inline]
     pub(crate) fn order_ref(&self, origin: Origin, slot: u32) -> OrderRef {
         OrderRef::new(origin, self.unit(slot).generation(), slot)
+    }
+
+    /// Whether the index is that of an order.
+    #[inline]
+    pub(crate) const fn is_order(&self, index: u32) -> bool {
+        index < self.cells.levels_start
+    }
+
+    #[inline]
+    pub(crate) const fn is_level(&self, index: u32) -> bool {
+        self.cells.levels_start <= index && index < self.end
+    }
+
+    /// Number of an order, if it is of channel 0.
+    #[inline]
+    pub(crate) fn plain_key(&self, slot: u32) -> Key {
+        let unit = self.unit(slot);
+        Key { port: unit.port(), channel: 0, user_ref_num: unit.user_ref_num }
+    }
+
+    /// Fetches the neighbours of an order, which may have left its queue meanwhile.
+    #[inline]
+    pub(crate) fn fetch_neighbours(&self, unit: &Unit) {
+        for index in [unit.next, unit.prev] {
+            if index < self.end {
+                self.fetch(index);
+            }
+        }
+    }
+
+    /// Fetches an order or a level that may be wanted soon.
+    #[inline]
+    pub(crate) fn fetch(&self, index: u32) {
+        fetch(self.cells.cell(index));
     }
 
     /// The slot of the live order with this public reference.
@@ -239,70 +406,157 @@ impl Arena {
     }
 
     /// Takes a free order slot and begins its next life.
+    #[inline]
     pub(crate) fn take_order(&mut self, is_hidden: bool, identity: Identity) -> Option<u32> {
         let list = if is_hidden { &mut self.hidden } else { &mut self.displayed };
-        let slot = list.take(&self.units)?;
+        let slot = list.take(&self.cells)?;
         self.identify(slot, identity, 0);
         Some(slot)
     }
 
+    #[inline]
     fn identify(&mut self, slot: u32, identity: Identity, decremented: u32) {
         let Identity { port, channel, group, seq } = identity;
-        self.asides[slot as usize] = Aside { entered_seq: seq, decremented, group, channel };
+        *self.aside_mut(slot) = Aside { entered_seq: seq, decremented, group, channel };
         let channeled = if channel == 0 { 0 } else { Unit::CHANNELED };
         self.unit_mut(slot).owner = port | channeled;
     }
 
+    /// The slot the next displayed order will have, and which of its lives that will be. Nothing
+    /// when there is none, or it was never used.
+    #[inline]
+    pub(crate) fn peek_displayed(&self) -> Option<(u32, u32)> {
+        let slot = self.displayed.head;
+        (slot != NONE).then(|| (slot, self.unit(slot).generation()))
+    }
+
+    /// Takes the slot that was just [peeked](Self::peek_displayed) at.
+    #[inline]
+    pub(crate) fn take_displayed(&mut self, slot: u32) {
+        self.displayed.head = self.unit(slot).next;
+        self.displayed.count -= 1;
+    }
+
+    /// Ends the life of a displayed order that is in no queue and has lives to come.
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    pub(crate) fn free_displayed(&mut self, slot: u32) {
+        let next = self.displayed.head;
+        let unit = self.unit_mut(slot);
+        unit.next = next;
+        unit.open = 0;
+        unit.generation += 1;
+        self.displayed.head = slot;
+        self.displayed.count += 1;
+    }
+
+    /// Writes a new order without anything unusual and appends it to the level's queue.
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    pub(crate) fn link_plain(&mut self, level: u32, slot: u32, seq: u64, unit: Unit) {
+        *self.aside_mut(slot) = Aside { entered_seq: seq, decremented: 0, group: 0, channel: 0 };
+        self.link_whole(level, slot, unit);
+    }
+
+    /// The same for an order that was replaced.
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    pub(crate) fn link_again(&mut self, level: u32, slot: u32, seq: u64, unit: Unit) {
+        let aside = self.aside_mut(slot);
+        aside.entered_seq = seq;
+        aside.group = 0;
+        self.link_whole(level, slot, unit);
+    }
+
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    fn link_whole(&mut self, level: u32, slot: u32, unit: Unit) {
+        let at = self.cells.cell_mut(level);
+        let last = at.prev;
+        at.prev = slot;
+        self.cells.cell_mut(last).next = slot;
+        *self.unit_mut(slot) = Unit { next: level, prev: last, ..unit };
+    }
+
     /// Ends the life of an order that is in no queue.
+    #[inline]
     pub(crate) fn free_order(&mut self, slot: u32) {
         let unit = self.unit_mut(slot);
         unit.open = 0;
         if self.bear(slot) {
             self.give_back(slot);
         } else {
-            self.units[slot as usize].next = self.retired;
+            self.unit_mut(slot).next = self.retired;
             self.retired = slot;
         }
     }
 
+    #[inline]
     fn give_back(&mut self, slot: u32) {
         let list = if self.is_hidden(slot) { &mut self.hidden } else { &mut self.displayed };
-        list.give(&mut self.units, slot);
+        list.give(&mut self.cells, slot);
     }
 
     /// Gives a replaced order its new reference: in its slot, or in another one when it changes
-    /// between displayed and hidden or the slot's generations are used up for the day.
+    /// between displayed and hidden or the slot's generations are used up for the day. Returns the
+    /// slot, and what self-trade prevention took from the whole chain of replaces.
     ///
-    /// `None`, and nothing changed, when there is no other one.
+    /// The caller has made sure that [`Self::can_renew`].
+    #[inline]
     pub(crate) fn renew_order(
         &mut self,
         slot: u32,
         is_hidden: bool,
         identity: Identity,
-    ) -> Option<u32> {
+    ) -> (u32, u32) {
         let decremented = self.decremented(slot);
         let mut renewed = slot;
-        if !self.may_stay(slot, is_hidden) {
-            renewed = self.take_order(is_hidden, identity)?;
-            self.free_order(slot);
-        } else if !self.bear(slot) {
-            return None;
+        if self.may_stay(slot, is_hidden) {
+            self.unit_mut(slot).generation += 1;
+        } else {
+            renewed = self.swap_order(slot, is_hidden, identity);
         }
         self.identify(renewed, identity, decremented);
-        Some(renewed)
+        (renewed, decremented)
+    }
+
+    #[cold]
+    fn swap_order(&mut self, slot: u32, is_hidden: bool, identity: Identity) -> u32 {
+        let taken = self.take_order(is_hidden, identity);
+        assert!(taken.is_some(), "a replace went ahead without a slot");
+        self.free_order(slot);
+        taken.unwrap_or(slot)
+    }
+
+    /// Writes at `slot` what becomes of the order `old`.
+    #[inline]
+    pub(crate) fn rewrite(&mut self, slot: u32, old: &Unit, renewed: Renewed) {
+        let Renewed { px, open, user_ref_num, time_in_force, display } = renewed;
+        let unit = self.unit_mut(slot);
+        unit.px = px;
+        unit.open = open;
+        unit.executed = old.executed;
+        unit.user_ref_num = user_ref_num;
+        unit.book = old.book;
+        let kept = u32::from(old.traits()) & Unit::KEPT_TRAITS;
+        let high = (time_in_force as u32) << 4 | (display as u32) << 6;
+        unit.generation = unit.generation & GENERATION_MAX | (kept | high) << 24;
     }
 
     /// Whether a replaced order keeps its slot.
+    #[inline]
     fn may_stay(&self, slot: u32, is_hidden: bool) -> bool {
         self.is_hidden(slot) == is_hidden && self.unit(slot).generation() < GENERATION_MAX
     }
 
     /// Whether [`Self::renew_order`] would find a slot.
+    #[inline]
     pub(crate) fn can_renew(&self, slot: u32, is_hidden: bool) -> bool {
         self.may_stay(slot, is_hidden) || 0 < self.orders_free(is_hidden)
     }
 
     /// Counts the slot's generation up; `false` at its end.
+    #[inline]
     fn bear(&mut self, slot: u32) -> bool {
         let unit = self.unit_mut(slot);
         let more = unit.generation() < GENERATION_MAX;
@@ -316,48 +570,63 @@ impl Arena {
     pub(crate) fn begin_day(&mut self) {
         while self.retired != NONE {
             let slot = self.retired;
-            self.retired = self.units[slot as usize].next;
-            self.units[slot as usize] = Unit::FREE;
+            self.retired = self.unit(slot).next;
+            *self.unit_mut(slot) = Unit::FREE;
             self.give_back(slot);
         }
     }
 
-    /// Makes an empty level.
-    pub(crate) fn take_level(&mut self, px: u32) -> Option<u32> {
-        let level = self.levels.take(&self.units)?;
-        self.units[level as usize] = Unit { next: level, prev: level, px, ..Unit::FREE };
+    /// Makes an empty level that is named in `leaf`.
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    pub(crate) fn take_level(&mut self, px: u32, leaf: u32) -> Option<u32> {
+        let level = self.levels.take(&self.cells)?;
+        *self.cells.cell_mut(level) = Cell { next: level, prev: level, px, leaf };
         Some(level)
     }
 
     /// Frees an empty level.
+    #[inline]
     pub(crate) fn free_level(&mut self, level: u32) {
-        debug_assert_eq!(self.unit(level).next, level, "freeing a level with orders");
-        self.levels.give(&mut self.units, level);
+        debug_assert_eq!(self.level(level).next, level, "freeing a level with orders");
+        self.levels.give(&mut self.cells, level);
     }
 
     /// Appends `slot` at the end of the level's queue.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     pub(crate) fn link_last(&mut self, level: u32, slot: u32) {
-        let last = self.unit(level).prev;
+        let at = self.cells.cell_mut(level);
+        let last = at.prev;
+        at.prev = slot;
+        self.cells.cell_mut(last).next = slot;
         let unit = self.unit_mut(slot);
         unit.next = level;
         unit.prev = last;
-        self.unit_mut(last).next = slot;
-        self.unit_mut(level).prev = slot;
     }
 
     /// Takes `slot` out of its queue. Returns the level when that left it empty.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
     pub(crate) fn unlink(&mut self, slot: u32) -> Option<u32> {
         let Unit { next, prev, .. } = *self.unit(slot);
-        self.unit_mut(prev).next = next;
-        self.unit_mut(next).prev = prev;
+        self.cells.cell_mut(prev).next = next;
+        self.cells.cell_mut(next).prev = prev;
         (next == prev && self.levels_start <= next).then_some(next)
+    }
+
+    /// Takes the first order out of the queue of `level`, where `next` follows. Whether that left it
+    /// empty.
+    #[inline]
+    pub(crate) fn unlink_first(&mut self, level: u32, next: u32) -> bool {
+        self.cells.cell_mut(level).next = next;
+        self.cells.cell_mut(next).prev = level;
+        next == level
     }
 
     /// The orders of a level, first in first out.
     pub(crate) fn queue(&self, level: u32) -> impl Iterator<Item = u32> + '_ {
-        let mut at = self.unit(level).next;
+        let mut at = self.level(level).next;
         core::iter::from_fn(move || {
             let slot = (at != level).then_some(at)?;
             at = self.unit(slot).next;
@@ -376,7 +645,7 @@ impl Arena {
 
     /// Sequence number of the command that gave the order its place.
     pub(crate) fn entered_seq(&self, slot: u32) -> u64 {
-        self.asides[slot as usize].entered_seq
+        self.aside(slot).entered_seq
     }
 
     /// The series of numbers the order is of.
@@ -385,23 +654,24 @@ impl Arena {
         if self.unit(slot).owner & Unit::CHANNELED == 0 {
             return 0;
         }
-        self.asides[slot as usize].channel
+        self.aside(slot).channel
     }
 
     /// The order's self-trade group; 0 for none.
     pub(crate) fn group(&self, slot: u32) -> u16 {
-        self.asides[slot as usize].group
+        self.aside(slot).group
     }
 
     /// What self-trade prevention took from the whole chain of replaces.
+    #[inline]
     pub(crate) fn decremented(&self, slot: u32) -> u32 {
-        self.asides[slot as usize].decremented
+        self.aside(slot).decremented
     }
 
     /// Takes `qty` from the open quantity, for self-trade prevention.
     pub(crate) fn decrement(&mut self, slot: u32, qty: u32) {
         self.unit_mut(slot).open -= qty;
-        self.asides[slot as usize].decremented += qty;
+        self.aside_mut(slot).decremented += qty;
     }
 
     /// Feeds what decides future references to `each`: for displayed and then hidden orders the
@@ -447,7 +717,7 @@ mod tests {
             (Some(0), Some(1))
         );
         assert_eq!(arena.take_order(false, by(3)), None);
-        assert_eq!((arena.take_level(7), arena.take_level(8)), (Some(2), None));
+        assert_eq!((arena.take_level(7, 0), arena.take_level(8, 0)), (Some(2), None));
     }
 
     #[test]
@@ -465,7 +735,7 @@ mod tests {
     #[test]
     fn the_queue_is_first_in_first_out_and_tells_when_it_is_empty() {
         let mut arena = Arena::new(3, 0, 1);
-        let level = arena.take_level(5).unwrap();
+        let level = arena.take_level(5, 0).unwrap();
         let slots: Vec<u32> = (0..3).map(|seq| arena.take_order(false, by(seq)).unwrap()).collect();
         for &slot in &slots {
             arena.link_last(level, slot);

@@ -94,12 +94,12 @@ impl Engine {
         let (head, firm) =
             (Head::new(0, 0, Action::Buy, self.now_ns), self.copied_firms[slot].firm);
         let slot = u16::try_from(slot).unwrap_or(u16::MAX);
-        sink.push(Event::copying(Copying { head, firm, slot, code, pad: [0; 41] }));
+        sink.write(Event::copying(Copying { head, firm, slot, code, pad: [0; 41] }));
     }
 
     /// Says whose a port is from now on.
     pub(crate) fn tell_firm(&self, port: u16, firm: [u8; 4], sink: &mut impl Sink) {
         let head = Head::new(port, 0, Action::Buy, self.now_ns);
-        sink.push(Event::port_firm(PortFirm { head, firm, pad: [0; 44] }));
+        sink.write(Event::port_firm(PortFirm { head, firm, pad: [0; 44] }));
     }
 }

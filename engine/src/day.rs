@@ -173,8 +173,9 @@ impl Engine {
     fn settle(&mut self, slot: u32, sink: &mut impl Sink) {
         let unit = *self.store.arena.unit(slot);
         let (book, side) = (&mut self.books[usize::from(unit.book)], unit.action().side());
-        if book.has_level(&self.store, side, slot) || self.store.has_room() {
-            return book.rest(&mut self.store, side, slot);
+        let is_hidden = self.store.arena.is_hidden(slot);
+        if book.has_level(&self.store, side, is_hidden, unit.px) || self.store.has_room() {
+            return book.rest(&mut self.store, side, slot, unit.px);
         }
         let shown = self.shown(slot);
         self.tell_canceled(slot, unit.open, CancelReason::Supervisory, shown, sink);
@@ -193,7 +194,7 @@ impl Engine {
             port.standing = Standing::Down;
             self.system(unit.port(), b'S', sink);
         }
-        sink.push(Event::restated(Restated {
+        sink.write(Event::restated(Restated {
             head: self.head(slot),
             order_ref: self.order_ref(slot),
             instrument: self.books[usize::from(unit.book)].instrument.id,
@@ -265,7 +266,7 @@ impl Engine {
     /// Opens the streams of `day`: drop copies, and the feed's with the start of messages.
     fn open_streams(&mut self, day: DayRoll, sink: &mut impl Sink) {
         self.day = Some(day);
-        sink.push(Event::day(Day {
+        sink.write(Event::day(Day {
             head: Head::new(0, 0, Action::Buy, self.now_ns),
             midnight_ns: day.midnight_ns(),
             date: day.date,
@@ -279,7 +280,7 @@ impl Engine {
     /// Lists an instrument under its locate code, and says whether it trades.
     pub(crate) fn list(&self, position: usize, sink: &mut impl Sink) {
         let Book { instrument, locate, .. } = &self.books[position];
-        sink.push(Event::directory(Directory {
+        sink.write(Event::directory(Directory {
             head: Head::new(0, 0, Action::Buy, self.now_ns),
             symbol: instrument.symbol,
             instrument: instrument.id,

@@ -8,7 +8,7 @@ use crate::{
     admin::{Kills, NO_SYMBOL},
     arena::Arena,
     book::{Book, Store},
-    command::{Command, DayRoll, Source, Terms},
+    command::{Command, DayRoll, Refuse, Source, Terms},
     copies::CopiedFirm,
     due::Disconnect,
     event::{Event, Head, Notice, Rejected, Sink, System},
@@ -18,6 +18,7 @@ use crate::{
         CHANNELS, COPIED_FIRMS_MAX, Capacity, INSTRUMENTS_MAX, STEP_EVENTS_MAX, USER_REF_JUMP_MAX,
     },
     reject::{CancelReason, Reject},
+    table::{empty, filled},
     timers::Timers,
     types::{self, Action, Display, Origin, Prevention, Price, Side, TimeInForce},
     user_refs::{UserRefs, lane},
@@ -65,8 +66,9 @@ pub(crate) struct Taker {
 }
 
 impl Taker {
-    pub(crate) const fn new(slot: u32, terms: Terms, is_market: bool) -> Self {
-        let Terms { prevention, group, .. } = terms;
+    #[inline]
+    pub(crate) const fn new(slot: u32, terms: &Terms, is_market: bool) -> Self {
+        let Terms { prevention, group, .. } = *terms;
         Self { slot, is_market, prevention, group }
     }
 }
@@ -200,8 +202,8 @@ impl Engine {
             locates: 0,
             kills: Kills::new(ports_len),
             ports: vec![port; ports_len],
-            marks: vec![0; ports_len * CHANNELS],
-            carried: Vec::with_capacity(orders_max as usize),
+            marks: filled(0, ports_len * CHANNELS),
+            carried: empty(0, orders_max as usize),
             carried_ends: vec![0; ports_len],
             disabled_firms: Vec::with_capacity(ports_len),
             copied_firms: Vec::with_capacity(COPIED_FIRMS_MAX),
@@ -214,8 +216,8 @@ impl Engine {
             now_ns: 0,
             seq: 0,
             work: Work::Idle,
-            scratch: Vec::with_capacity(orders_max as usize),
-            lifted: Vec::with_capacity(orders_max as usize),
+            scratch: empty(0, orders_max as usize),
+            lifted: empty(0, orders_max as usize),
             capacity,
         }
     }
@@ -237,24 +239,29 @@ impl Engine {
         self.seq = seq;
         self.now_ns = time_ns;
         match command {
-            Command::Enter(enter) => self.enter(enter, sink),
-            Command::Replace(replace) => self.replace(replace, sink),
-            Command::Cancel(cancel) => self.cancel(cancel, sink),
+            Command::Enter(enter) => {
+                if self.enter_common(enter, sink) {
+                    return Progress::Done;
+                }
+                self.enter(enter, sink);
+            }
+            Command::Replace(replace) => {
+                if self.replace_common(replace, sink) {
+                    return Progress::Done;
+                }
+                self.replace(replace, sink);
+            }
+            Command::Cancel(cancel) => {
+                if self.cancel_common(cancel, sink) {
+                    return Progress::Done;
+                }
+                self.cancel(cancel, sink);
+            }
             Command::Modify(modify) => self.modify(modify, sink),
             Command::MassCancel(request) => self.mass_cancel(request, sink),
             Command::EntrySwitch(request) => self.switch_entry(request, sink),
             Command::AccountQuery(source) => self.account_query(*source, sink),
-            Command::Refuse(refuse) => {
-                if self.is_current(refuse.source) {
-                    let (source, number) = (refuse.source, refuse.user_ref_num);
-                    match self.number(source, number) {
-                        Number::Old => return Progress::Done,
-                        Number::Wild => {}
-                        Number::Fresh => self.consume(source, number),
-                    }
-                    self.reject(source, number, refuse.reason, refuse.client_order_id, sink);
-                }
-            }
+            Command::Refuse(refuse) => self.refuse(refuse, sink),
             Command::Tick => self.work = Work::Expire,
             Command::SessionUp(up) => self.session_up(*up, sink),
             Command::SessionDown(source) => self.session_down(*source),
@@ -264,7 +271,27 @@ impl Engine {
             Command::DayRoll(roll) => self.begin_roll(*roll),
             Command::Epoch(epoch) => self.begin_epoch(*epoch, sink),
         }
+        if matches!(self.work, Work::Idle) {
+            return Progress::Done;
+        }
+        if matches!(self.work, Work::Sweep(_)) {
+            // It began and has filled its part of the step.
+            return Progress::More;
+        }
         self.go_on(STEP_EVENTS_MAX / 2, sink)
+    }
+
+    fn refuse(&mut self, refuse: &Refuse, sink: &mut impl Sink) {
+        let Refuse { source, user_ref_num, reason, client_order_id } = *refuse;
+        if !self.is_current(source) {
+            return;
+        }
+        match self.number(source, user_ref_num) {
+            Number::Old => return,
+            Number::Wild => {}
+            Number::Fresh => self.consume(source, user_ref_num),
+        }
+        self.reject(source, user_ref_num, reason, client_order_id, sink);
     }
 
     /// Goes on with a command that is not done.
@@ -272,6 +299,7 @@ impl Engine {
         self.go_on(STEP_EVENTS_MAX, sink)
     }
 
+    #[inline(never)]
     fn go_on(&mut self, room: usize, sink: &mut impl Sink) -> Progress {
         self.work = match self.work {
             Work::Idle => Work::Idle,
@@ -306,6 +334,7 @@ impl Engine {
         port.standing == Standing::Up && port.generation == source.generation
     }
 
+    #[inline]
     pub(crate) fn number(&self, source: Source, user_ref_num: u32) -> Number {
         let mark = self.marks[lane(source.port, source.channel)];
         if user_ref_num <= mark {
@@ -317,10 +346,13 @@ impl Engine {
         }
     }
 
+    #[inline]
     pub(crate) fn consume(&mut self, source: Source, user_ref_num: u32) {
         self.marks[lane(source.port, source.channel)] = user_ref_num;
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn reject(
         &self,
         source: Source,
@@ -332,7 +364,7 @@ impl Engine {
         let Source { port, channel, .. } = source;
         let head = Head::new(port, user_ref_num, Action::Buy, self.now_ns);
         let (reason, pad) = (reason.into(), [0; 31]);
-        sink.push(Event::rejected(Rejected { head, reason, client_order_id, channel, pad }));
+        sink.write(Event::rejected(Rejected { head, reason, client_order_id, channel, pad }));
     }
 
     fn account_query(&self, source: Source, sink: &mut impl Sink) {
@@ -340,14 +372,14 @@ impl Engine {
             let Source { port, channel, .. } = source;
             let next = self.marks[lane(port, channel)].saturating_add(1);
             let head = Head::new(port, next, Action::Buy, self.now_ns);
-            sink.push(Event::account(Notice { head, order_ref: 0, channel, pad: [0; 39] }));
+            sink.write(Event::account(Notice { head, order_ref: 0, channel, pad: [0; 39] }));
         }
     }
 
     /// Tells `port`, or the feed when it is 0, of a system event.
     pub(crate) fn system(&self, port: u16, code: u8, sink: &mut impl Sink) {
         let head = Head::new(port, 0, Action::Buy, self.now_ns);
-        sink.push(Event::system(System { head, code, pad: [0; 47] }));
+        sink.write(Event::system(System { head, code, pad: [0; 47] }));
     }
 
     /// The day that is open, if one is.
@@ -431,7 +463,7 @@ impl Engine {
     pub fn best(&self, instrument: u32) -> [Option<Price>; 2] {
         [Side::Bid, Side::Ask].map(|side| {
             let book = &self.books[usize::from(self.book_of(instrument)?)];
-            Price::from_raw(self.store.arena.unit(book.best_displayed(side)?).px)
+            Price::from_raw(self.store.arena.level(book.best_displayed(side)?).px)
         })
     }
 }

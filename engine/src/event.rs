@@ -4,7 +4,7 @@
 //! taker and an execution on the feed. Integers are little-endian in memory on every machine this
 //! builds for, so that the rolling hash over the slots is the same everywhere.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute, transmute_ref};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute_mut, transmute_ref};
 
 use crate::{
     admin::ActOutcome,
@@ -19,6 +19,14 @@ compile_error!("event bytes are hashed and compared across machines: little-endi
 pub trait Sink {
     /// Takes one event. Between two pauses at most [`crate::limits::STEP_EVENTS_MAX`] come.
     fn push(&mut self, event: Event);
+
+    /// Takes one event, which `write` writes whole: straight into its slot where there is one.
+    #[inline]
+    fn write(&mut self, write: impl FnOnce(&mut Event)) {
+        let mut event = Event::EMPTY;
+        write(&mut event);
+        self.push(event);
+    }
 }
 
 impl Sink for Vec<Event> {
@@ -625,10 +633,16 @@ pub enum View<'a> {
 macro_rules! make {
     ($($make:ident, $kind:ident, $body:ident;)*) => {
         impl Event {
-            $(pub(crate) fn $make(mut body: $body) -> Self {
-                body.head.kind = kind::$kind;
-                transmute!(body)
-            })*
+            $(
+                #[inline]
+                pub(crate) fn $make(mut body: $body) -> impl FnOnce(&mut Self) {
+                    body.head.kind = kind::$kind;
+                    move |event| {
+                        let slot: &mut $body = transmute_mut!(event);
+                        *slot = body;
+                    }
+                }
+            )*
         }
     };
 }

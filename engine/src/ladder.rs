@@ -1,38 +1,51 @@
-//! Finds the level of a price, and the next level above or below, for any price.
+//! Finds the level of a price, and the next level beyond it, for any price.
 //!
 //! A ladder is a tree of 64-way nodes over the price in ticks, six bits a step. Each node has a
 //! bitmap of its children, so the neighbour of a price is found with a few bit scans, without
 //! regard to how far away it is. All ladders of an engine share one pool of nodes.
+//!
+//! Trading stays where it was: a ladder remembers the lowest nodes that it met lately, so that
+//! nearly always the tree is not walked at all, and a level knows the node that names it. The bids'
+//! prices are turned around, so that what is worse always has the higher key.
 
-use crate::arena::NONE;
+#![expect(unsafe_code, reason = "nodes the pool handed out are in range")]
+
+use crate::{ahead::fetch, arena::NONE, table::filled};
 
 const BITS: u32 = 6;
 const FANOUT: usize = 1 << BITS;
 const DIGIT_MASK: u32 = (1 << BITS) - 1;
 /// Steps that cover every price of 31 bits.
 pub(crate) const DEPTH_MAX: u32 = 6;
+/// Leaves a ladder remembers: 512 neighbouring ticks, in one cache line.
+const MET: usize = 8;
 
 const _: () = assert!(DEPTH_MAX * BITS >= 31);
 
+/// The children of a node.
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    /// Bit `n` says that child `n` exists. Of a free node: the next free one.
-    mask: u64,
-    children: [u32; FANOUT],
-}
+#[repr(align(64))]
+struct Children([u32; FANOUT]);
 
 /// The nodes of all ladders, allocated at start.
+///
+/// Invariant: `masks` and `children` are of one length and keep it; every node that is handed out is
+/// below it, and the ladders and levels hold no node but those that were handed out.
 #[derive(Debug)]
 pub(crate) struct Nodes {
-    pool: Vec<Node>,
+    /// By node: bit `n` says that child `n` exists.
+    masks: Vec<u64>,
+    /// By node; the first one of a free node is the next free one.
+    children: Vec<Children>,
     free: u32,
     free_count: u32,
 }
 
 impl Nodes {
     pub(crate) fn new(nodes_max: u32) -> Self {
-        let empty = Node { mask: 0, children: [NONE; FANOUT] };
-        let mut all = Self { pool: vec![empty; nodes_max as usize], free: NONE, free_count: 0 };
+        let len = nodes_max as usize;
+        let children = filled(Children([NONE; FANOUT]), len);
+        let mut all = Self { masks: filled(0, len), children, free: NONE, free_count: 0 };
         for index in (0..nodes_max).rev() {
             all.give(index);
         }
@@ -40,133 +53,244 @@ impl Nodes {
     }
 
     /// Whether any price can be inserted into any ladder.
+    #[inline]
     pub(crate) const fn has_room(&self) -> bool {
         DEPTH_MAX <= self.free_count
     }
 
-    fn take(&mut self) -> Option<u32> {
-        let index = (self.free != NONE).then_some(self.free)?;
-        let node = &mut self.pool[index as usize];
-        self.free = node.children[0];
+    #[inline]
+    fn mask(&self, node: u32) -> u64 {
+        debug_assert!((node as usize) < self.masks.len(), "a node nobody handed out");
+        // SAFETY: `node` was handed out, so by the invariant it is in the table.
+        *unsafe { self.masks.get_unchecked(node as usize) }
+    }
+
+    #[inline]
+    fn mask_mut(&mut self, node: u32) -> &mut u64 {
+        debug_assert!((node as usize) < self.masks.len(), "a node nobody handed out");
+        // SAFETY: as in `mask`.
+        unsafe { self.masks.get_unchecked_mut(node as usize) }
+    }
+
+    /// The child of `node` at the digit of `key`, which may be any number when there is none.
+    #[inline]
+    fn at(&self, node: u32, key: u32) -> u32 {
+        debug_assert!((node as usize) < self.children.len(), "a node nobody handed out");
+        // SAFETY: as in `mask`; `children` is of the same length.
+        let children = unsafe { self.children.get_unchecked(node as usize) };
+        children.0[(key & DIGIT_MASK) as usize]
+    }
+
+    #[inline]
+    fn at_mut(&mut self, node: u32, key: u32) -> &mut u32 {
+        debug_assert!((node as usize) < self.children.len(), "a node nobody handed out");
+        // SAFETY: as in `at`.
+        let children = unsafe { self.children.get_unchecked_mut(node as usize) };
+        &mut children.0[(key & DIGIT_MASK) as usize]
+    }
+
+    fn take(&mut self) -> u32 {
+        let index = self.free;
+        assert!(index != NONE, "a level was inserted without room for its nodes");
+        self.free = self.at(index, 0);
         self.free_count -= 1;
-        node.mask = 0;
-        Some(index)
+        *self.mask_mut(index) = 0;
+        index
     }
 
     fn give(&mut self, index: u32) {
-        self.pool[index as usize].children[0] = self.free;
+        *self.at_mut(index, 0) = self.free;
         self.free = index;
         self.free_count += 1;
     }
 
-    fn child(&self, node: u32, digit: u32) -> Option<u32> {
-        let node = &self.pool[node as usize];
-        (node.mask >> digit & 1 != 0).then(|| node.children[digit as usize])
+    /// The child of `node` over `key`, when `key` was shifted to the node's step.
+    #[inline]
+    pub(crate) fn child(&self, node: u32, key: u32) -> Option<u32> {
+        let exists = self.mask(node) >> (key & DIGIT_MASK) & 1 != 0;
+        exists.then(|| self.at(node, key))
     }
 
-    fn set_child(&mut self, node: u32, digit: u32, child: u32) {
-        let node = &mut self.pool[node as usize];
-        node.mask |= 1 << digit;
-        node.children[digit as usize] = child;
+    /// Whether there is such a node.
+    #[inline]
+    pub(crate) const fn has(&self, node: u32) -> bool {
+        (node as usize) < self.masks.len()
+    }
+
+    /// Fetches what says of the level at `key`.
+    #[inline]
+    pub(crate) fn fetch(&self, leaf: u32, key: u32) {
+        self.fetch_mask(leaf);
+        if let Some(children) = self.children.get(leaf as usize) {
+            fetch(&children.0[(key & DIGIT_MASK) as usize]);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn fetch_mask(&self, leaf: u32) {
+        if let Some(mask) = self.masks.get(leaf as usize) {
+            fetch(mask);
+        }
+    }
+
+    #[inline]
+    fn set_child(&mut self, node: u32, key: u32, child: u32) {
+        *self.mask_mut(node) |= 1 << (key & DIGIT_MASK);
+        *self.at_mut(node, key) = child;
     }
 
     /// Forgets a child. `true` when the node has none left.
-    fn clear_child(&mut self, node: u32, digit: u32) -> bool {
-        let node = &mut self.pool[node as usize];
-        node.mask &= !(1 << digit);
-        node.mask == 0
+    #[inline]
+    fn clear_child(&mut self, node: u32, key: u32) -> bool {
+        let mask = self.mask_mut(node);
+        *mask &= !(1 << (key & DIGIT_MASK));
+        *mask == 0
+    }
+
+    /// The nearest child of `node` strictly beyond the one over `key`.
+    #[inline]
+    fn beyond(&self, node: u32, key: u32) -> Option<u32> {
+        let mask = self.mask(node) & (!1 << (key & DIGIT_MASK));
+        (mask != 0).then(|| self.at(node, mask.trailing_zeros()))
+    }
+
+    /// The nearest of all levels below `node`, `steps` steps down.
+    fn descend(&self, mut node: u32, steps: u32) -> u32 {
+        for _ in 0..steps {
+            node = self.at(node, self.mask(node).trailing_zeros());
+        }
+        node
     }
 }
 
-/// Where to look from a price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Toward {
-    Lower,
-    Higher,
+/// A leaf: the key it covers without the last digit, and its node.
+#[derive(Clone, Copy, Debug)]
+struct Leaf {
+    place: u32,
+    node: u32,
 }
 
-impl Toward {
-    /// The bits of `mask` strictly beyond `digit`.
-    const fn beyond(self, mask: u64, digit: u32) -> u64 {
-        match self {
-            Self::Lower => mask & ((1 << digit) - 1),
-            Self::Higher => mask & (!1 << digit),
-        }
-    }
-
-    /// The nearest of `mask`'s bits when coming from the far end.
-    const fn nearest(self, mask: u64) -> u32 {
-        match self {
-            Self::Lower => mask.ilog2(),
-            Self::Higher => mask.trailing_zeros(),
-        }
-    }
+impl Leaf {
+    /// No place is that high.
+    const NONE: Self = Self { place: u32::MAX, node: NONE };
 }
 
 /// The levels of one side of one book, by price in ticks.
+///
+/// Invariant: `met` names only leaves of this ladder, each where its place says.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Ladder {
+    met: [Leaf; MET],
     root: u32,
     depth: u32,
+    /// Turns the key around where higher prices are better.
+    flip: u32,
 }
 
 impl Ladder {
-    /// A ladder for keys up to `key_max`.
-    pub(crate) const fn new(key_max: u32) -> Self {
-        let depth = (32 - key_max.leading_zeros()).div_ceil(BITS);
-        Self { root: NONE, depth: if depth == 0 { 1 } else { depth } }
+    /// A ladder for prices up to `ticks_max`, the better ones of which are the higher ones or not.
+    pub(crate) const fn new(ticks_max: u32, is_higher_better: bool) -> Self {
+        let depth = (u32::BITS - ticks_max.leading_zeros()).div_ceil(BITS);
+        let depth = if depth == 0 { 1 } else { depth };
+        let all = if depth * BITS < u32::BITS { (1 << (depth * BITS)) - 1 } else { u32::MAX };
+        let flip = if is_higher_better { all } else { 0 };
+        Self { met: [Leaf::NONE; MET], root: NONE, depth, flip }
     }
 
-    const fn digit(key: u32, step: u32) -> u32 {
-        key >> (step * BITS) & DIGIT_MASK
+    /// The key of a price in ticks: of two prices the better one has the lower key.
+    #[inline]
+    pub(crate) const fn key(&self, ticks: u32) -> u32 {
+        ticks ^ self.flip
     }
 
-    /// The level at `key`.
-    pub(crate) fn get(&self, nodes: &Nodes, key: u32) -> Option<u32> {
-        let mut at = (self.root != NONE).then_some(self.root)?;
-        for step in (0..self.depth).rev() {
-            at = nodes.child(at, Self::digit(key, step))?;
-        }
-        Some(at)
-    }
-
-    /// Stores `level` at `key`, where nothing is.
+    /// The leaf for `key`, which is made if need be: a level must follow.
     ///
     /// The caller has made sure that [`Nodes::has_room`].
-    pub(crate) fn insert(&mut self, nodes: &mut Nodes, key: u32, level: u32) {
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    pub(crate) fn leaf(&mut self, nodes: &mut Nodes, key: u32) -> u32 {
+        let place = key >> BITS;
+        let met = self.met[place as usize % MET];
+        if met.place == place { met.node } else { self.reach(nodes, key) }
+    }
+
+    /// The leaf for `key`, if it was met lately.
+    #[inline]
+    pub(crate) fn met_leaf(&self, key: u32) -> Option<u32> {
+        let place = key >> BITS;
+        let met = self.met[place as usize % MET];
+        (met.place == place).then_some(met.node)
+    }
+
+    /// Fetches what a search begins with.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        fetch(&self.met);
+        fetch(&self.root);
+    }
+
+    /// Walks to a leaf that was not met lately, and remembers it.
+    #[cold]
+    #[inline(never)]
+    fn reach(&mut self, nodes: &mut Nodes, key: u32) -> u32 {
         if self.root == NONE {
-            self.root = Self::take(nodes);
+            self.root = nodes.take();
         }
-        let mut at = self.root;
+        let mut node = self.root;
         for step in (1..self.depth).rev() {
-            let digit = Self::digit(key, step);
-            at = nodes.child(at, digit).unwrap_or_else(|| {
-                let child = Self::take(nodes);
-                nodes.set_child(at, digit, child);
+            let key = key >> (step * BITS);
+            node = nodes.child(node, key).unwrap_or_else(|| {
+                let child = nodes.take();
+                nodes.set_child(node, key, child);
                 child
             });
         }
-        debug_assert_eq!(nodes.child(at, Self::digit(key, 0)), None, "two levels at one price");
-        nodes.set_child(at, Self::digit(key, 0), level);
+        let place = key >> BITS;
+        self.met[place as usize % MET] = Leaf { place, node };
+        node
     }
 
-    fn take(nodes: &mut Nodes) -> u32 {
-        let node = nodes.take();
-        assert!(node.is_some(), "a level was inserted without room for its nodes");
-        node.unwrap_or(NONE)
+    /// The level at `key`, in its leaf.
+    #[inline]
+    pub(crate) fn get(nodes: &Nodes, leaf: u32, key: u32) -> Option<u32> {
+        nodes.child(leaf, key)
     }
 
-    /// Forgets the level at `key` and frees the nodes that this leaves empty.
-    pub(crate) fn remove(&mut self, nodes: &mut Nodes, key: u32) {
+    /// Stores `level` at `key`, where nothing is, in its leaf.
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    pub(crate) fn insert(nodes: &mut Nodes, leaf: u32, key: u32, level: u32) {
+        debug_assert_eq!(nodes.child(leaf, key), None, "two levels at one price");
+        nodes.set_child(leaf, key, level);
+    }
+
+    /// Forgets the level at `key`, in its leaf, and frees the nodes that this leaves empty.
+    #[inline]
+    pub(crate) fn remove(&mut self, nodes: &mut Nodes, leaf: u32, key: u32) {
+        if nodes.clear_child(leaf, key) {
+            self.prune(nodes, key);
+        }
+    }
+
+    /// Frees the leaf over `key`, which is empty, and the nodes that this leaves empty.
+    #[cold]
+    #[inline(never)]
+    fn prune(&mut self, nodes: &mut Nodes, key: u32) {
+        let place = key >> BITS;
+        let met = &mut self.met[place as usize % MET];
+        if met.place == place {
+            *met = Leaf::NONE;
+        }
         let mut path = [NONE; DEPTH_MAX as usize];
-        let mut at = self.root;
+        let mut node = self.root;
         for step in (0..self.depth).rev() {
-            path[step as usize] = at;
-            at = nodes.pool[at as usize].children[Self::digit(key, step) as usize];
+            path[step as usize] = node;
+            node = nodes.at(node, key >> (step * BITS));
         }
         for step in 0..self.depth {
             let node = path[step as usize];
-            if !nodes.clear_child(node, Self::digit(key, step)) {
+            if !nodes.clear_child(node, key >> (step * BITS)) {
                 return;
             }
             nodes.give(node);
@@ -174,39 +298,38 @@ impl Ladder {
         self.root = NONE;
     }
 
-    /// The nearest level strictly beyond `key`.
-    pub(crate) fn next(&self, nodes: &Nodes, key: u32, toward: Toward) -> Option<u32> {
-        let mut at = (self.root != NONE).then_some(self.root)?;
+    /// The nearest level strictly beyond the one at `key`, which is in `leaf`.
+    #[inline]
+    pub(crate) fn next(&self, nodes: &Nodes, leaf: u32, key: u32) -> Option<u32> {
+        nodes.beyond(leaf, key).or_else(|| self.far(nodes, key))
+    }
+
+    /// The nearest level strictly beyond `key` in another leaf.
+    #[inline(never)]
+    fn far(&self, nodes: &Nodes, key: u32) -> Option<u32> {
+        let mut node = self.root;
         let mut turn = None;
-        for step in (0..self.depth).rev() {
-            let digit = Self::digit(key, step);
-            let node = &nodes.pool[at as usize];
-            let beyond = toward.beyond(node.mask, digit);
-            if beyond != 0 {
-                turn = Some((step, node.children[toward.nearest(beyond) as usize]));
+        for step in (1..self.depth).rev() {
+            let key = key >> (step * BITS);
+            if let Some(beyond) = nodes.beyond(node, key) {
+                turn = Some((beyond, step));
             }
-            match nodes.child(at, digit) {
-                Some(child) => at = child,
-                None => break,
-            }
+            node = nodes.at(node, key);
         }
-        let (steps, start) = turn?;
-        Some(Self::descend(nodes, start, steps, toward))
+        let (node, steps) = turn?;
+        Some(nodes.descend(node, steps))
     }
 
-    /// The nearest level of the whole ladder when coming from beyond its end.
-    pub(crate) fn first(&self, nodes: &Nodes, toward: Toward) -> Option<u32> {
+    /// The level at `key`, wherever its leaf is.
+    pub(crate) fn find(&self, nodes: &Nodes, key: u32) -> Option<u32> {
         let root = (self.root != NONE).then_some(self.root)?;
-        Some(Self::descend(nodes, root, self.depth, toward))
+        let mut steps = (0..self.depth).rev();
+        steps.try_fold(root, |node, step| nodes.child(node, key >> (step * BITS)))
     }
 
-    fn descend(nodes: &Nodes, start: u32, steps: u32, toward: Toward) -> u32 {
-        let mut at = start;
-        for _ in 0..steps {
-            let node = &nodes.pool[at as usize];
-            at = node.children[toward.nearest(node.mask) as usize];
-        }
-        at
+    /// The best level of all.
+    pub(crate) fn first(&self, nodes: &Nodes) -> Option<u32> {
+        (self.root != NONE).then(|| nodes.descend(self.root, self.depth))
     }
 }
 
@@ -224,48 +347,68 @@ mod tests {
         *state
     }
 
+    fn insert(ladder: &mut Ladder, nodes: &mut Nodes, key: u32, level: u32) -> u32 {
+        let leaf = ladder.leaf(nodes, key);
+        assert_eq!(Ladder::get(nodes, leaf, key), None);
+        Ladder::insert(nodes, leaf, key, level);
+        leaf
+    }
+
     #[test]
     fn a_ladder_agrees_with_an_ordered_map() {
-        for (key_max, spread) in [(1_999_999_900, 1_999_999_900), (1_999_999_900, 500), (70, 70)] {
+        for (ticks_max, spread) in [
+            (1_999_999_900, 1_999_999_900),
+            (1_999_999_900, 500),
+            (1_999_999_900, 5_000),
+            (70, 70),
+            (60, 60),
+        ] {
             let mut nodes = Nodes::new(4_096);
-            let mut ladder = Ladder::new(key_max);
+            let mut ladder = Ladder::new(ticks_max, spread % 500 != 0);
+            // By key: the level and its leaf.
             let mut model = BTreeMap::new();
             let mut state = 0x9E37_79B9_7F4A_7C15;
             for round in 0..20_000_u32 {
-                let key = u32::try_from(next_random(&mut state) % spread).unwrap() + 1;
-                if model.contains_key(&key) {
-                    ladder.remove(&mut nodes, key);
-                    model.remove(&key);
+                let ticks = u32::try_from(next_random(&mut state) % spread).unwrap() + 1;
+                let key = ladder.key(ticks);
+                if let Some((_, leaf)) = model.remove(&key) {
+                    ladder.remove(&mut nodes, leaf, key);
                 } else if model.len() < 300 {
-                    ladder.insert(&mut nodes, key, round);
-                    model.insert(key, round);
+                    let leaf = insert(&mut ladder, &mut nodes, key, round);
+                    model.insert(key, (round, leaf));
                 }
-                let probe = u32::try_from(next_random(&mut state) % spread).unwrap() + 1;
-                assert_eq!(ladder.get(&nodes, probe), model.get(&probe).copied());
-                let above = model.range(probe + 1..).next().map(|(_, &level)| level);
-                assert_eq!(ladder.next(&nodes, probe, Toward::Higher), above);
-                let below = model.range(..probe).next_back().map(|(_, &level)| level);
-                assert_eq!(ladder.next(&nodes, probe, Toward::Lower), below);
-                let lowest = model.first_key_value().map(|(_, &level)| level);
-                assert_eq!(ladder.first(&nodes, Toward::Higher), lowest);
-                let highest = model.last_key_value().map(|(_, &level)| level);
-                assert_eq!(ladder.first(&nodes, Toward::Lower), highest);
+                let first = model.first_key_value().map(|(_, &(level, _))| level);
+                assert_eq!(ladder.first(&nodes), first);
+                let at = model.keys().nth(round as usize % 300).copied();
+                let Some(at) = at else { continue };
+                let (level, leaf) = model[&at];
+                assert_eq!(ladder.leaf(&mut nodes, at), leaf);
+                assert_eq!(Ladder::get(&nodes, leaf, at), Some(level));
+                let beyond = model.range(at + 1..).next().map(|(_, &(level, _))| level);
+                assert_eq!(ladder.next(&nodes, leaf, at), beyond);
             }
-            for &key in model.keys() {
-                ladder.remove(&mut nodes, key);
+            for (&key, &(_, leaf)) in &model {
+                ladder.remove(&mut nodes, leaf, key);
             }
             assert_eq!(nodes.free_count, 4_096, "nodes leak");
         }
     }
 
     #[test]
-    fn both_ends_of_the_price_range_are_reachable() {
-        let mut nodes = Nodes::new(16);
-        let mut ladder = Ladder::new(1_999_999_900);
-        ladder.insert(&mut nodes, 1, 10);
-        ladder.insert(&mut nodes, 1_999_999_900, 20);
-        assert_eq!(ladder.next(&nodes, 1, Toward::Higher), Some(20));
-        assert_eq!(ladder.next(&nodes, 1_999_999_900, Toward::Lower), Some(10));
-        assert_eq!(ladder.next(&nodes, 1, Toward::Lower), None);
+    fn better_prices_come_first_on_either_side() {
+        for (is_higher_better, order) in
+            [(true, [1_999_999_900, 500, 1]), (false, [1, 500, 1_999_999_900])]
+        {
+            let mut nodes = Nodes::new(32);
+            let mut ladder = Ladder::new(1_999_999_900, is_higher_better);
+            let mut leaves = Vec::new();
+            for ticks in order {
+                let key = ladder.key(ticks);
+                leaves.push((insert(&mut ladder, &mut nodes, key, ticks), key));
+            }
+            assert_eq!(ladder.first(&nodes), Some(order[0]));
+            let next = |at: usize| ladder.next(&nodes, leaves[at].0, leaves[at].1);
+            assert_eq!([next(0), next(1), next(2)], [Some(order[1]), Some(order[2]), None]);
+        }
     }
 }

@@ -8,10 +8,12 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod admin;
+pub mod ahead;
 mod arena;
 mod book;
 mod change;
 pub mod command;
+mod common;
 pub mod copies;
 mod day;
 mod due;
@@ -27,6 +29,7 @@ mod matching;
 pub mod naive;
 mod prevention;
 pub mod reject;
+mod table;
 mod timers;
 pub mod types;
 mod user_refs;

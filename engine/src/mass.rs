@@ -143,6 +143,6 @@ impl Engine {
     ) {
         let head = Head::new(source.port, user_ref_num, Action::Buy, self.now_ns);
         let (channel, pad) = (source.channel, [0; 34]);
-        sink.push(Event::response(Response { head, symbol, firm, answer, channel, pad }));
+        sink.write(Event::response(Response { head, symbol, firm, answer, channel, pad }));
     }
 }

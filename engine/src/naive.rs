@@ -172,7 +172,7 @@ impl Naive {
                     let next = self.mark(*source).saturating_add(1);
                     let head = self.head(source.port, next, Action::Buy);
                     let (channel, pad) = (source.channel, [0; 39]);
-                    sink.push(Event::account(Notice { head, order_ref: 0, channel, pad }));
+                    sink.write(Event::account(Notice { head, order_ref: 0, channel, pad }));
                 }
             }
             Command::Refuse(refuse) => {
@@ -302,12 +302,12 @@ impl Naive {
     ) {
         let head = self.head(source.port, number, Action::Buy);
         let (reason, channel, pad) = (reason.into(), source.channel, [0; 31]);
-        sink.push(Event::rejected(Rejected { head, reason, client_order_id, channel, pad }));
+        sink.write(Event::rejected(Rejected { head, reason, client_order_id, channel, pad }));
     }
 
     fn system(&self, port: u16, code: u8, sink: &mut impl Sink) {
         let head = self.head(port, 0, Action::Buy);
-        sink.push(Event::system(System { head, code, pad: [0; 47] }));
+        sink.write(Event::system(System { head, code, pad: [0; 47] }));
     }
 
     fn book(&mut self, instrument: u32) -> Option<&mut Book> {
@@ -405,7 +405,7 @@ impl Naive {
         shown: bool,
         sink: &mut impl Sink,
     ) {
-        sink.push(Event::canceled(Canceled {
+        sink.write(Event::canceled(Canceled {
             head: self.head_of(&order.resting),
             order_ref: order.resting.order_ref,
             instrument: order.instrument,
@@ -427,7 +427,7 @@ impl Naive {
         };
         let (head, instrument) = (self.head_of(&order.resting), order.instrument);
         let (qty, pad) = (open, [0; 24]);
-        sink.push(Event::rested(Rested { head, order_ref, instrument, px, qty, firm, pad }));
+        sink.write(Event::rested(Rested { head, order_ref, instrument, px, qty, firm, pad }));
     }
 
     /// The resting orders of one side of an instrument, in order of priority.

@@ -79,7 +79,7 @@ impl Engine {
         let unit = self.store.arena.unit(slot);
         let (open, book) = (unit.open, usize::from(unit.book));
         let shown = if is_taker { Shown::No } else { self.shown(slot) };
-        sink.push(Event::prevented(Prevented {
+        sink.write(Event::prevented(Prevented {
             head: self.head(slot),
             order_ref: self.order_ref(slot),
             instrument: self.books[book].instrument.id,

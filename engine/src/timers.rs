@@ -1,6 +1,9 @@
 //! Orders that expire: a heap by expiry and entry, from which any order can be taken out.
 
-use crate::arena::NONE;
+use crate::{
+    arena::NONE,
+    table::{empty, filled},
+};
 
 /// One timer for each order slot, allocated at start.
 ///
@@ -20,7 +23,7 @@ pub(crate) struct Timers {
 impl Timers {
     pub(crate) fn new(orders_max: u32) -> Self {
         let len = orders_max as usize;
-        Self { due_ns: vec![0; len], places: vec![NONE; len], heap: Vec::with_capacity(len) }
+        Self { due_ns: filled(0, len), places: filled(NONE, len), heap: empty(NONE, len) }
     }
 
     /// Says when the order at `slot` expires, should it come to rest.

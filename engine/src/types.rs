@@ -47,6 +47,17 @@ impl Side {
             Self::Ask => Self::Bid,
         }
     }
+
+    /// Orders prices by how early they trade on this side: of two, the better one has the lower
+    /// rank.
+    #[inline]
+    #[must_use]
+    pub const fn rank(self, px: u32) -> u32 {
+        match self {
+            Self::Bid => !px,
+            Self::Ask => px,
+        }
+    }
 }
 
 /// What an order's owner does: the side of the book, and for a sale how the shares are come by.
@@ -251,6 +262,13 @@ impl Origin {
     pub const fn new(shard: u8, epoch: u32) -> Self {
         let epoch = (epoch & ((1 << EPOCH_BITS) - 1)) as u64;
         Self(((shard as u64) << EPOCH_BITS | epoch) << (SLOT_BITS + GENERATION_BITS))
+    }
+
+    /// The reference of the order that is the `generation`th to live at `slot`.
+    #[inline]
+    #[must_use]
+    pub const fn order_ref(self, generation: u32, slot: u32) -> OrderRef {
+        OrderRef::new(self, generation, slot)
     }
 
     /// The match number `count` (from one) of the day.

@@ -2,6 +2,7 @@
 
 use uncross_engine::{
     Engine, Progress,
+    ahead::{AHEAD, Waiting},
     command::{Cancel, Command, DayRoll, Enter, Replace, SessionUp, Source, Terms},
     event::{Event, Sink, View},
     instrument::Instrument,
@@ -22,6 +23,9 @@ const TIME_NS: u64 = 1_700_000_000_000_000_000;
 /// reader keeps pace.
 const KEPT: usize = 1 << 12;
 
+/// Room for the commands that are looked at, see [`AHEAD`].
+const QUEUE: usize = 32;
+
 const TERMS: Terms = Terms {
     action: Action::Buy,
     time_in_force: TimeInForce::Day,
@@ -38,15 +42,31 @@ const TERMS: Terms = Terms {
 /// Keeps the last events.
 #[derive(Debug)]
 struct Kept {
-    events: Box<[Event]>,
+    events: Box<[Event; KEPT]>,
     count: u64,
+}
+
+impl Kept {
+    /// Where the next event goes.
+    #[inline]
+    fn at(&self) -> usize {
+        usize::try_from(self.count % KEPT as u64).unwrap_or(0)
+    }
 }
 
 impl Sink for Kept {
     #[inline]
     fn push(&mut self, event: Event) {
-        let at = usize::try_from(self.count).unwrap_or(0) % KEPT;
+        let at = self.at();
         self.events[at] = event;
+        self.count += 1;
+    }
+
+    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
+    #[inline(always)]
+    fn write(&mut self, write: impl FnOnce(&mut Event)) {
+        let at = self.at();
+        write(&mut self.events[at]);
         self.count += 1;
     }
 }
@@ -78,6 +98,8 @@ pub(super) struct Uncross<'a> {
     engine: Engine,
     seq: u64,
     kept: Kept,
+    /// Commands that wait, by the last digits of their position.
+    queue: [Waiting; QUEUE],
 }
 
 impl Uncross<'_> {
@@ -171,16 +193,51 @@ pub(super) fn command(numbered: &Numbered) -> Command<'static> {
     }
 }
 
+/// What the engine may fetch before the command comes.
+#[inline]
+fn waiting(numbered: &Numbered) -> Waiting {
+    let Numbered { record, number, old_number, .. } = *numbered;
+    match record.op {
+        Op::Limit | Op::Ioc => Waiting::enter(u32::from(record.symbol) + 1, record.side, record.px),
+        Op::Cancel => Waiting::standing(port_of(record.id), 0, number),
+        Op::Move => Waiting::standing(port_of(record.id), 0, old_number),
+    }
+}
+
+impl Uncross<'_> {
+    /// Looks at the commands that wait behind the one that is to be carried out next.
+    #[inline(never)]
+    fn look_ahead(&mut self, at: usize) {
+        let [first, ..] = AHEAD;
+        let next = self.plan.numbered.get(at + first);
+        self.queue[(at + first) % QUEUE] = next.map_or_else(Waiting::default, waiting);
+        for distance in AHEAD {
+            self.engine.look_ahead(&mut self.queue[(at + distance) % QUEUE]);
+        }
+    }
+}
+
 impl<'a> Contender<'a> for Uncross<'a> {
     fn new(plan: &'a Plan) -> Self {
-        let kept = Kept { events: vec![Event::EMPTY; KEPT].into_boxed_slice(), count: 0 };
-        let mut uncross = Self { plan, engine: Engine::new(plan.capacity), seq: 0, kept };
+        let events = vec![Event::EMPTY; KEPT].into_boxed_slice().try_into();
+        let Ok(events) = events else { unreachable!("it has just been made of this length") };
+        let kept = Kept { events, count: 0 };
+        let mut uncross = Self {
+            plan,
+            engine: Engine::new(plan.capacity),
+            seq: 0,
+            kept,
+            queue: [Waiting::default(); QUEUE],
+        };
         uncross.open();
         uncross
     }
 
     #[inline]
     fn apply(&mut self, at: usize) {
+        if self.engine.is_cold() {
+            self.look_ahead(at);
+        }
         let command = command(&self.plan.numbered[at]);
         Self::tell(&mut self.engine, &mut self.seq, &command, &mut self.kept);
     }

@@ -50,7 +50,7 @@ impl Naive {
     pub(super) fn administer(&mut self, order: Administer, sink: &mut impl Sink) {
         let outcome = self.judge(order.act);
         let head = self.head(0, 0, Action::Buy);
-        sink.push(Event::administered(Administered::new(head, order.request, self.seq, outcome)));
+        sink.write(Event::administered(Administered::new(head, order.request, self.seq, outcome)));
         if !matches!(outcome, ActOutcome::Done | ActOutcome::Scheduled) {
             return;
         }
@@ -217,7 +217,7 @@ impl Naive {
 
     pub(super) fn tell_trading(&self, at: usize, sink: &mut impl Sink) {
         let book = &self.books[at];
-        sink.push(Event::trading(Trading {
+        sink.write(Event::trading(Trading {
             head: self.head(0, 0, Action::Buy),
             instrument: book.instrument.id,
             state: if book.state == State::Trading { b'T' } else { b'H' },

@@ -38,11 +38,11 @@ impl Naive {
     fn tell_copy(&self, firm: [u8; 4], code: u8, sink: &mut impl Sink) {
         let place = self.copied.iter().take_while(|(other, _)| *other != firm).count();
         let (head, slot) = (self.head(0, 0, Action::Buy), u16::try_from(place).unwrap_or(0));
-        sink.push(Event::copying(Copying { head, firm, slot, code, pad: [0; 41] }));
+        sink.write(Event::copying(Copying { head, firm, slot, code, pad: [0; 41] }));
     }
 
     pub(super) fn tell_firm(&self, port: u16, firm: [u8; 4], sink: &mut impl Sink) {
         let head = self.head(port, 0, Action::Buy);
-        sink.push(Event::port_firm(PortFirm { head, firm, pad: [0; 44] }));
+        sink.write(Event::port_firm(PortFirm { head, firm, pad: [0; 44] }));
     }
 }

@@ -79,7 +79,7 @@ impl Naive {
     /// Opens the streams of a day and says what stands.
     fn open(&mut self, day: DayRoll, sink: &mut impl Sink) {
         self.day = Some(day);
-        sink.push(Event::day(Day {
+        sink.write(Event::day(Day {
             head: self.head(0, 0, Action::Buy),
             midnight_ns: day.midnight_ns(),
             date: day.date,
@@ -105,7 +105,7 @@ impl Naive {
             let (head, instrument) = (self.head_of(&order.resting), order.instrument);
             let pad = [0; 27];
             let restated = Restated { head, order_ref, instrument, px, open, channel, pad };
-            sink.push(Event::restated(restated));
+            sink.write(Event::restated(restated));
             self.tell_rested(&order, sink);
         }
         b"SQ".iter().for_each(|&code| self.system(0, code, sink));
@@ -115,7 +115,7 @@ impl Naive {
         let head = self.head(0, 0, Action::Buy);
         let (instrument, locate) = (self.books[position].instrument, self.books[position].locate);
         let Instrument { id, symbol, price_decimals, qty_decimals, lot, .. } = instrument;
-        sink.push(Event::directory(Directory {
+        sink.write(Event::directory(Directory {
             head,
             symbol,
             instrument: id,

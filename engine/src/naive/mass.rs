@@ -50,7 +50,7 @@ impl Naive {
     ) {
         let head = self.head(source.port, number, Action::Buy);
         let (channel, pad) = (source.channel, [0; 34]);
-        sink.push(Event::response(Response { head, symbol, firm, answer, channel, pad }));
+        sink.write(Event::response(Response { head, symbol, firm, answer, channel, pad }));
     }
 
     pub(super) fn mass_cancel(&mut self, request: &MassCancel, sink: &mut impl Sink) {

@@ -81,7 +81,7 @@ impl Naive {
         if limit.1 {
             entered.px = enter.px;
         }
-        sink.push(Event::accepted(entered));
+        sink.write(Event::accepted(entered));
         echo(source.port, number, self.now_ns, enter.echo, sink);
         self.work(order, fate, is_told, (terms, limit.1), sink);
     }
@@ -98,7 +98,7 @@ impl Naive {
         let terms = enter.terms?;
         let asked = (enter.qty, enter.px);
         let limit = self.limit(enter.instrument, terms.action.side(), terms, asked)?;
-        check_min_qty(enter.qty, terms)?;
+        check_min_qty(enter.qty, &terms)?;
         match terms.firm {
             Some(firm) if firm != self.ports[&port].firm => Err(Reject::Firm),
             _ => Ok((terms, limit)),
@@ -260,7 +260,7 @@ impl Naive {
         if let Some(book) = self.book(taker.instrument) {
             book.last_px = px;
         }
-        sink.push(Event::fill(Fill {
+        sink.write(Event::fill(Fill {
             head: self.head_of(&maker.resting),
             maker_ref: order_ref,
             match_number,
@@ -307,7 +307,7 @@ impl Naive {
                 channel: order.resting.channel,
                 pad: [0; 16],
             });
-            Sink::push(sink, event);
+            Sink::write(sink, event);
         };
         if 0 < oldest_loss
             && let Some(standing) = self.find(key_of(&maker))
@@ -350,7 +350,7 @@ impl Naive {
     }
 
     fn reject_cancel(&self, order: &Order, sink: &mut impl Sink) {
-        sink.push(Event::cancel_rejected(Notice {
+        sink.write(Event::cancel_rejected(Notice {
             head: self.head_of(&order.resting),
             order_ref: order.resting.order_ref,
             channel: order.resting.channel,
@@ -380,7 +380,7 @@ impl Naive {
         order.resting.open = left;
         order.resting.action = action;
         let order = *order;
-        sink.push(Event::modified(Modified {
+        sink.write(Event::modified(Modified {
             head: self.head_of(&order.resting),
             order_ref: order.resting.order_ref,
             instrument: order.instrument,
@@ -412,7 +412,7 @@ impl Naive {
         let checked = replace.terms.and_then(|terms| {
             let (side, asked) = (old.resting.action.side(), (replace.qty, replace.px));
             let limit = self.limit(old.instrument, side, terms, asked)?;
-            check_min_qty(replace.qty, terms)?;
+            check_min_qty(replace.qty, &terms)?;
             Ok((terms, limit))
         });
         let Ok((terms, limit)) = checked else {
@@ -447,7 +447,7 @@ impl Naive {
         entered.marks = entered.marks.with_old_shown(!was_hidden);
         entered.old_order_ref = old.resting.order_ref;
         entered.orig_user_ref_num = replace.orig_user_ref_num;
-        sink.push(Event::replaced(entered));
+        sink.write(Event::replaced(entered));
         echo(source.port, number, self.now_ns, replace.echo, sink);
         self.work(order, fate, is_told, (terms, limit.1), sink);
     }

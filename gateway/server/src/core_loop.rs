@@ -10,6 +10,7 @@ use uncross_journal::{AppendError, Class, DiskError, Entry, Level, Watermark, Wr
 use zerocopy::IntoBytes;
 
 use crate::{
+    ahead::Ahead,
     calendar::Calendar,
     desk::Pulse,
     limits::{BODY_LEN_MAX, RECORDS_PER_CHECKPOINT, RECORDS_PER_TURN, START_PATIENCE_S},
@@ -76,6 +77,7 @@ pub(crate) struct Core {
     /// For the core's own records.
     draft: Draft,
     scratch: Scratch,
+    ahead: Ahead,
 }
 
 impl Core {
@@ -103,6 +105,7 @@ impl Core {
             checkpoint_seq: seq,
             draft: Draft::new(),
             scratch: Scratch::new(),
+            ahead: Ahead::default(),
         }
     }
 
@@ -210,6 +213,7 @@ impl Core {
             return self.roll(outbound);
         }
         let sequencer = &mut self.sequencer;
+        self.ahead.look(sequencer.replica.engine(), ring);
         let taken = ring::pop(ring, &mut self.scratch, |kind, body| {
             match sequencer.sequence(kind, body, outbound) {
                 Ok(true) => Some(Ok(())),
@@ -220,7 +224,10 @@ impl Core {
         match taken {
             Popped::Nothing => Ok(Turn::Idle),
             Popped::Refused => Ok(Turn::Blocked),
-            Popped::Taken(result) => result.map(|()| Turn::More),
+            Popped::Taken(result) => {
+                self.ahead.taken();
+                result.map(|()| Turn::More)
+            }
         }
     }
 

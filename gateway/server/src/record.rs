@@ -6,12 +6,14 @@
 mod admin;
 
 use uncross_engine::{
+    ahead::Waiting,
     command::{
         Cancel, Command, DayRoll, DropCopy, Enter, EntrySwitch, Epoch, MassCancel, Modify, Refuse,
         Replace, SessionUp, Source,
     },
     limits::{self, ECHO_LEN_MAX},
     reject::Reject,
+    types::Side,
 };
 use uncross_journal::{
     body,
@@ -382,6 +384,26 @@ pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
         }
         _ => return decode_request(kind, bytes),
     })
+}
+
+/// What the engine may fetch for a record before its turn; of a body that goes on elsewhere the
+/// beginning is enough. A number of another channel than 0 is not found by it.
+pub(crate) fn waiting(kind: u8, bytes: &[u8]) -> Waiting {
+    let standing = |port: u16, number: u32| Waiting::standing(port, 0, number);
+    let found = match kind {
+        ENTER => split::<body::Enter>(kind, bytes).map(|(body, _)| {
+            let side = if body.side == b'B' { Side::Bid } else { Side::Ask };
+            Waiting::enter(body.instrument.get(), side, body.px.get())
+        }),
+        REPLACE => split::<body::Replace>(kind, bytes)
+            .map(|(body, _)| standing(body.port.get(), body.orig_user_ref_num.get())),
+        CANCEL => split::<body::Cancel>(kind, bytes)
+            .map(|(body, _)| standing(body.port.get(), body.user_ref_num.get())),
+        MODIFY => split::<body::Modify>(kind, bytes)
+            .map(|(body, _)| standing(body.port.get(), body.user_ref_num.get())),
+        _ => return Waiting::default(),
+    };
+    found.unwrap_or_default()
 }
 
 /// Port and user of a login; `None` for any other record.

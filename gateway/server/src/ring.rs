@@ -16,6 +16,12 @@ use crate::{
 #[repr(C, align(64))]
 pub(crate) struct Slot([u8; SLOT_LEN]);
 
+impl Slot {
+    pub(crate) const fn bytes(&self) -> &[u8; SLOT_LEN] {
+        &self.0
+    }
+}
+
 /// Makes a ring of `slots` slots.
 pub(crate) fn ring(slots: usize) -> (Producer<Slot>, Consumer<Slot>) {
     RingBuffer::new(slots.max(RECORD_SLOTS_MAX))
