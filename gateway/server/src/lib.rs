@@ -7,6 +7,7 @@
 //! it, on one thread or three, [`venue`] starts and ends it.
 
 pub mod affinity;
+pub mod audit;
 mod auth;
 mod calendar;
 mod clock;
