@@ -21,7 +21,7 @@ use crate::{
     table::{empty, filled},
     timers::Timers,
     types::{self, Action, Display, Origin, Prevention, Price, Side, TimeInForce},
-    user_refs::{UserRefs, lane},
+    user_refs::{Key, UserRefs, lane},
 };
 
 /// Whether a command is finished.
@@ -435,6 +435,15 @@ impl Engine {
                 .flat_map(|level| self.store.arena.queue(level))
                 .map(|slot| self.resting_at(slot))
         })
+    }
+
+    /// The resting order that the owner of `port` calls `user_ref_num` in `channel`, and the id of
+    /// its instrument.
+    #[must_use]
+    pub fn resting_of(&self, port: u16, channel: u8, user_ref_num: u32) -> Option<(u32, Resting)> {
+        let slot = self.user_refs.get(Key { port, channel, user_ref_num })?;
+        let book = &self.books[usize::from(self.store.arena.unit(slot).book)];
+        Some((book.instrument.id, self.resting_at(slot)))
     }
 
     fn resting_at(&self, slot: u32) -> Resting {

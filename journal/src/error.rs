@@ -281,6 +281,38 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// What had to be there and what is, each as text; `None` where the fault is about neither.
+    #[must_use]
+    pub fn expected_and_found(self) -> (Option<String>, Option<String>) {
+        let number = |expected: &dyn fmt::Display, found: &dyn fmt::Display| {
+            (Some(expected.to_string()), Some(found.to_string()))
+        };
+        let at_most =
+            |max: u64, found: u64| (Some(format!("at most {max}")), Some(found.to_string()));
+        match self {
+            Self::Unwritten => (Some("a record".to_owned()), Some("nothing".to_owned())),
+            Self::BodyLen { max, found } => at_most(max.into(), found.into()),
+            Self::Overrun { max, found } => at_most(max, found),
+            Self::Checksum { expected, found } => {
+                (Some(format!("{expected:#010x}")), Some(format!("{found:#010x}")))
+            }
+            Self::Kind { found } => (None, Some(format!("{found:#04x}"))),
+            Self::Seq { expected, found } | Self::Field { expected, found, .. } => {
+                number(&expected, &found)
+            }
+            Self::OwnBody { expected, found } => number(&expected, &found),
+            Self::Magic { expected, found } => {
+                (Some(format!("{expected:02x?}")), Some(format!("{found:02x?}")))
+            }
+            Self::ContentHash { expected, found } => {
+                (Some(format!("{expected:?}")), Some(format!("{found:?}")))
+            }
+            Self::ValidRecordFollows { .. } | Self::LaterSegment { .. } => (None, None),
+        }
+    }
+}
+
 /// Bytes that were durable and are wrong. Nothing may be built on such a journal.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{} at offset {offset}: {fault} (last good sequence number {last_seq}{})", path.display(),
@@ -355,6 +387,55 @@ pub enum ReadError {
     /// The operating system refused an operation.
     #[error(transparent)]
     Disk(#[from] DiskError),
+}
+
+/// The place of damage, for programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The file, or the folder in which it is missing.
+    pub path: PathBuf,
+    /// Byte offset in it; `None` when the file as a whole is meant.
+    pub offset: Option<u64>,
+    /// What had to be there.
+    pub expected: Option<String>,
+    /// What is there.
+    pub found: Option<String>,
+}
+
+impl ReadError {
+    /// Where the damage is; `None` when the operating system refused an operation.
+    #[must_use]
+    pub fn finding(&self) -> Option<Finding> {
+        let whole = |path: &Path, expected, found| Finding {
+            path: path.to_owned(),
+            offset: None,
+            expected: Some(expected),
+            found,
+        };
+        let at = |path: &Path, offset, fault: Fault| {
+            let (expected, found) = fault.expected_and_found();
+            Finding { path: path.to_owned(), offset: Some(offset), expected, found }
+        };
+        match self {
+            Self::Corrupt(damage) => Some(at(&damage.path, damage.offset, damage.fault)),
+            Self::SegmentMissing { dir, number, first_seq } => {
+                let expected = format!("segment {number} from sequence number {first_seq}");
+                Some(whole(dir, expected, None))
+            }
+            Self::Version { path, found, oldest, newest } => {
+                let expected = format!("format version {oldest} to {newest}");
+                Some(whole(path, expected, Some(found.to_string())))
+            }
+            Self::Stray { path } => {
+                Some(whole(path, "no such file".to_owned(), Some("a file".to_owned())))
+            }
+            Self::WatermarkMissing { path } => {
+                Some(whole(path, "the durable mark".to_owned(), Some("no file".to_owned())))
+            }
+            Self::WatermarkDamaged { path, offset, fault } => Some(at(path, *offset, *fault)),
+            Self::Disk(_) => None,
+        }
+    }
 }
 
 impl From<Damage> for ReadError {

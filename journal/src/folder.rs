@@ -59,10 +59,15 @@ pub(crate) fn lock_path(dir: &Path) -> PathBuf {
 
 /// The first free name for a torn tail that would have started with sequence number `seq`.
 pub(crate) fn torn_path(dir: &Path, seq: u64) -> PathBuf {
+    free_torn_path(dir, seq, &[])
+}
+
+/// The first such name that is not among those `taken` either.
+pub(crate) fn free_torn_path(dir: &Path, seq: u64, taken: &[PathBuf]) -> PathBuf {
     let mut number = 1_u32;
     loop {
         let path = dir.join(format!("torn-{seq}-{number}.bin"));
-        if !path.exists() {
+        if !path.exists() && !taken.contains(&path) {
             return path;
         }
         number += 1;

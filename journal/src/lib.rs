@@ -27,6 +27,7 @@
 
 mod ahead;
 pub mod body;
+mod copy;
 mod crc;
 mod disk;
 mod error;
@@ -38,11 +39,14 @@ mod keep;
 pub mod limits;
 mod lock;
 mod mapped;
+mod overview;
 mod reader;
 mod record;
 mod recover;
+mod repair;
 mod scan;
 mod seal;
+mod seek;
 mod segment;
 mod settings;
 mod shared;
@@ -53,15 +57,19 @@ pub mod wake;
 mod watermark;
 mod writer;
 
+pub use crate::copy::{Copied, copy};
 pub use crate::disk::Probe;
 pub use crate::error::{
-    AppendError, CloseError, Damage, DiskError, Fault, Field, Hash, OpenError, Operation,
+    AppendError, CloseError, Damage, DiskError, Fault, Field, Finding, Hash, OpenError, Operation,
     ReadError, ReplayError,
 };
 pub use crate::format::kind;
+pub use crate::overview::{Overview, Run, SegmentForm, SegmentView};
 pub use crate::reader::{End, Reader};
 pub use crate::record::Record;
 pub use crate::recover::{Completeness, Recovery, TornTail, open};
+pub use crate::repair::{Repairs, examine, repair};
+pub use crate::seek::{Location, Start};
 pub use crate::settings::{Identity, Level, OnDurable, Settings};
 pub use crate::verify::{Progress, Report};
 pub use crate::watermark::Watermark;

@@ -47,7 +47,7 @@ impl Lock {
 }
 
 /// The process id in the lock file; `None` in a new file whose owner is about to write it.
-fn owner(mut file: File) -> Option<u32> {
+pub(crate) fn owner(mut file: File) -> Option<u32> {
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
     text.trim().parse().ok()

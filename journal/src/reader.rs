@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Fault, ReadError, ReplayError};
 use crate::folder;
 use crate::format::kind;
-use crate::record::Record;
+use crate::record::{Chain, Record};
 use crate::recover::{Invalid, TornTail};
 use crate::scan::{Scan, Step, Window};
 use crate::segment::{Segment, Tip};
@@ -17,9 +17,19 @@ use crate::sidecar::{self, Loaded, Mark};
 /// A journal opened for reading only.
 #[derive(Debug)]
 pub struct Reader {
-    dir: PathBuf,
-    start: Tip,
-    mark: Mark,
+    pub(crate) dir: PathBuf,
+    pub(crate) start: Tip,
+    pub(crate) mark: Mark,
+}
+
+/// Where a walk begins: behind a segment, perhaps within the next one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The segment before.
+    pub(crate) tip: Tip,
+    /// Offset of the first record in the next one, and the chain in front of it; `None`: at its
+    /// beginning.
+    pub(crate) within: Option<(u64, Chain)>,
 }
 
 /// Where a reading ended.
@@ -150,14 +160,32 @@ impl Reader {
 
     /// Walks all segments from the first one.
     pub(crate) fn walk<V: Visitor>(&self, visitor: &mut V) -> Result<End, ReplayError<V::Error>> {
+        self.walk_from(self.first_place(), visitor)
+    }
+
+    /// In front of the first record.
+    pub(crate) fn first_place(&self) -> Place {
+        Place { tip: self.start, within: None }
+    }
+
+    /// Walks all segments from the one behind `place`.
+    pub(crate) fn walk_from<V: Visitor>(
+        &self,
+        place: Place,
+        visitor: &mut V,
+    ) -> Result<End, ReplayError<V::Error>> {
         let mut window = Window::new();
-        let mut tip = self.start;
+        let Place { mut tip, mut within } = place;
         let mut end = End { last_seq: tip.last_seq, ..End::default() };
         while let Some(segment) = Segment::after(&self.dir, &tip)? {
             segment.admit(&tip)?;
             visitor.segment(&segment)?;
             end.segments += 1;
-            let hash = self.walk_segment(&segment, &mut window, visitor, &mut end)?;
+            let scan = match within.take() {
+                Some((at, chain)) => Scan::resume(&segment, &mut window, at, chain),
+                None => Scan::new(&segment, &mut window),
+            };
+            let hash = self.walk_segment(&segment, scan, visitor, &mut end)?;
             let Walked::Complete { seal_crc, hash } = hash else { return Ok(end) };
             tip = Tip { number: segment.number(), last_seq: end.last_seq, seal_crc, hash };
         }
@@ -173,11 +201,10 @@ impl Reader {
     fn walk_segment<V: Visitor>(
         &self,
         segment: &Segment,
-        window: &mut Window,
+        mut scan: Scan<'_>,
         visitor: &mut V,
         end: &mut End,
     ) -> Result<Walked, ReplayError<V::Error>> {
-        let mut scan = Scan::new(segment, window);
         // Whether a later segment had its name when this one first looked invalid.
         let mut first_look = None;
         loop {

@@ -120,6 +120,29 @@ pub fn open(dir: &Path, settings: &Settings, identity: &Identity) -> Result<Reco
     }
     let lock = Lock::take(dir)?;
     let boot_id = settings.boot_id.unwrap_or_else(sidecar::boot_id);
+    let (state, survey) = survey(dir, Some(boot_id))?;
+    let judge = Judge::new(state.as_ref(), boot_id);
+    let completeness = completeness(state.as_ref(), &survey, judge.same_boot);
+    Ok(Recovery {
+        dir: dir.to_owned(),
+        settings: settings.clone(),
+        identity: *identity,
+        boot_id,
+        state,
+        survey,
+        lock,
+        completeness,
+    })
+}
+
+/// Walks all of the journal in `dir`: what its sidecar says, `None` when it is new, and what there
+/// is. Changes nothing. Whether the machine was rebooted since is judged by `boot_id`, by default
+/// that of this boot.
+pub(crate) fn survey(
+    dir: &Path,
+    boot_id: Option<[u8; 16]>,
+) -> Result<(Option<State>, Survey), OpenError> {
+    let boot_id = boot_id.unwrap_or_else(sidecar::boot_id);
     let listing = folder::list(dir)?;
     let state = match sidecar::load(dir)? {
         Loaded::Valid(state) => Some(state),
@@ -135,17 +158,7 @@ pub fn open(dir: &Path, settings: &Settings, identity: &Identity) -> Result<Reco
     };
     let judge = Judge::new(state.as_ref(), boot_id);
     let survey = Survey::take(dir, &listing, &judge)?;
-    let completeness = completeness(state.as_ref(), &survey, judge.same_boot);
-    Ok(Recovery {
-        dir: dir.to_owned(),
-        settings: settings.clone(),
-        identity: *identity,
-        boot_id,
-        state,
-        survey,
-        lock,
-        completeness,
-    })
+    Ok((state, survey))
 }
 
 fn check(settings: &Settings) -> Result<(), OpenError> {

@@ -281,7 +281,7 @@ fn template(identity: &Identity, settings: &Settings, epoch: u32) -> Box<Segment
 }
 
 /// Copies a torn tail into a file of its own, then zeroes it; both durably and in this order.
-fn set_aside_tail(disk: &Disk, dir: &Path, torn: &TornTail) -> Result<(), DiskError> {
+pub(crate) fn set_aside_tail(disk: &Disk, dir: &Path, torn: &TornTail) -> Result<(), DiskError> {
     let path = &torn.segment;
     let file = disk.open_rw(path)?;
     let copy_path = folder::torn_path(dir, torn.last_seq + 1);

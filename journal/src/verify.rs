@@ -53,12 +53,20 @@ pub struct Progress {
     pub segment_number: u64,
     /// Its first sequence number.
     pub first_seq: u64,
-    /// Bytes of records verified before it.
+    /// Bytes of records verified so far.
     pub bytes: u64,
+    /// Bytes of the segments' files that lie behind.
+    pub file_bytes: u64,
+    /// Bytes of all segments' files when the verification began.
+    pub file_bytes_total: u64,
 }
 
+/// Bytes of a segment between two calls of the progress function.
+const PROGRESS_BYTES: u64 = 4 << 20;
+
 impl Reader {
-    /// Verifies the journal in `dir`; `progress` is called as each segment is entered.
+    /// Verifies the journal in `dir`; `progress` is called as each segment is entered,
+    /// and every few MiB within it.
     ///
     /// # Errors
     ///
@@ -83,6 +91,15 @@ impl Reader {
             summing: None,
             walked: Vec::new(),
             progress,
+            at: Progress {
+                segment_number: 0,
+                first_seq: 0,
+                bytes: 0,
+                file_bytes: 0,
+                file_bytes_total: reader.file_bytes()?,
+            },
+            segment_start: 0,
+            segment_len: 0,
         };
         let end = reader.walk(&mut verifier).map_err(read_error)?;
         reader.check_names(&verifier.walked, end.last_seq)?;
@@ -101,17 +118,26 @@ struct Verifier<P> {
     /// First sequence numbers of the segments, rising.
     walked: Vec<u64>,
     progress: P,
+    at: Progress,
+    /// Bytes of the files before the segment being walked, and its own.
+    segment_start: u64,
+    segment_len: u64,
 }
 
 impl<P: FnMut(Progress)> Visitor for Verifier<P> {
     type Error = Infallible;
 
     fn segment(&mut self, segment: &Segment) -> Result<(), ReplayError<Infallible>> {
-        (self.progress)(Progress {
+        self.segment_start += self.segment_len;
+        self.segment_len = segment.len_bytes();
+        self.at = Progress {
             segment_number: segment.number(),
             first_seq: segment.header.first_seq.get(),
             bytes: self.report.bytes,
-        });
+            file_bytes: self.segment_start,
+            ..self.at
+        };
+        (self.progress)(self.at);
         self.walked.push(segment.header.first_seq.get());
         self.report.identity = Some(Identity::of(&segment.header));
         self.summing = Some(Summing::new(segment));
@@ -132,6 +158,11 @@ impl<P: FnMut(Progress)> Visitor for Verifier<P> {
         }
         if let Some(summing) = &mut self.summing {
             summing.add(record, offset);
+        }
+        let file_bytes = self.segment_start + offset;
+        if self.at.file_bytes + PROGRESS_BYTES <= file_bytes {
+            (self.at.file_bytes, self.at.bytes) = (file_bytes, self.report.bytes);
+            (self.progress)(self.at);
         }
         Ok(())
     }
@@ -192,14 +223,22 @@ fn check_sealed(segment: &Segment, summary: &Summary) -> Result<[u8; 32], ReadEr
     Ok(found)
 }
 
-fn check_footer(bytes: &[u8], due: &Footer) -> ControlFlow<Fault> {
-    let Ok((footer, _)) = Footer::read_from_prefix(bytes) else { return ControlFlow::Continue(()) };
+/// Checks what a footer says of itself.
+pub(crate) fn check_footer_alone(footer: &Footer) -> Result<(), Fault> {
     if footer.magic != FOOTER_MAGIC {
-        return ControlFlow::Break(Fault::Magic { expected: FOOTER_MAGIC, found: footer.magic });
+        return Err(Fault::Magic { expected: FOOTER_MAGIC, found: footer.magic });
     }
     let (expected, found) = (footer.checksum(), footer.crc.get());
     if expected != found {
-        return ControlFlow::Break(Fault::Checksum { expected, found });
+        return Err(Fault::Checksum { expected, found });
+    }
+    Ok(())
+}
+
+fn check_footer(bytes: &[u8], due: &Footer) -> ControlFlow<Fault> {
+    let Ok((footer, _)) = Footer::read_from_prefix(bytes) else { return ControlFlow::Continue(()) };
+    if let Err(fault) = check_footer_alone(&footer) {
+        return ControlFlow::Break(fault);
     }
     let wide = [
         (Field::SegmentNumber, due.segment_number, footer.segment_number),

@@ -1,6 +1,7 @@
 //! The commands, one file per group. To add one: a file with its arguments, examples and `run`,
 //! and a line each in [`Command`] and [`Command::run`].
 
+mod backup;
 mod bench;
 mod book;
 mod completions;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Sessions(sessions::Sessions),
     #[command(subcommand, after_help = journal::EXAMPLES)]
     Journal(journal::Journal),
+    #[command(subcommand, after_help = backup::EXAMPLES)]
+    Backup(backup::Backup),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
     Order(order::Order),
@@ -78,6 +81,7 @@ impl Command {
             Self::Replay(command) => command.run(output),
             Self::Sessions(command) => command.run(output),
             Self::Journal(command) => command.run(output),
+            Self::Backup(command) => command.run(output),
             Self::Demo(command) => command.run(output),
             Self::Doctor(command) => command.run(output),
             Self::Order(command) => command.run(output),

@@ -1,7 +1,7 @@
 //! Everything a command can fail with: stable codes, what they mean and what to do.
 //!
 //! A code is never given another meaning. Its letter is its area: U usage, C configuration,
-//! F files, A accounts, J journal, V venue, N connections, O orders, I imports,
+//! F files, A accounts, J journal, K backups, V venue, N connections, O orders, I imports,
 //! B benchmarks.
 
 use std::process::ExitCode;
@@ -210,6 +210,38 @@ codes! {
         "the journal knows no drop copies of the firm"
         "the name is misspelt, or the firm never had a user for drop copies"
         "check the name; uncross user list shows the firms and the users for drop copies";
+    MOMENT_OUTSIDE "UX-J011" Failure
+        "the moment lies outside of the journal"
+        "it is before the first record or behind the last one"
+        "give a sequence number or a time within; uncross journal inspect DIR shows both";
+    NO_ORDER "UX-J012" Failure
+        "the journal knows no such order or trade"
+        "the number is misspelt, of another session, or its request was passed over by the engine"
+        "look for the request with uncross journal cat DIR --port P --number N";
+    JOURNALS_DIFFER "UX-J013" Integrity
+        "two journals differ"
+        "they are of different venues or days, or one of them was changed"
+        "look at the first record that differs and at what each journal makes of it";
+    NO_INSTRUMENT "UX-J014" Failure
+        "the journal lists no such instrument"
+        "its symbol is misspelt, or it was listed later"
+        "uncross journal inspect DIR shows the instruments";
+    EVENTS_FILE "UX-J015" Failure
+        "a file is no export of events"
+        "it was made otherwise, or is cut off"
+        "write one with uncross journal export DIR --events FILE";
+    BACKUP_DAMAGED "UX-K001" Integrity
+        "a backup is damaged"
+        "a file differs from what the manifest says, or leads to another state"
+        "use another generation, and look after the disk; nothing was changed";
+    NO_BACKUP "UX-K002" Configuration
+        "the folder holds no backup"
+        "a backup is a folder with manifest.json, and backups are kept in one folder"
+        "check the path; uncross backup create makes one";
+    BACKUP_EMPTY "UX-K003" Failure
+        "there is nothing to back up"
+        "no record of the journal is known to be on the device yet"
+        "back up again when the venue has run";
     CLOCK_BEHIND "UX-V001" Failure
         "the clock is behind the journal"
         "time on the wire never falls, and the clock was set back"
@@ -358,13 +390,30 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) cause: String,
     pub(crate) fix: String,
+    /// Where damage is, for machines: people read it in the message.
+    pub(crate) place: Option<Box<Place>>,
+}
+
+/// The place of damage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Place {
+    pub(crate) file: String,
+    /// `None`: the file as a whole.
+    pub(crate) offset: Option<u64>,
+    pub(crate) expected: Option<String>,
+    pub(crate) found: Option<String>,
 }
 
 impl Failure {
     /// A failure with the cause and fix of its code.
     pub(crate) fn new(code: &'static Code, message: impl Into<String>) -> Self {
         let (cause, fix) = (code.cause.to_owned(), code.fix.to_owned());
-        Self { code, message: message.into(), cause, fix }
+        Self { code, message: message.into(), cause, fix, place: None }
+    }
+
+    /// With the place of the damage.
+    pub(crate) fn place(self, place: Option<Place>) -> Self {
+        Self { place: place.map(Box::new), ..self }
     }
 
     /// With what is known to be the cause.
@@ -379,9 +428,10 @@ impl Failure {
 
     /// For machines.
     pub(crate) fn as_json(&self) -> FailureJson<'_> {
-        let Self { code, message, cause, fix } = self;
+        let Self { code, message, cause, fix, place } = self;
         let exit_code = code.exit as u8;
-        FailureJson { schema: "uncross.error/1", code: code.id, message, cause, fix, exit_code }
+        let (schema, code, place) = ("uncross.error/1", code.id, place.as_deref());
+        FailureJson { schema, code, message, cause, fix, exit_code, place }
     }
 }
 
@@ -394,6 +444,8 @@ pub(crate) struct FailureJson<'a> {
     cause: &'a str,
     fix: &'a str,
     exit_code: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'a Place>,
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ impl Output {
         let is_colored = use_color(self.frame.color, &stderr);
         let paint = |style| if is_colored { style } else { "" };
         let (red, bold, plain) = (paint(BOLD_RED), paint(BOLD), paint(PLAIN));
-        let Failure { code, message, cause, fix } = failure;
+        let Failure { code, message, cause, fix, .. } = failure;
         writeln!(stderr, "{red}error[{}]{plain}: {message}", code.id)?;
         writeln!(stderr, "{bold}cause{plain}: {cause}")?;
         writeln!(stderr, "{bold}fix{plain}: {fix}")

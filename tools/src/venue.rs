@@ -13,7 +13,7 @@ use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use uncross_server::{
     affinity::{Plan, ThreadPlan},
-    journal::{OpenError, ReadError, ReplayError, TornTail},
+    journal::{Finding, OpenError, ReadError, ReplayError, TornTail},
     notice::{Closed, Notice},
     replica::ApplyError,
     venue::{
@@ -23,7 +23,7 @@ use uncross_server::{
 };
 
 use crate::{
-    errors::{self, Failure},
+    errors::{self, Failure, Place},
     output::{Outcome, Output},
 };
 
@@ -181,9 +181,27 @@ impl From<OpenError> for Failure {
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         let message = error.to_string();
+        let place = error.finding().map(Place::from);
         match error {
             ReadError::Disk(_) => Self::new(&errors::JOURNAL_DISK, message),
-            _ => Self::new(&errors::JOURNAL_DAMAGED, message),
+            _ => Self::new(&errors::JOURNAL_DAMAGED, message).place(place),
+        }
+    }
+}
+
+impl From<Finding> for Place {
+    fn from(finding: Finding) -> Self {
+        let Finding { path, offset, expected, found } = finding;
+        Self { file: path.display().to_string(), offset, expected, found }
+    }
+}
+
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        let message = error.to_string();
+        match error {
+            ApplyError::Behaviour { .. } => Self::new(&errors::JOURNAL_BEHAVIOUR, message),
+            _ => Self::new(&errors::REPLAY, message),
         }
     }
 }
@@ -192,7 +210,7 @@ impl From<ReplayError<ApplyError>> for Failure {
     fn from(error: ReplayError<ApplyError>) -> Self {
         match error {
             ReplayError::Read(error) => error.into(),
-            ReplayError::Apply(error) => Self::new(&errors::REPLAY, error.to_string()),
+            ReplayError::Apply(error) => error.into(),
         }
     }
 }

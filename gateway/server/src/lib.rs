@@ -8,6 +8,7 @@
 
 pub mod affinity;
 mod ahead;
+pub mod audit;
 mod auth;
 mod calendar;
 mod clock;

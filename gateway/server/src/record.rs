@@ -28,8 +28,10 @@ use uncross_wire::ouch::{
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-pub(crate) use self::admin::configured_instrument;
 pub use self::admin::operator;
+pub(crate) use self::admin::{
+    SUBJECT_INSTRUMENT, act_name, configured_instrument, listing, target_name,
+};
 use self::admin::{decode_admin, decode_instrument};
 use crate::{
     config::{LADDER_NODES_MAX, LADDER_NODES_MIN, USER_REF_PAGES_MAX},
@@ -219,15 +221,15 @@ impl Draft {
 }
 
 /// In a record: the orders of a port stay when its connection is gone.
-const GRACE_NEVER: u32 = u32::MAX;
+pub(crate) const GRACE_NEVER: u32 = u32::MAX;
 /// Wire code of an order that the journal has no room for: destination closed.
 const REFUSED_FOR_ROOM: u16 = 0x02;
 
-const SUBJECT_CAPACITY: u8 = b'C';
-const SUBJECT_DROP_COPY: u8 = b'D';
+pub(crate) const SUBJECT_CAPACITY: u8 = b'C';
+pub(crate) const SUBJECT_DROP_COPY: u8 = b'D';
 
 /// Last day whose nanoseconds fit 63 bits, in the year 2262.
-const DATE_MAX: u32 = 106_751;
+pub(crate) const DATE_MAX: u32 = 106_751;
 const DAY_S: u32 = 86_400;
 
 /// Wire prices have eight bytes; what four cannot hold is as invalid as their highest value.
@@ -310,7 +312,7 @@ pub enum RecordError {
     },
 }
 
-fn split<T>(kind: u8, bytes: &[u8]) -> Result<(&T, &[u8]), RecordError>
+pub(crate) fn split<T>(kind: u8, bytes: &[u8]) -> Result<(&T, &[u8]), RecordError>
 where
     T: FromBytes + KnownLayout + Immutable + Unaligned,
 {

@@ -1,17 +1,17 @@
 //! Replaying a journal without a venue: for auditors, and for whoever wants to be sure.
 
-use std::path::Path;
+use std::{ops::ControlFlow, path::Path};
 
 use uncross_engine::{
-    Progress,
+    BEHAVIOUR_VERSION, Progress,
     event::{Event, Sink},
     types::Side,
 };
-use uncross_journal::{Reader, ReplayError, TornTail};
+use uncross_journal::{Reader, ReplayError, Start, TornTail, kind};
 
 use crate::{
     replica::{ApplyError, Replica},
-    terms::display_byte,
+    terms::{display_byte, time_in_force_byte},
 };
 
 /// What a journal leads to.
@@ -21,7 +21,9 @@ pub struct Replayed {
     pub replica: Option<Replica>,
     /// Sequence number of the last record.
     pub last_seq: u64,
-    /// What lies behind the last record and is none.
+    /// Its time stamp, nanoseconds since the UNIX epoch.
+    pub last_time_ns: u64,
+    /// What lies behind the last record and is none; unknown where the replay ended before.
     pub torn: Option<TornTail>,
 }
 
@@ -32,20 +34,55 @@ pub struct Replayed {
 ///
 /// The journal is damaged, or its records do not lead to the output that was recorded.
 pub fn replay(dir: &Path, sink: &mut impl Sink) -> Result<Replayed, ReplayError<ApplyError>> {
-    let reader = Reader::open_whole(dir)?;
-    let mut replica: Option<Replica> = None;
-    let end = reader.for_each(|record| {
-        let Some(replica) = &mut replica else {
-            replica = Some(Replica::found(&record)?);
-            return Ok(());
-        };
-        let mut progress = replica.apply(&record, sink)?;
-        while progress == Progress::More {
-            progress = replica.resume(sink);
+    replay_until(&Reader::open_whole(dir)?, None, sink)
+}
+
+/// The same up to the record `until`.
+///
+/// # Errors
+///
+/// As [`replay`].
+pub fn replay_until(
+    reader: &Reader,
+    until: Option<u64>,
+    sink: &mut impl Sink,
+) -> Result<Replayed, ReplayError<ApplyError>> {
+    check_behaviour(reader)?;
+    let mut replayed = Replayed { replica: None, last_seq: 0, last_time_ns: 0, torn: None };
+    let end = reader.read_from(Start::First, |record, _| {
+        if until.is_some_and(|until| until < record.seq) {
+            return Ok(ControlFlow::Break(()));
         }
-        Ok(())
+        if let Some(replica) = &mut replayed.replica {
+            let mut progress = replica.apply(&record, sink)?;
+            while progress == Progress::More {
+                progress = replica.resume(sink);
+            }
+        } else {
+            replayed.replica = Some(Replica::found(&record)?);
+        }
+        if kind::is_callers(record.kind) {
+            (replayed.last_seq, replayed.last_time_ns) = (record.seq, record.time_ns);
+        }
+        Ok(ControlFlow::Continue(()))
     })?;
-    Ok(Replayed { replica, last_seq: end.last_seq, torn: end.torn })
+    replayed.torn = end.torn;
+    Ok(replayed)
+}
+
+/// Makes sure that this engine is of the version that every segment was written by.
+///
+/// # Errors
+///
+/// It is not, or a header is damaged.
+pub(crate) fn check_behaviour<E: From<ApplyError>>(reader: &Reader) -> Result<(), ReplayError<E>> {
+    for (first_seq, identity) in reader.heads()? {
+        let found = identity.behaviour_version;
+        if found != BEHAVIOUR_VERSION {
+            return Err(ReplayError::Apply(ApplyError::Behaviour { first_seq, found }.into()));
+        }
+    }
+    Ok(())
 }
 
 /// The book of an instrument, order by order.
@@ -76,8 +113,16 @@ pub struct RestingOrder {
     pub port: u16,
     /// Its owner's number; 0 for an order of an earlier day.
     pub user_ref_num: u32,
+    /// Channel of its number.
+    pub user_ref_index: u8,
     /// What the public sees of it, as OUCH says it; `N` for nothing.
     pub display: u8,
+    /// How long it stands, as OUCH says it.
+    pub time_in_force: u8,
+    /// What it and those that it replaced have executed.
+    pub executed: u32,
+    /// Sequence number of the record that gave it its place.
+    pub entered_seq: u64,
 }
 
 /// The books of all instruments listed, in the order in which they were.
@@ -91,7 +136,11 @@ pub fn resting_books(replica: &Replica) -> Vec<RestingBook> {
             order_ref: order.order_ref,
             port: order.port,
             user_ref_num: order.user_ref_num,
+            user_ref_index: order.channel,
             display: display_byte(order.display),
+            time_in_force: time_in_force_byte(order.time_in_force),
+            executed: order.executed,
+            entered_seq: order.entered_seq,
         });
         orders.collect()
     };

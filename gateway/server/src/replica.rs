@@ -1,7 +1,7 @@
 //! The engine as a function of records: what the running core and every replay share.
 
 use uncross_engine::{
-    Engine, Progress,
+    BEHAVIOUR_VERSION, Engine, Progress,
     event::{Event, Sink},
     hash::{OutputHash, state_hash},
     limits::Capacity,
@@ -45,6 +45,17 @@ pub enum ApplyError {
     /// A stream could not be written.
     #[error("stream: {0}")]
     Stream(String),
+    /// A segment was written under other rules, under which its records led elsewhere.
+    #[error(
+        "the segment from record {first_seq} is of behaviour version {found}, this engine is of \
+         {BEHAVIOUR_VERSION}"
+    )]
+    Behaviour {
+        /// First sequence number of the segment.
+        first_seq: u64,
+        /// Its version.
+        found: u32,
+    },
 }
 
 /// Latest time stamp of a record, in the year 2262: half of what 64 bits hold, so that whatever is

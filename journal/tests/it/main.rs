@@ -19,4 +19,5 @@ mod levels;
 mod power;
 mod reading;
 mod roundtrip;
+mod seeking;
 mod support;

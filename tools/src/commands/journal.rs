@@ -3,119 +3,125 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use indicatif::ProgressBar;
-use serde::Serialize;
-use uncross_server::{config::VenueDir, journal::Reader};
+use uncross_server::{
+    audit::moment::{Moment, Outside, resolve},
+    config::VenueDir,
+    journal::Reader,
+};
 
 use crate::{
     errors::{self, Failure},
     output::{Outcome, Output},
-    venue::torn_text,
 };
 
+mod book;
+mod cat;
+mod diff;
 mod export;
+mod inspect;
+mod query;
+mod repair;
+mod sentence;
 mod target;
+mod verify;
 
+use book::Book;
+use cat::Cat;
+use diff::Diff;
 use export::Export;
+use inspect::Inspect;
+use query::Query;
+use repair::Repair;
+use verify::Verify;
+
+pub(super) use verify::verify as verify_journal;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
+  uncross journal inspect ./venue
   uncross journal verify ./venue
-  uncross journal export ./venue --itch today.itch";
-
-const VERIFY_EXAMPLES: &str = "\
-Examples:
-  uncross journal verify ./venue
-  uncross journal verify ./venue --json";
+  uncross journal cat ./venue --kind day_roll
+  uncross journal book ./venue DEMO --at 100
+  uncross journal query ./venue --port 2 --number 1
+  uncross journal diff ./venue ./venue
+  uncross journal export ./venue --itch today.itch
+  uncross journal repair ./venue";
 
 /// Look at a venue's journal
 #[derive(Debug, Subcommand)]
 pub(crate) enum Journal {
+    Inspect(Inspect),
     Verify(Verify),
+    Cat(Cat),
+    Book(Book),
+    Query(Query),
+    Diff(Diff),
     Export(Export),
+    Repair(Repair),
 }
 
-/// Check every record, checksum, seal and hash of a venue's journal
-///
-/// Changes nothing and may run beside the venue. The exact place of the first damage is told.
-#[derive(Args, Debug)]
-#[command(after_help = VERIFY_EXAMPLES)]
-pub(crate) struct Verify {
-    /// Folder of the venue
+/// The venue whose journal is asked.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Asked {
+    /// Folder of the venue, or of a backup of it
     #[arg(value_name = "DIR")]
-    dir: PathBuf,
-}
-
-#[derive(Serialize)]
-struct Verified {
-    venue: String,
-    segments: u64,
-    sealed_segments: u64,
-    records: u64,
-    checkpoints: u64,
-    first_seq: u64,
-    last_seq: u64,
-    durable_seq: u64,
-    bytes: u64,
-    torn: Option<String>,
-}
-
-/// The journal of the venue in `dir`.
-fn journal_of(dir: &Path) -> Result<PathBuf, Failure> {
-    let journal = VenueDir::new(dir).journal();
-    if journal.is_dir() {
-        return Ok(journal);
-    }
-    let message = format!("{} holds no journal", dir.display());
-    Err(Failure::new(&errors::NO_JOURNAL, message))
+    pub(crate) dir: PathBuf,
 }
 
 impl Journal {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         match self {
-            Self::Verify(verify) => verify.run(output),
-            Self::Export(export) => export.run(output),
+            Self::Inspect(command) => command.run(output),
+            Self::Verify(command) => command.run(output),
+            Self::Cat(command) => command.run(output),
+            Self::Book(command) => command.run(output),
+            Self::Query(command) => command.run(output),
+            Self::Diff(command) => command.run(output),
+            Self::Export(command) => command.run(output),
+            Self::Repair(command) => command.run(output),
         }
     }
 }
 
-impl Verify {
-    fn run(&self, output: &mut Output) -> Outcome {
-        let journal = journal_of(&self.dir)?;
-        // Draws on a terminal only.
-        let progress = ProgressBar::new_spinner();
-        let report = Reader::verify(&journal, |at| {
-            progress.set_message(format!("segment {}", at.segment_number));
-            progress.tick();
-        });
-        progress.finish_and_clear();
-        let report = report.map_err(Failure::from)?;
-        let verified = Verified {
-            venue: self.dir.display().to_string(),
-            segments: report.segments,
-            sealed_segments: report.sealed_segments,
-            records: report.records,
-            checkpoints: report.checkpoints,
-            first_seq: report.first_seq,
-            last_seq: report.last_seq,
-            durable_seq: report.durable_seq,
-            bytes: report.bytes,
-            torn: report.torn.as_ref().map(torn_text),
-        };
-        if output.is_json() {
-            return output.json("uncross.journal.verify/1", &verified);
-        }
-        let Verified { segments, sealed_segments, records, checkpoints, .. } = verified;
-        output.line("the journal is whole")?;
-        output.line(format_args!("segments     {segments}, {sealed_segments} of them sealed"))?;
-        output.line(format_args!("records      {records} and {checkpoints} checkpoints"))?;
-        let Verified { first_seq, last_seq, durable_seq, bytes, torn, .. } = verified;
-        output.line(format_args!("sequence     {first_seq} to {last_seq}"))?;
-        output.line(format_args!("durable to   {durable_seq}"))?;
-        output.line(format_args!("bytes        {bytes}"))?;
-        if let Some(torn) = torn {
-            output.line(format_args!("behind it    {torn}"))?;
-        }
-        Ok(())
+/// The journal of the venue in `dir`.
+pub(super) fn journal_of(dir: &Path) -> Result<PathBuf, Failure> {
+    let journal = VenueDir::new(dir).journal();
+    if journal.is_dir() {
+        return Ok(journal);
     }
+    let failure = Failure::new(&errors::NO_JOURNAL, format!("{} holds no journal", dir.display()));
+    if dir.join("durable").exists() {
+        let venue = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let venue = venue.unwrap_or(Path::new("..")).display();
+        return Err(failure
+            .cause("it is the journal's own folder, which lies in that of the venue")
+            .fix(format!("name the folder of the venue: {venue}")));
+    }
+    Err(failure)
+}
+
+/// Opens the journal of the venue in `dir` for reading; it must be whole and have a record.
+pub(super) fn reader_of(dir: &Path) -> Result<Reader, Failure> {
+    let reader = Reader::open_whole(&journal_of(dir)?)?;
+    if reader.last()?.is_none() {
+        return Err(empty(dir));
+    }
+    Ok(reader)
+}
+
+/// Refuses a journal without records.
+pub(super) fn empty(dir: &Path) -> Failure {
+    let message = format!("the journal in {} has no records", dir.display());
+    Failure::new(&errors::NO_JOURNAL, message)
+        .cause("the venue was ended before it wrote the first one")
+        .fix("start the venue; nothing is lost")
+}
+
+/// The last record at a moment.
+pub(super) fn seq_at(reader: &Reader, moment: Moment) -> Result<u64, Failure> {
+    resolve(reader, moment)?.map_err(|outside| outside_failure(&outside))
+}
+
+pub(super) fn outside_failure(outside: &Outside) -> Failure {
+    Failure::new(&errors::MOMENT_OUTSIDE, outside.to_string())
 }

@@ -1,15 +1,21 @@
 //! `uncross replay`: applies a journal again and tells what it leads to.
 
-use std::path::PathBuf;
-
-use clap::Args;
-use serde::Serialize;
-use uncross_client::wire::text::{format_price, trim};
-use uncross_server::{
-    config::VenueDir,
-    replay::{Discard, RestingBook, RestingOrder, replay, resting_books},
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use uncross_client::wire::text::{format_price, trim};
+use uncross_server::{
+    audit::moment::Moment,
+    replay::{Discard, Replayed as End, RestingBook, RestingOrder, replay_until, resting_books},
+    sessions::utc,
+};
+
+use super::journal::{empty, reader_of, seq_at};
 use crate::{
     errors::{self, Failure},
     output::{Outcome, Output},
@@ -17,10 +23,18 @@ use crate::{
 };
 
 const EXAMPLES: &str = "\
+A moment is a sequence number (the replay ends behind that record) or a time in UTC such as
+2026-11-25T09:30:00Z (behind all records up to it). What --compare names is the folder of another
+venue or a backup, which is then replayed up to the same record, or a file with the output of
+uncross replay --hash --json. Different states are exit code 6.
+
 Examples:
   uncross replay ./venue
   uncross replay ./venue --hash
   uncross replay ./venue --book
+  uncross replay ./venue --until 100 --hash
+  uncross replay ./venue --speed
+  uncross replay ./venue --hash --json > hashes.json && uncross replay ./venue --compare hashes.json
   uncross replay ./venue --hash --json";
 
 const BOOK_HEADINGS: [&str; 8] =
@@ -31,6 +45,7 @@ const BOOK_HEADINGS: [&str; 8] =
 /// Changes nothing and may run beside the venue.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag of the command line")]
 pub(crate) struct Replay {
     /// Folder of the venue
     #[arg(value_name = "DIR")]
@@ -41,6 +56,15 @@ pub(crate) struct Replay {
     /// Also show every order that rests at the end, the next to trade first
     #[arg(long)]
     book: bool,
+    /// Stop behind a sequence number or a time
+    #[arg(long, value_name = "MOMENT")]
+    until: Option<Moment>,
+    /// Compare the state with that of another journal, or with the hashes in a file
+    #[arg(long, value_name = "OTHER")]
+    compare: Option<PathBuf>,
+    /// Also tell how fast the records were applied
+    #[arg(long)]
+    speed: bool,
 }
 
 #[derive(Serialize)]
@@ -50,9 +74,40 @@ struct Replayed {
     output_hash: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     state_hash: Option<String>,
+    last_time: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     books: Option<Vec<BookRows>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speed: Option<Speed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<Compared>,
     torn: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Speed {
+    commands: u64,
+    elapsed_ms: u64,
+    commands_per_s: u64,
+}
+
+/// What another journal, or a file, says.
+#[derive(Serialize)]
+struct Compared {
+    with: String,
+    is_same: bool,
+    last_seq: u64,
+    output_hash: String,
+    state_hash: Option<String>,
+}
+
+/// The output of an earlier replay.
+#[derive(Deserialize)]
+struct Kept {
+    schema: String,
+    last_seq: u64,
+    output_hash: String,
+    state_hash: Option<String>,
 }
 
 /// The orders of an instrument.
@@ -108,39 +163,141 @@ impl BookRows {
 
 impl Replay {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
-        let journal = VenueDir::new(&self.dir).journal();
-        if !journal.is_dir() {
-            let message = format!("{} holds no journal", self.dir.display());
-            return Err(Failure::new(&errors::NO_JOURNAL, message).into());
-        }
-        let end = replay(&journal, &mut Discard).map_err(Failure::from)?;
-        let Some(replica) = end.replica else {
-            let message = format!("the journal in {} has no records", self.dir.display());
-            return Err(Failure::new(&errors::NO_JOURNAL, message).into());
-        };
-        let replayed = Replayed {
+        let reader = reader_of(&self.dir)?;
+        let until = self.until.map(|moment| seq_at(&reader, moment)).transpose()?;
+        let kept = self.compare.as_deref().filter(|path| path.is_file()).map(kept).transpose()?;
+        // Hashes of a file are those behind a certain record.
+        let until = until.or(kept.as_ref().map(|kept| kept.last_seq));
+        let until = until.map(|seq| seq_at(&reader, Moment::Seq(seq))).transpose()?;
+        let begun = Instant::now();
+        let end = replay_until(&reader, until, &mut Discard).map_err(Failure::from)?;
+        let elapsed = begun.elapsed();
+        let Some(replica) = &end.replica else { return Err(empty(&self.dir).into()) };
+        let needs_hash = self.hash || self.compare.is_some();
+        let mut replayed = Replayed {
             venue: self.dir.display().to_string(),
             last_seq: end.last_seq,
             output_hash: format!("{:016x}", replica.output_hash()),
-            state_hash: self.hash.then(|| hex(&replica.state_hash())),
+            state_hash: needs_hash.then(|| hex(&replica.state_hash())),
+            last_time: utc(end.last_time_ns),
             books: self.book.then(|| {
-                let books = resting_books(&replica);
+                let books = resting_books(replica);
                 books.iter().map(BookRows::new).collect()
             }),
+            speed: self.speed.then(|| Speed::new(end.last_seq, elapsed)),
+            compared: None,
             torn: end.torn.as_ref().map(torn_text),
         };
-        if output.is_json() {
-            return output.json("uncross.replay/1", &replayed);
+        // The engine of one journal is gone before that of another is built.
+        drop(end);
+        if let Some(path) = &self.compare {
+            let other = match kept {
+                Some(kept) => Compared::kept(path, kept, &replayed),
+                None => Compared::replayed(path, until.is_some(), &replayed)?,
+            };
+            replayed.compared = Some(other);
         }
-        output.line(format_args!("records      {}", replayed.last_seq))?;
-        output.line(format_args!("output hash  {}", replayed.output_hash))?;
-        if let Some(hash) = &replayed.state_hash {
+        replayed.tell(output)
+    }
+}
+
+/// The hashes in a file.
+fn kept(path: &Path) -> Result<Kept, Failure> {
+    let unreadable = |why: String| {
+        let message = format!("{} holds no hashes of a replay", path.display());
+        Failure::new(&errors::FILE_READ, message)
+            .cause(why)
+            .fix("write such a file with uncross replay DIR --hash --json")
+    };
+    let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let kept: Kept = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    match kept.schema.as_str() {
+        SCHEMA => Ok(kept),
+        other => Err(unreadable(format!("its schema is {other:?}, expected {SCHEMA:?}"))),
+    }
+}
+
+const SCHEMA: &str = "uncross.replay/1";
+
+impl Speed {
+    fn new(commands: u64, elapsed: Duration) -> Self {
+        let ns = elapsed.as_nanos().max(1);
+        let per_s = u128::from(commands) * 1_000_000_000 / ns;
+        Self {
+            commands,
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            commands_per_s: u64::try_from(per_s).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl Compared {
+    fn kept(path: &Path, kept: Kept, ours: &Replayed) -> Self {
+        let Kept { last_seq, output_hash, state_hash, .. } = kept;
+        let is_same_state = state_hash.is_none() || state_hash == ours.state_hash;
+        let is_same = is_same_state && output_hash == ours.output_hash && last_seq == ours.last_seq;
+        Self { with: path.display().to_string(), is_same, last_seq, output_hash, state_hash }
+    }
+
+    /// Another journal, replayed up to the same record when an end was given.
+    fn replayed(path: &Path, has_end: bool, ours: &Replayed) -> Result<Self, Failure> {
+        let reader = reader_of(path)?;
+        let until = has_end.then(|| seq_at(&reader, Moment::Seq(ours.last_seq))).transpose()?;
+        let End { replica, last_seq, .. } = replay_until(&reader, until, &mut Discard)?;
+        let replica = replica.ok_or_else(|| empty(path))?;
+        let output_hash = format!("{:016x}", replica.output_hash());
+        let state_hash = Some(hex(&replica.state_hash()));
+        let is_same = last_seq == ours.last_seq
+            && output_hash == ours.output_hash
+            && state_hash == ours.state_hash;
+        Ok(Self { with: path.display().to_string(), is_same, last_seq, output_hash, state_hash })
+    }
+}
+
+impl Replayed {
+    fn tell(&self, output: &mut Output) -> Outcome {
+        if output.is_json() {
+            output.json(SCHEMA, self)?;
+        } else {
+            self.show(output)?;
+        }
+        match &self.compared {
+            Some(Compared { with, is_same: false, .. }) => {
+                let message = format!("{} and {with} lead to different states", self.venue);
+                Err(Failure::new(&errors::HASH_MISMATCH, message)
+                    .cause("their records differ, or one was replayed by another version")
+                    .fix("uncross journal diff finds the first record that differs")
+                    .into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn show(&self, output: &mut Output) -> Outcome {
+        output.line(format_args!("records      {}", self.last_seq))?;
+        output.line(format_args!("output hash  {}", self.output_hash))?;
+        if let Some(hash) = &self.state_hash {
             output.line(format_args!("state hash   {hash}"))?;
         }
-        if let Some(torn) = &replayed.torn {
+        if let Some(Speed { commands, elapsed_ms, commands_per_s }) = &self.speed {
+            let rate = format!("{commands} records in {elapsed_ms} ms");
+            output.line(format_args!("speed        {commands_per_s} commands/s, {rate}"))?;
+        }
+        if let Some(Compared { with, is_same, last_seq, output_hash, state_hash }) = &self.compared
+        {
+            let verdict = if *is_same { "the same state as" } else { "another state than" };
+            output.line(format_args!("compared     {verdict} {with}"))?;
+            if !is_same {
+                let state = state_hash.as_deref().unwrap_or("not told");
+                output.line(format_args!("  records    {last_seq}"))?;
+                output.line(format_args!("  output     {output_hash}"))?;
+                output.line(format_args!("  state      {state}"))?;
+            }
+        }
+        if let Some(torn) = &self.torn {
             output.line(format_args!("behind it    {torn}"))?;
         }
-        if let Some(books) = &replayed.books {
+        if let Some(books) = &self.books {
             let rows: Vec<_> = books.iter().flat_map(BookRows::cells).collect();
             output.line("")?;
             output.table(&BOOK_HEADINGS, &rows)?;

@@ -2,13 +2,18 @@
 
 use std::process::Command;
 
-use crate::{program::Place, running::Running};
+use crate::{
+    journals::{copy, traded},
+    program::Place,
+    running::Running,
+};
 
 /// Commands whose examples run until they are stopped or need something outside.
 const ENDLESS: [&str; 1] = ["start"];
 
 /// Commands that look at a journal.
-const NEEDS_JOURNAL: [&str; 3] = ["uncross replay", "uncross journal", "uncross sessions"];
+const NEEDS_JOURNAL: [&str; 4] =
+    ["uncross replay", "uncross journal", "uncross sessions", "uncross backup"];
 
 /// All commands, the program itself first, as their words after `uncross`.
 pub(crate) fn commands(place: &Place) -> Vec<String> {
@@ -61,18 +66,20 @@ fn every_help_ends_in_examples_of_its_command() {
 #[test]
 fn every_example_works() {
     let place = Place::empty();
+    // What every question to a journal is asked of.
+    let traded = traded();
     for command in commands(&place) {
         if ENDLESS.contains(&command.as_str()) {
             continue;
         }
         for example in examples(&help(&place, &command)) {
-            run_example(&example);
+            run_example(&example, &traded);
         }
     }
 }
 
 /// Runs a line as a shell would, in a folder that has what examples speak of.
-fn run_example(line: &str) {
+fn run_example(line: &str, traded: &Place) {
     if line.contains("--user ACME") || line.contains("--user RISK") {
         // A venue that runs, with order 1 of the user alive.
         let running = Running::start();
@@ -81,7 +88,7 @@ fn run_example(line: &str) {
     }
     let place = if NEEDS_JOURNAL.iter().any(|words| line.contains(words)) {
         let place = Place::empty();
-        place.run("demo --for 1s --port 0 --rate 1k --keep venue").expect_success();
+        copy(&traded.path("venue"), &place.path("venue"));
         place
     } else if line.contains("uncross init") {
         Place::empty()

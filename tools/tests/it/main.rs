@@ -7,6 +7,8 @@
     reason = "a failed unwrap is a failed test"
 )]
 
+mod audit;
+mod backup;
 mod bad_input;
 mod bench;
 mod config;
@@ -18,11 +20,14 @@ mod export;
 mod fake;
 mod frame;
 mod help;
+mod history;
 mod import;
 mod init;
+mod journals;
 mod json;
 mod lobster;
 mod manual;
+mod moments;
 mod orders;
 mod program;
 mod requests;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    path::Path,
     process::{Child, ChildStdout, Stdio},
 };
 
@@ -23,7 +24,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the venue in `venue` on free ports and waits until its doors are open.
     pub(crate) fn start(place: &Place, arguments: &str) -> Self {
-        let mut child = program(&place.path(""))
+        Self::start_in(&place.path(""), arguments)
+    }
+
+    /// The same of the venue in `venue` of any folder.
+    pub(crate) fn start_in(folder: &Path, arguments: &str) -> Self {
+        let mut child = program(folder)
             .args("start venue --json --orders 127.0.0.1:0 --data 127.0.0.1:0".split(' '))
             .args(arguments.split_whitespace())
             .stdout(Stdio::piped())

@@ -37,10 +37,10 @@ pub struct Line {
 
 /// Where an event stands in the journal.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) seq: u64,
-    pub(super) index: u64,
-    pub(super) time_ns: u64,
+pub(crate) struct Place {
+    pub(crate) seq: u64,
+    pub(crate) index: u64,
+    pub(crate) time_ns: u64,
 }
 
 /// An order on its port.
@@ -232,14 +232,14 @@ struct Name {
 
 /// Knows the instruments that were listed.
 #[derive(Debug, Default)]
-pub(super) struct Describer {
+pub(crate) struct Describer {
     /// By instrument id.
     names: Vec<Name>,
 }
 
 impl Describer {
     /// Notes what later events need.
-    pub(super) fn learn(&mut self, event: &Event) {
+    pub(crate) fn learn(&mut self, event: &Event) {
         let View::Directory(directory) = event.view() else { return };
         let id = directory.instrument as usize;
         if self.names.len() <= id {
@@ -250,7 +250,7 @@ impl Describer {
     }
 
     /// The event as a line, of which `at` knows the place.
-    pub(super) fn describe(&self, at: Place, event: &Event) -> Line {
+    pub(crate) fn describe(&self, at: Place, event: &Event) -> Line {
         let Place { seq, index, time_ns } = at;
         Line { seq, index, time_ns: time_ns.to_string(), said: self.said(event.view()) }
     }
@@ -482,11 +482,11 @@ fn side(action: Action) -> char {
 }
 
 /// A field of text as it is read; what is not ASCII is the client's own and shown as a sign.
-fn text(field: &[u8]) -> String {
+pub(crate) fn text(field: &[u8]) -> String {
     String::from_utf8_lossy(trim(field)).into_owned()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -70,7 +70,7 @@ impl Draft {
 }
 
 /// In a configuration record: it is about an instrument.
-pub(super) const SUBJECT_INSTRUMENT: u8 = b'I';
+pub(crate) const SUBJECT_INSTRUMENT: u8 = b'I';
 
 fn configuration(instrument: &Instrument) -> body::Configuration {
     body::Configuration {
@@ -142,6 +142,42 @@ pub(super) fn decode_admin(bytes: &[u8]) -> Result<Command<'static>, RecordError
 pub(crate) fn configured_instrument(kind: u8, bytes: &[u8]) -> Option<Instrument> {
     let is_configuration = kind == CONFIGURATION;
     is_configuration.then(|| decode_instrument(kind, bytes).ok())?
+}
+
+/// The instrument that this record lists or changes, by configuration or by an operator; `None` for
+/// any other record.
+pub(crate) fn listing(kind: u8, bytes: &[u8]) -> Option<Instrument> {
+    if kind == CONFIGURATION {
+        return decode_instrument(kind, bytes).ok();
+    }
+    match decode_admin((kind == ADMIN).then_some(bytes)?) {
+        Ok(Command::Administer(Administer { act: Act::List(instrument), .. })) => Some(instrument),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// The names of acts and targets, as tools show them.
+pub(crate) const fn act_name(act: u8) -> Option<&'static str> {
+    Some(match act {
+        ACT_KILL => "kill",
+        ACT_KILL_AND_CANCEL => "kill_and_cancel",
+        ACT_REVIVE => "revive",
+        ACT_LIST => "list",
+        ACT_REMOVE => "remove",
+        ACT_HALT => "halt",
+        ACT_RESUME => "resume",
+        _ => return None,
+    })
+}
+
+/// Whom a kill or revival is about; `None` for nobody.
+pub(crate) const fn target_name(target: u8) -> Option<&'static str> {
+    Some(match target {
+        TARGET_VENUE => "venue",
+        TARGET_FIRM => "firm",
+        TARGET_PORT => "port",
+        _ => return None,
+    })
 }
 
 /// Who ordered the act of this record; `None` for any other record.

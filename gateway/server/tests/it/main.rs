@@ -8,6 +8,7 @@
 )]
 
 mod acts;
+mod audit;
 mod bad_input;
 mod bad_journals;
 mod bad_tags;

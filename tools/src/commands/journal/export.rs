@@ -251,9 +251,7 @@ fn row(session: &Session) -> SessionRow {
 fn end_of(error: ReplayError<ExportError>) -> End {
     match error {
         ReplayError::Read(error) => Failure::from(error).into(),
-        ReplayError::Apply(ExportError::Apply(error)) => {
-            Failure::new(&errors::REPLAY, error.to_string()).into()
-        }
+        ReplayError::Apply(ExportError::Apply(error)) => Failure::from(error).into(),
         ReplayError::Apply(ExportError::Output(error)) => match error.kind() {
             io::ErrorKind::BrokenPipe => End::Unread,
             _ => Failure::new(&errors::FILE_WRITE, "the export cannot be written")

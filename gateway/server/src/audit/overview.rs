@@ -1,0 +1,121 @@
+//! What a journal holds, for people and programs that have not seen it before.
+
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
+
+use uncross_engine::{
+    command::{Act, Command},
+    instrument::Instrument,
+    limits::Capacity,
+};
+use uncross_journal::{Overview, ReadError, Reader, Record, kind};
+
+use crate::{
+    calendar::civil,
+    export::Session,
+    record::{decode, decode_capacity},
+};
+
+/// What a journal holds.
+#[derive(Clone, Debug, Default)]
+pub struct Inspection {
+    /// Its files and their health.
+    pub files: Overview,
+    /// Valid records by kind.
+    pub kinds: BTreeMap<u8, u64>,
+    /// Sequence number and time stamp of the first record of the caller.
+    pub first: Option<(u64, u64)>,
+    /// Of the last one.
+    pub last: Option<(u64, u64)>,
+    /// Trading days, and what followed in them after a loss.
+    pub sessions: Vec<Session>,
+    /// The epoch at the end.
+    pub epoch: u32,
+    /// What the engine holds.
+    pub capacity: Option<Capacity>,
+    /// The instruments as they were stated last, in the order in which they were listed; changes
+    /// come into force with the next day.
+    pub instruments: Vec<Instrument>,
+    /// The first record that no venue writes, with what is wrong.
+    pub foreign: Option<(u64, String)>,
+}
+
+/// Looks at the journal in `dir`; damage is part of the answer. `each` is called now and then with
+/// the count of bytes of records seen.
+///
+/// # Errors
+///
+/// The folder cannot be listed.
+pub fn inspect(dir: &Path, mut each: impl FnMut(u64)) -> Result<Inspection, ReadError> {
+    let mut inspection = Inspection::default();
+    let mut bytes = 0;
+    let files = Reader::overview(dir, |record| {
+        bytes += uncross_journal::format::record_len_bytes(record.body.len() as u64);
+        if bytes.is_multiple_of(1 << 20) {
+            each(bytes);
+        }
+        inspection.take(record);
+        ControlFlow::Continue(())
+    })?;
+    inspection.files = files;
+    if let Some((seq, _)) = inspection.last {
+        inspection.end_session(seq);
+    }
+    Ok(inspection)
+}
+
+impl Inspection {
+    fn take(&mut self, record: &Record<'_>) {
+        *self.kinds.entry(record.kind).or_default() += 1;
+        if !kind::is_callers(record.kind) {
+            return;
+        }
+        let place = (record.seq, record.time_ns);
+        self.first.get_or_insert(place);
+        self.last = Some(place);
+        if record.kind == kind::CONFIGURATION && self.capacity.is_none() {
+            self.capacity = decode_capacity(record.kind, record.body).ok();
+        }
+        match decode(record.kind, record.body) {
+            Ok(Command::Define(instrument)) => self.list(instrument),
+            Ok(Command::Administer(order)) => match order.act {
+                Act::List(instrument) => self.list(instrument),
+                Act::Remove(id) => self.instruments.retain(|listed| listed.id != id),
+                Act::Kill { .. } | Act::Revive(_) | Act::Halt(_) | Act::Resume(_) => {}
+            },
+            Ok(Command::DayRoll(roll)) => {
+                self.begin_session(roll.session, civil(roll.date), record.seq);
+            }
+            Ok(Command::Epoch(epoch)) => {
+                self.epoch = epoch.epoch;
+                let date = self.sessions.last().map_or((0, 0, 0), |session| session.date);
+                self.begin_session(epoch.session, date, record.seq);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.foreign.get_or_insert_with(|| (record.seq, error.to_string()));
+            }
+        }
+    }
+
+    /// An instrument as it was stated last. The engine refuses one whose symbol is another's.
+    fn list(&mut self, instrument: Instrument) {
+        let Instrument { id, symbol, .. } = instrument;
+        let same = self.instruments.iter().position(|it| it.id == id || it.symbol == symbol);
+        match same.map(|at| &mut self.instruments[at]) {
+            None => self.instruments.push(instrument),
+            Some(known) if (known.id, known.symbol) == (id, symbol) => *known = instrument,
+            Some(_) => {}
+        }
+    }
+
+    fn begin_session(&mut self, name: [u8; 10], date: (u32, u32, u32), seq: u64) {
+        self.end_session(seq - 1);
+        self.sessions.push(Session { name, date, first_seq: seq, last_seq: seq });
+    }
+
+    fn end_session(&mut self, last_seq: u64) {
+        if let Some(session) = self.sessions.last_mut() {
+            session.last_seq = last_seq;
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Repairing a journal that nobody writes: cutting off a torn tail, and nothing else.
+//!
+//! It is what every start does before it writes, told beforehand and done alone.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::disk::Disk;
+use crate::error::{DiskError, OpenError, Operation};
+use crate::folder;
+use crate::lock::{Lock, owner};
+use crate::recover::{self, Survey, TornTail};
+use crate::start;
+
+/// What a crash left that can be repaired without a doubt: none of it was ever acknowledged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// What is cut off the last segment, and where its copy goes.
+    pub torn: Option<TornTail>,
+    /// Segments that were entered behind it, or never begun, and where they go.
+    pub aside: Vec<(PathBuf, PathBuf)>,
+    /// Last sequence number that stays.
+    pub last_seq: u64,
+}
+
+impl Repairs {
+    /// Whether there is anything to repair.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.torn.is_none() && self.aside.is_empty()
+    }
+
+    fn of(dir: &Path, survey: &Survey) -> Self {
+        let seq = survey.last_seq + 1;
+        let mut taken: Vec<PathBuf> =
+            survey.torn.iter().filter_map(|torn| torn.copy.clone()).collect();
+        let mut aside = Vec::new();
+        for path in &survey.aside {
+            let to = folder::free_torn_path(dir, seq, &taken);
+            taken.push(to.clone());
+            aside.push((path.clone(), to));
+        }
+        Self { torn: survey.torn.clone(), aside, last_seq: survey.last_seq }
+    }
+}
+
+/// Says what [`repair`] would do to the journal in `dir`; changes nothing.
+///
+/// # Errors
+///
+/// A writer has the journal open; something durable is damaged, which nothing can repair.
+pub fn examine(dir: &Path) -> Result<Repairs, OpenError> {
+    // Beside a writer an unfinished record is none that was torn.
+    let _held = share_lock(dir)?;
+    let (_, survey) = recover::survey(dir, None)?;
+    Ok(Repairs::of(dir, &survey))
+}
+
+/// Does what [`examine`] says, durably: copies what is cut off before it is cut.
+///
+/// # Errors
+///
+/// A writer has the journal open; something durable is damaged; an operation failed, after which
+/// the repair can be tried again.
+pub fn repair(dir: &Path) -> Result<Repairs, OpenError> {
+    let _lock = Lock::take(dir)?;
+    let (_, survey) = recover::survey(dir, None)?;
+    let repairs = Repairs::of(dir, &survey);
+    let disk = Disk::default();
+    if let Some(torn) = &repairs.torn {
+        start::set_aside_tail(&disk, dir, torn)?;
+    }
+    for (from, to) in &repairs.aside {
+        disk.rename(from, to)?;
+        disk.sync_folder(dir)?;
+    }
+    Ok(repairs)
+}
+
+/// Holds writers off without writing to the lock file; `None` when there is none, so that no
+/// writer has ever come.
+fn share_lock(dir: &Path) -> Result<Option<File>, OpenError> {
+    let path = folder::lock_path(dir);
+    let failed = |source: io::Error| DiskError::new(Operation::Lock, &path, source);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error).into()),
+    };
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => Err(OpenError::Locked { owner_pid: owner(file), path }),
+        Err(errno) => Err(failed(errno.into()).into()),
+    }
+}

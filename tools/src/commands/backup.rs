@@ -1,0 +1,133 @@
+//! `uncross backup`: copies of a venue that are proven to lead where it led.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use clap::Subcommand;
+use sha2::{Digest, Sha256};
+use uncross_server::{
+    config::VenueDir,
+    journal::Reader,
+    replay::{Discard, replay_until},
+};
+
+use crate::{
+    errors::{self, Failure},
+    output::{Outcome, Output},
+    venue::hex,
+};
+
+mod create;
+mod manifest;
+mod restore;
+mod verify;
+
+use create::Create;
+use restore::Restore;
+use verify::Verify;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  uncross backup create ./venue ./backups
+  uncross backup create ./venue ./backups && uncross backup verify ./backups
+  uncross backup create ./venue ./backups && uncross backup restore ./backups ./restored";
+
+/// Back up a venue, prove the backups, restore one
+#[derive(Debug, Subcommand)]
+pub(crate) enum Backup {
+    Create(Create),
+    Verify(Verify),
+    Restore(Restore),
+}
+
+impl Backup {
+    pub(super) fn run(&self, output: &mut Output) -> Outcome {
+        match self {
+            Self::Create(command) => command.run(output),
+            Self::Verify(command) => command.run(output),
+            Self::Restore(command) => command.run(output),
+        }
+    }
+}
+
+/// What a journal leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Reached {
+    last_seq: u64,
+    last_time_ns: u64,
+    output_hash: String,
+    state_hash: String,
+    epoch: u32,
+}
+
+impl Reached {
+    /// Applies the journal in `dir`, whose checkpoints are compared, up to `until`.
+    fn of(dir: &Path, until: Option<u64>) -> Result<Self, Failure> {
+        let reader = Reader::open_whole(dir)?;
+        let end = replay_until(&reader, until, &mut Discard)?;
+        let Some(replica) = end.replica else {
+            let message = format!("{} has no records", dir.display());
+            return Err(Failure::new(&errors::BACKUP_EMPTY, message));
+        };
+        Ok(Self {
+            last_seq: end.last_seq,
+            last_time_ns: end.last_time_ns,
+            output_hash: format!("{:016x}", replica.output_hash()),
+            state_hash: hex(&replica.state_hash()),
+            epoch: replica.engine().epoch(),
+        })
+    }
+}
+
+/// The files of a venue beside its journal that belong to a backup.
+fn other_files(dir: &VenueDir) -> [PathBuf; 3] {
+    [dir.config_file(), dir.users_file(), dir.begun_file()]
+}
+
+/// Makes a folder that only its owner may look into.
+fn make_private(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = fs::DirBuilder::new().mode(0o700).create(path);
+    made.map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let message = format!("{} cannot be written", path.display());
+    Failure::new(&errors::FILE_WRITE, message).cause(error.to_string())
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let message = format!("{} cannot be read", path.display());
+    Failure::new(&errors::FILE_READ, message).cause(error.to_string())
+}
+
+/// Copies a file with its permissions, onto the device.
+fn copy_file(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::copy(from, to).map_err(|error| unwritable(to, &error))?;
+    sync(to)
+}
+
+/// Gets a file, or the names in a folder, onto the device.
+fn sync(path: &Path) -> Result<(), Failure> {
+    let synced = File::open(path).and_then(|file| file.sync_all());
+    synced.map_err(|error| unwritable(path, &error))
+}
+
+/// Length and SHA-256 of a file, read in pieces.
+fn sha256(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    let mut len_bytes = 0;
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok((len_bytes, hex(&hasher.finalize())));
+        }
+        len_bytes += count as u64;
+        hasher.update(&buffer[..count]);
+    }
+}

@@ -1,0 +1,124 @@
+//! `uncross backup verify`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use uncross_server::config::VenueDir;
+
+use super::{create::generations, manifest::Manifest};
+use crate::{
+    commands::journal::verify_journal,
+    errors::{self, Failure},
+    output::{Outcome, Output},
+};
+
+const EXAMPLES: &str = "\
+Every file is compared with the SHA-256 of the manifest, every record, seal and hash of the journal
+is checked, and the journal is applied: it must lead to the state that the manifest records. A
+damaged generation is exit code 6; the others are checked nevertheless.
+
+Examples:
+  uncross backup create ./venue ./backups && uncross backup verify ./backups
+  uncross backup create ./venue ./backups && uncross backup verify ./backups --json";
+
+/// Prove that backups lead to the state they were made of
+///
+/// Changes nothing.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Verify {
+    /// A backup, or the folder of all
+    #[arg(value_name = "BACKUP")]
+    backup: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    is_good: bool,
+    backups: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    backup: String,
+    is_good: bool,
+    last_seq: Option<u64>,
+    last_time: Option<String>,
+    state_hash: Option<String>,
+    /// What is wrong.
+    error: Option<String>,
+}
+
+/// The backups at a path: it is one, or a folder of some. The newest last.
+pub(super) fn backups_at(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if path.join(super::manifest::FILE).exists() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let none = || {
+        let message = format!("{} holds no backup", path.display());
+        Failure::new(&errors::NO_BACKUP, message)
+    };
+    if !path.is_dir() {
+        return Err(none());
+    }
+    let found = generations(path)?;
+    if found.is_empty() { Err(none()) } else { Ok(found) }
+}
+
+/// Checks a backup from end to end.
+fn prove(path: &Path) -> Result<Manifest, Failure> {
+    let manifest = Manifest::read(path)?;
+    manifest.check_files(path)?;
+    verify_journal(&VenueDir::new(path).journal())?;
+    manifest.check_state(path)?;
+    Ok(manifest)
+}
+
+impl Verify {
+    pub(super) fn run(&self, output: &mut Output) -> Outcome {
+        let mut first_failure = None;
+        let mut rows = Vec::new();
+        for path in backups_at(&self.backup)? {
+            let proved = prove(&path);
+            let manifest = proved.as_ref().ok().cloned().or_else(|| Manifest::read(&path).ok());
+            let error = proved.as_ref().err().map(|failure| failure.message.clone());
+            rows.push(Row {
+                backup: path.display().to_string(),
+                is_good: error.is_none(),
+                last_seq: manifest.as_ref().map(|it| it.last_seq),
+                last_time: manifest.as_ref().map(|it| it.last_time.clone()),
+                state_hash: manifest.map(|it| it.state_hash),
+                error,
+            });
+            if let Err(failure) = proved {
+                first_failure.get_or_insert(failure);
+            }
+        }
+        let verified = Verified { is_good: first_failure.is_none(), backups: rows };
+        if output.is_json() {
+            output.json("uncross.backup.verify/1", &verified)?;
+        } else {
+            verified.show(output)?;
+        }
+        first_failure.map_or(Ok(()), |failure| Err(failure.into()))
+    }
+}
+
+impl Verified {
+    fn show(&self, output: &mut Output) -> Outcome {
+        let rows = self.backups.iter().map(|row| {
+            let Row { backup, is_good, last_seq, last_time, state_hash, .. } = row;
+            let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+            vec![
+                backup.clone(),
+                if *is_good { "good" } else { "damaged" }.to_owned(),
+                or_dash(last_seq.map(|seq| seq.to_string())),
+                or_dash(last_time.clone()),
+                or_dash(state_hash.as_ref().map(|hash| hash.chars().take(16).collect())),
+            ]
+        });
+        let headings = ["backup", "finding", "last record", "of", "state hash begins"];
+        output.table(&headings, &rows.collect::<Vec<_>>())
+    }
+}
