@@ -441,7 +441,7 @@ impl Engine {
     /// its instrument.
     #[must_use]
     pub fn resting_of(&self, port: u16, channel: u8, user_ref_num: u32) -> Option<(u32, Resting)> {
-        let slot = self.user_refs.get(Key { port, channel, user_ref_num })?;
+        let (slot, _) = self.user_refs.get(Key { port, channel, user_ref_num })?;
         let book = &self.books[usize::from(self.store.arena.unit(slot).book)];
         Some((book.instrument.id, self.resting_at(slot)))
     }
