@@ -117,7 +117,8 @@ fn a_journal_of_another_engine_is_told_but_not_applied() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &[(kind::TICK, Vec::new()), (kind::TICK, Vec::new())]);
     let reader = Reader::open_whole(dir.path()).unwrap();
-    assert_eq!(lines(&reader, &Filter::default()).len(), 3, "a checkpoint at the end");
+    let told = lines(&reader, &Filter::default());
+    assert_eq!(told.iter().filter(|line| line.kind == "tick").count(), 2);
     let error = replay_until(&reader, None, &mut Discard).unwrap_err();
     let ReplayError::Apply(ApplyError::Behaviour { first_seq: 1, found: 0 }) = error else {
         panic!("{error}");
