@@ -1,6 +1,7 @@
 //! The commands, one file per group. To add one: a file with its arguments, examples and `run`,
 //! and a line each in [`Command`] and [`Command::run`].
 
+mod admin;
 mod backup;
 mod bench;
 mod book;
@@ -11,10 +12,14 @@ mod doctor;
 mod drop_copy;
 mod explain;
 mod feed;
+mod health;
 mod import;
 mod init;
+mod instrument;
 mod journal;
+mod kill;
 mod man;
+mod operator;
 mod order;
 mod replay;
 mod session;
@@ -48,6 +53,14 @@ pub(crate) enum Command {
     Backup(backup::Backup),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
+    Health(health::Health),
+    Kill(kill::Kill),
+    Revive(kill::Revive),
+    Kills(kill::Kills),
+    #[command(subcommand, after_help = instrument::EXAMPLES)]
+    Instrument(instrument::Instrument),
+    #[command(subcommand, after_help = operator::EXAMPLES)]
+    Operator(operator::Operator),
     Order(order::Order),
     Cancel(order::Cancel),
     Replace(order::Replace),
@@ -84,6 +97,12 @@ impl Command {
             Self::Backup(command) => command.run(output),
             Self::Demo(command) => command.run(output),
             Self::Doctor(command) => command.run(output),
+            Self::Health(command) => command.run(output),
+            Self::Kill(command) => command.run(output),
+            Self::Revive(command) => command.run(output),
+            Self::Kills(command) => command.run(output),
+            Self::Instrument(command) => command.run(output),
+            Self::Operator(command) => command.run(output),
             Self::Order(command) => command.run(output),
             Self::Cancel(command) => command.run(output),
             Self::Replace(command) => command.run(output),

@@ -133,7 +133,7 @@ codes! {
     PORT_IN_USE "UX-C014" Configuration
         "a port is already in use"
         "another program listens there, perhaps another venue"
-        "end the other program, or listen elsewhere: --orders ADDR, --data ADDR, port 0 for any";
+        "end the other program, or listen elsewhere: --orders, --data, --admin; port 0 for any";
     LISTEN "UX-C015" Configuration
         "an address cannot be listened on"
         "it is not of this machine, or needs more rights"
@@ -254,6 +254,10 @@ codes! {
         "the machine or the folder is not fit for a venue"
         "at least one finding of uncross doctor failed"
         "do what the failed findings say, then run uncross doctor again";
+    NOT_READY "UX-V004" Failure
+        "the venue is not ready"
+        "at least one of the things that it needs is missing"
+        "look at what is missing and at the venue's log";
     FOLDER_TAKEN "UX-F001" Failure
         "the folder is not empty"
         "a venue begins in a folder of its own, and nothing is overwritten"
@@ -310,10 +314,98 @@ codes! {
         "the login was refused"
         "user name or password is wrong, or too many wrong ones came before"
         "check both; uncross user list shows the names";
+    NO_TOKEN "UX-A020" Authentication
+        "a token is missing"
+        "whoever looks at figures or acts shows who they are by a token"
+        "send Authorization: Bearer TOKEN once; commands take --token-file";
+    WRONG_TOKEN "UX-A021" Authentication
+        "nobody has the token"
+        "it is of another venue, or its operator was removed"
+        "uncross operator list shows who has one; uncross operator add makes a new one";
+    TOKEN_ROLE "UX-A022" Authentication
+        "a viewer may look and not act"
+        "the token's owner was added with the role viewer"
+        "use an operator's token, or add one: uncross operator add NAME --role operator";
+    ADMIN_PATH "UX-A023" Failure
+        "the door of operators has no such path"
+        "it is misspelt, or of another version"
+        "docs/operations.md lists the paths";
+    ADMIN_METHOD "UX-A024" Failure
+        "the path is not for this method"
+        "acts are POST or DELETE, looks are GET"
+        "use a method of the header Allow";
+    ADMIN_SYNTAX "UX-A025" Failure
+        "the body of a request is no JSON object"
+        "a brace or a quote is missing, or a field is there twice"
+        "look at the place that is named; docs/operations.md has examples";
+    ADMIN_TOO_LARGE "UX-A026" Failure
+        "the body of a request is too large"
+        "the largest that makes sense is far smaller"
+        "send one act at a time";
+    ADMIN_TOO_SLOW "UX-A027" Connection
+        "the body of a request did not come in time"
+        "the sender stopped in the middle, or said a length that it does not send"
+        "send the body at once";
+    ADMIN_FIELD "UX-A028" Failure
+        "a request has an unknown field"
+        "unknown fields are refused, because a misspelt one would have no effect"
+        "use the name that is expected; docs/operations.md lists the fields";
+    ADMIN_VALUE "UX-A029" Failure
+        "a value in a request makes no sense"
+        "it is missing, of the wrong type, or impossible for an instrument or a target"
+        "use what is expected; decimals are strings, as in venue.toml";
+    UNKNOWN_TARGET "UX-A030" Failure
+        "there is nobody to kill by that name"
+        "no such user, firm or port was known when the venue started"
+        "check the name: uncross user list; port:N needs no name";
+    UNKNOWN_INSTRUMENT "UX-A031" Failure
+        "no such instrument is listed"
+        "the symbol is misspelt, or the instrument was removed"
+        "uncross instrument list VENUE shows those that are";
+    INSTRUMENT_TAKEN "UX-A032" Failure
+        "id or symbol belong to another instrument"
+        "an id keeps its symbol for ever and a symbol its id: no client takes one for another"
+        "use a new pair, or the pair as it was";
+    ADMIN_FULL "UX-A033" Failure
+        "the venue has no room for another one"
+        "capacity.instruments are listed, or the day or the table of kills has no more"
+        "remove what is not needed; what was removed gives its room back at the next day";
+    VENUE_CLOSED "UX-A034" Connection
+        "the venue has stopped"
+        "it failed or is being stopped, and its door is still open"
+        "look at the venue's log, and start it again";
+    DESK_BUSY "UX-A035" Connection
+        "too many acts wait"
+        "the venue takes them one after the other, each as soon as the one before is durable"
+        "try again: nothing was done";
+    ACT_TIMED_OUT "UX-A036" Connection
+        "an act was not answered in time"
+        "the device is slow or the venue is stopped: it may or may not have happened"
+        "order it again, which changes nothing if it has happened";
+    OPERATORS_FILE "UX-A037" Configuration
+        "the operators file is damaged or cannot be read"
+        "it was edited by hand, or belongs to somebody else; nobody is let in meanwhile"
+        "restore operators.toml from a copy; only uncross operator should write it";
+    OPERATOR_NAME "UX-A038" Usage
+        "an operator's name is malformed"
+        "it stands in the journal beside each act, in a field of 16 bytes"
+        "use 1 to 16 letters, digits, '-', '_' and '.'";
+    OPERATOR_EXISTS "UX-A039" Failure
+        "the operator exists"
+        "a token is shown once and cannot be shown again"
+        "choose another name, or remove the operator and add it again for a new token";
+    OPERATOR_UNKNOWN "UX-A040" Failure
+        "no operator of the venue has this name"
+        "the name is misspelt, or it was removed before"
+        "uncross operator list shows the names";
+    OPERATORS_FULL "UX-A041" Failure
+        "a venue has no room for another operator"
+        "there are 1024 of them already"
+        "remove those who are not needed: uncross operator remove NAME";
     CONNECT "UX-N001" Connection
         "the venue cannot be reached"
         "nobody listens at the address, or something on the way refuses"
-        "start the venue, or name its address with --orders or --data";
+        "start the venue, or name its address with --orders, --data or --admin";
     NO_ANSWER "UX-N002" Connection
         "the venue did not answer in time"
         "it is overloaded, stopped, or something else listens at the address"
@@ -337,7 +429,7 @@ codes! {
     NO_ADDRESS "UX-N006" Configuration
         "the address is not fixed"
         "the configuration says port 0, so that the venue picks a free one at its start"
-        "name the address that uncross start printed with --orders or --data";
+        "name the address that uncross start printed with --orders, --data or --admin";
     REJECTED "UX-O001" Failure
         "the venue rejected the request"
         "a value is not allowed for the instrument or the user"

@@ -11,11 +11,14 @@ use std::{
 
 use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use uncross_admin::{Admin, AdminError, Bound, Settings};
 use uncross_server::{
     affinity::{Plan, ThreadPlan},
+    config::{Config, VenueDir},
     journal::{Finding, OpenError, ReadError, ReplayError, TornTail},
     notice::{Closed, Notice},
     replica::ApplyError,
+    users::Users,
     venue::{
         Venue,
         error::{StartError, StopError},
@@ -128,6 +131,53 @@ fn log(notice: &Notice) {
         }
         Notice::Failed(error) => tracing::error!(code = "failed", %error, "the venue stops"),
         Notice::Io(error) => tracing::error!(code = "io", %error, "the venue stops"),
+    }
+}
+
+/// Takes the address of the door of operators, if there is to be one: a busy one is found out
+/// before the journal is read.
+pub(crate) fn take_admin(config: &Config) -> Result<Option<Bound>, Failure> {
+    let door = config.admin;
+    Ok(door.is_enabled.then(|| Bound::take(door.listen)).transpose()?)
+}
+
+/// Opens that door; a venue whose door stays shut is ended in order.
+pub(crate) fn open_admin(
+    bound: Option<Bound>,
+    running: Venue,
+    config: &Config,
+    dir: &VenueDir,
+) -> Result<(Venue, Option<Admin>), Failure> {
+    let Some(bound) = bound else {
+        return Ok((running, None));
+    };
+    let open = || -> Result<Admin, Failure> {
+        let settings = Settings {
+            bound,
+            venue: config.venue.name.clone(),
+            operators_file: dir.operators_file(),
+            users: Users::load(&dir.users_file())?,
+            symbols: running.symbols().to_vec(),
+            flush_interval: config.journal.flush_interval,
+        };
+        Ok(uncross_admin::start(running.desk(), settings)?)
+    };
+    match open() {
+        Ok(admin) => Ok((running, Some(admin))),
+        Err(failure) => {
+            drop(running.stop());
+            Err(failure)
+        }
+    }
+}
+
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Self {
+        let message = error.to_string();
+        match error {
+            AdminError::Listen { address, error } => listen_failure("operators", address, &error),
+            AdminError::Io { .. } => Self::new(&errors::SYSTEM, message),
+        }
     }
 }
 

@@ -9,7 +9,9 @@ pub mod error;
 pub mod explain;
 mod instruments;
 mod layers;
+pub mod listing;
 mod reading;
+pub mod similar;
 pub mod units;
 
 use std::{
@@ -60,6 +62,8 @@ pub struct Config {
     pub orders: Door,
     /// `[data]`
     pub data: Door,
+    /// `[admin]`
+    pub admin: AdminDoor,
     /// `[session]`
     pub session: Session,
     /// `[core]`
@@ -90,6 +94,17 @@ pub struct Venue {
 pub struct Door {
     /// Address and TCP port; port 0 picks a free one.
     pub listen: SocketAddr,
+}
+
+/// Where operators connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdminDoor {
+    /// Address and TCP port; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Whether it is opened.
+    pub is_enabled: bool,
+    /// Whether `listen` may be an address that other machines reach.
+    pub allows_remote: bool,
 }
 
 /// What is asked of a connection.
@@ -219,6 +234,7 @@ impl Config {
             venue: Venue::read(reader)?,
             orders: Door::read(reader, "orders.listen")?,
             data: Door::read(reader, "data.listen")?,
+            admin: AdminDoor::read(reader)?,
             session: Session::read(reader)?,
             core: Core::read(reader)?,
             journal: Journal::read(reader)?,
@@ -263,12 +279,35 @@ impl Config {
                 found: self.instruments.len().to_string(),
             });
         }
-        let same = self.orders.listen == self.data.listen;
-        if same && self.data.listen.port() != 0 {
+        self.check_doors(reader)
+    }
+
+    /// Each door has an address of its own, and none is open wider than was meant.
+    fn check_doors(&self, reader: Reader<'_>) -> Result<(), ConfigError> {
+        let doors = [
+            ("orders.listen", self.orders.listen),
+            ("data.listen", self.data.listen),
+            ("admin.listen", self.admin.listen),
+        ];
+        for (index, (key, address)) in (0..).zip(doors) {
+            let twin = doors[..index].iter().find(|(_, other)| *other == address);
+            if let Some((other, _)) = twin.filter(|_| address.port() != 0) {
+                return Err(ConfigError::Contradiction {
+                    place: reader.place(key),
+                    expected: format!("another address than {other}"),
+                    found: address.to_string(),
+                });
+            }
+        }
+        let AdminDoor { listen, is_enabled, allows_remote } = self.admin;
+        if is_enabled && !allows_remote && !listen.ip().is_loopback() {
             return Err(ConfigError::Contradiction {
-                place: reader.place("data.listen"),
-                expected: String::from("another address than orders.listen"),
-                found: self.data.listen.to_string(),
+                place: reader.place("admin.listen"),
+                expected: String::from(
+                    "an address of this machine alone, such as 127.0.0.1, or \
+                     admin.allow_remote = true: there is no TLS, tokens could be read on the way",
+                ),
+                found: listen.to_string(),
             });
         }
         Ok(())
@@ -293,6 +332,16 @@ impl Door {
         let expected = "an address and port such as \"127.0.0.1:9001\"";
         let listen = reader.parsed(key, expected, |text| text.parse().ok())?;
         Ok(Self { listen })
+    }
+}
+
+impl AdminDoor {
+    fn read(reader: Reader<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            listen: Door::read(reader, "admin.listen")?.listen,
+            is_enabled: reader.boolean("admin.enabled")?,
+            allows_remote: reader.boolean("admin.allow_remote")?,
+        })
     }
 }
 
@@ -515,6 +564,18 @@ impl VenueDir {
     #[must_use]
     pub fn users_file(&self) -> PathBuf {
         self.root.join("users.toml")
+    }
+
+    /// The file of those who may act on the venue, `operators.toml`.
+    #[must_use]
+    pub fn operators_file(&self) -> PathBuf {
+        self.root.join("operators.toml")
+    }
+
+    /// The token of the operator made with the venue, `admin.token`.
+    #[must_use]
+    pub fn token_file(&self) -> PathBuf {
+        self.root.join("admin.token")
     }
 
     /// The folder of the journal, `journal`.

@@ -23,6 +23,7 @@ pub mod limits;
 pub mod notice;
 mod outbound;
 mod outlet;
+pub mod private;
 pub mod publisher;
 pub mod reactor;
 pub mod record;
@@ -40,4 +41,5 @@ pub mod users;
 pub mod venue;
 mod waiting;
 
+pub use uncross_engine as engine;
 pub use uncross_journal as journal;

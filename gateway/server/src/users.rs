@@ -8,9 +8,7 @@
 pub mod error;
 
 use std::{
-    fmt,
-    fs::{self, File},
-    io::{self, Write},
+    fmt, fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,17 +17,18 @@ use argon2::{
     Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
     password_hash::SaltString,
 };
-use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 use toml::de::DeTable;
 use uncross_engine::limits::PORTS_MAX;
 use uncross_wire::text::{alpha, trim};
 
 use self::error::{EntryFault, UsersError};
-use crate::config::{
-    line_of,
-    units::{format_duration, parse_duration},
+use crate::{
+    config::{
+        line_of,
+        units::{format_duration, parse_duration},
+    },
+    private::{self, Lock},
 };
 
 /// Longest name: the field of a Soup login.
@@ -139,12 +138,6 @@ pub struct Users {
     list: Vec<User>,
 }
 
-/// Keeps other editors away from a users file until dropped.
-#[derive(Debug)]
-pub struct UsersLock {
-    _folder: File,
-}
-
 impl Users {
     /// No users yet; [`Users::save`] writes to `path`.
     #[must_use]
@@ -181,11 +174,8 @@ impl Users {
     /// # Errors
     ///
     /// The folder cannot be opened or locked.
-    pub fn lock(path: &Path) -> Result<UsersLock, UsersError> {
-        let fail = |source| UsersError::Write { path: path.to_owned(), source };
-        let folder = File::open(folder_of(path)).map_err(fail)?;
-        folder.lock().map_err(fail)?;
-        Ok(UsersLock { _folder: folder })
+    pub fn lock(path: &Path) -> Result<Lock, UsersError> {
+        private::lock(path).map_err(|source| UsersError::Write { path: path.to_owned(), source })
     }
 
     /// Adds a user and returns its port. Nothing is written before [`Users::save`].
@@ -355,14 +345,7 @@ impl Users {
         });
         let stored = Stored { next_port: self.next_port, user: user.collect() };
         let text = toml::to_string(&stored).map_err(io::Error::other)?;
-        let folder = folder_of(&self.path);
-        // A temporary file is made with mode 0600.
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(HEADER.as_bytes())?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path).map_err(|error| error.error)?;
-        File::open(folder)?.sync_all()
+        private::replace(&self.path, &format!("{HEADER}{text}"))
     }
 }
 
@@ -424,11 +407,6 @@ fn parse(path: &Path, text: &str) -> Result<Stored, UsersError> {
     toml::from_str(text).map_err(|error| fail(&error, expected))
 }
 
-fn folder_of(path: &Path) -> &Path {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    parent.unwrap_or(Path::new("."))
-}
-
 /// As both sides of every comparison are.
 fn normalise(text: &[u8]) -> Vec<u8> {
     trim(text).to_ascii_uppercase()
@@ -481,13 +459,7 @@ fn has_our_cost(hash: &str) -> bool {
 }
 
 fn random_bytes<const N: usize>() -> Result<[u8; N], UsersError> {
-    let mut bytes = [0; N];
-    let mut filled = 0;
-    while filled < N {
-        let read = getrandom(&mut bytes[filled..], GetRandomFlags::empty());
-        filled += read.map_err(|error| UsersError::Random { source: error.into() })?;
-    }
-    Ok(bytes)
+    private::random().map_err(|source| UsersError::Random { source })
 }
 
 #[cfg(test)]

@@ -85,6 +85,7 @@ pub struct Venue {
     orders_addr: SocketAddr,
     data_addr: SocketAddr,
     recovered: Recovered,
+    symbols: Vec<(u32, [u8; 8])>,
     connections_max: u32,
     plan: Plan,
     notices: Receiver<Notice>,
@@ -147,6 +148,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
         Found { replica, journal, filed, opened_epoch: recovered.opened_epoch, room: teller };
     let core = open_day(config, &users, found, &clock, ends, &mut egress)?;
     note_begun(dir).map_err(io_error("noting the journal"))?;
+    let known = core.replica().engine().symbols().collect();
 
     let auth = Auth::start(users, wires.gateway_alarm());
     let auth = auth.map_err(io_error("starting a thread"))?;
@@ -184,6 +186,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
         orders_addr,
         data_addr,
         recovered,
+        symbols: known,
         connections_max,
         plan,
         notices,
@@ -204,6 +207,13 @@ impl Venue {
     #[must_use]
     pub const fn data_addr(&self) -> SocketAddr {
         self.data_addr
+    }
+
+    /// The symbol of every id that the journal had listed at start: each belongs to its id for
+    /// ever.
+    #[must_use]
+    pub fn symbols(&self) -> &[(u32, [u8; 8])] {
+        &self.symbols
     }
 
     /// What was found at start.

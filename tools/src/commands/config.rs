@@ -70,6 +70,8 @@ struct Checked<'a> {
     venue: &'a str,
     orders: String,
     data: String,
+    /// None where the door is not opened.
+    admin: Option<String>,
     instruments: usize,
     fingerprint: String,
 }
@@ -103,17 +105,19 @@ impl Check {
             venue: &config.venue.name,
             orders: config.orders.listen.to_string(),
             data: config.data.listen.to_string(),
+            admin: config.admin.is_enabled.then(|| config.admin.listen.to_string()),
             instruments: config.instruments.len(),
             fingerprint: hex(&config.fingerprint()),
         };
         if output.is_json() {
             return output.json("uncross.config-check/1", &checked);
         }
-        let Checked { file, venue, orders, data, instruments, fingerprint } = checked;
+        let Checked { file, venue, orders, data, admin, instruments, fingerprint } = checked;
         output.line(format_args!("{} is good", file.display()))?;
         output.line(format_args!("  venue        {venue}"))?;
         output.line(format_args!("  orders       {orders}"))?;
         output.line(format_args!("  data         {data}"))?;
+        output.line(format_args!("  admin        {}", admin.as_deref().unwrap_or("not opened")))?;
         output.line(format_args!("  instruments  {instruments}"))?;
         output.line(format_args!("  fingerprint  {fingerprint}"))
     }

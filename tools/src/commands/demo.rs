@@ -11,6 +11,7 @@ use std::{
 use clap::Args;
 use serde::Serialize;
 use tempfile::TempDir;
+use uncross_admin::Admin;
 use uncross_client::{ConnectOptions, Symbol};
 use uncross_server::{
     affinity::{Cpus, Plan},
@@ -20,11 +21,11 @@ use uncross_server::{
     },
     replay::{Discard, replay},
     users::{Users, random_password},
-    venue::{self, Summary, Venue, error::StartError},
+    venue::{self, Summary, Venue},
 };
 
 use super::{
-    init::{make_folder, write_new},
+    init::{make_folder, make_operator, write_new},
     venue::{load, unwritable},
 };
 use crate::{
@@ -35,7 +36,7 @@ use crate::{
     },
     errors::{self, Failure},
     output::{Outcome, Output},
-    venue::{LayoutReport, Stop, hex, tell_layout},
+    venue::{LayoutReport, Stop, hex, open_admin, take_admin, tell_layout},
 };
 
 const EXAMPLES: &str = "\
@@ -56,6 +57,9 @@ const OVERSLEEP: Duration = Duration::from_micros(80);
 const NAP_MAX: Duration = Duration::from_millis(10);
 /// Between two summary lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
+/// From the port for orders to that for operators, so that those of the demonstration are the
+/// default ones: 9001 and 9080.
+const ADMIN_DISTANCE: u16 = 79;
 /// Highest rate that is worth asking for.
 const RATE_MAX: u64 = 1_000_000;
 
@@ -72,9 +76,10 @@ pub(crate) struct Demo {
     /// Messages sent to the venue per second, for example 10k
     #[arg(long, default_value = "2k", value_parser = parse_rate)]
     rate: u64,
-    /// Port for orders, the next one for market data; 0 picks free ones
+    /// Port for orders, the next one for market data, the 79th after it for operators; 0 picks
+    /// free ones
     #[arg(long, default_value_t = 9001)]
-    #[arg(value_parser = clap::value_parser!(u16).range(0..=65_534))]
+    #[arg(value_parser = clap::value_parser!(u16).range(0..=65_456))]
     port: u16,
     /// Keep the venue in this folder instead of a temporary one
     #[arg(long, value_name = "DIR")]
@@ -163,12 +168,18 @@ impl Demo {
         let dir = VenueDir::new(folder.path());
         let accounts = make_venue(&dir)?;
         let config = load(Some(&dir.config_file()), &self.overrides())?;
+        let bound = take_admin(&config).map_err(start_failure)?;
         let running = venue::start(&config, &dir).map_err(start_failure)?;
+        let (running, admin) = open_admin(bound, running, &config, &dir)?;
         if !output.is_json() {
-            self.announce(&folder, &running, &accounts, output)?;
+            let addr = admin.as_ref().map(Admin::addr);
+            self.announce(&folder, (&running, addr), &accounts, output)?;
         }
         let traded = self.trade(&config, &running, &accounts, &stop, !output.is_json());
         let layout = LayoutReport::new(running.plan());
+        if let Some(admin) = admin {
+            admin.stop();
+        }
         let summary = running.stop().map_err(Failure::from)?;
         let tally = traded?;
         let report = report(&folder, layout, &tally, summary)?;
@@ -200,10 +211,11 @@ impl Demo {
 
     fn overrides(&self) -> Vec<(String, String)> {
         let local = |port: u16| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port).to_string();
-        let data_port = if self.port == 0 { 0 } else { self.port + 1 };
+        let behind = |distance| if self.port == 0 { 0 } else { self.port + distance };
         vec![
             ("orders.listen".to_owned(), local(self.port)),
-            ("data.listen".to_owned(), local(data_port)),
+            ("data.listen".to_owned(), local(behind(1))),
+            ("admin.listen".to_owned(), local(behind(ADMIN_DISTANCE))),
             ("session.connections_per_address_max".to_owned(), "256".to_owned()),
         ]
     }
@@ -211,7 +223,7 @@ impl Demo {
     fn announce(
         &self,
         folder: &Folder,
-        running: &Venue,
+        (running, admin): (&Venue, Option<SocketAddr>),
         accounts: &Accounts,
         output: &mut Output,
     ) -> Outcome {
@@ -225,6 +237,9 @@ impl Demo {
         output.line(format_args!("journal  {path}  {fate}"))?;
         output.line(format_args!("orders   {orders}  SoupBinTCP/OUCH 5.0   {user}"))?;
         output.line(format_args!("data     {data}  SoupBinTCP/ITCH 5.0   {user}"))?;
+        if let Some(admin) = admin {
+            output.line(format_args!("admin    http://{admin}  token in {path}/admin.token"))?;
+        }
         let end = self.duration.map_or_else(
             || "Ctrl-C stops it".to_owned(),
             |duration| format!("ends after {duration:?}, Ctrl-C stops it before"),
@@ -327,8 +342,8 @@ fn spare_cpu(cpus: &Cpus, plan: &Plan) -> Option<usize> {
 }
 
 /// The addresses of the demonstration come from one flag, which alone can help.
-fn start_failure(error: StartError) -> Failure {
-    let failure = Failure::from(error);
+fn start_failure(error: impl Into<Failure>) -> Failure {
+    let failure: Failure = error.into();
     let is_of_port = [errors::PORT_IN_USE.id, errors::LISTEN.id].contains(&failure.code.id);
     if is_of_port { failure.fix("use --port N, or --port 0 for any") } else { failure }
 }
@@ -390,6 +405,7 @@ fn make_venue(dir: &VenueDir) -> Result<Accounts, Failure> {
         users.add(name, "DEMO", &password)?;
     }
     users.save()?;
+    make_operator(dir)?;
     Ok(Accounts { names, password })
 }
 

@@ -9,12 +9,16 @@ use std::{
 
 use clap::Args;
 use serde::Serialize;
+use uncross_admin::operators::{Operators, Role};
 use uncross_server::{
     config::{Config, VenueDir},
     users::Users,
 };
 
-use super::venue::{load, unreadable, unwritable};
+use super::{
+    operator::write_token,
+    venue::{load, unreadable, unwritable},
+};
 use crate::{
     errors::{self, Failure},
     output::{Outcome, Output},
@@ -42,7 +46,12 @@ struct Made<'a> {
     venue: &'a Path,
     config: PathBuf,
     users: PathBuf,
+    operators: PathBuf,
+    token: PathBuf,
 }
+
+/// The operator that every venue begins with.
+const OPERATOR: &str = "admin";
 
 impl Init {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
@@ -52,14 +61,19 @@ impl Init {
         let config_file = dir.config_file();
         write_new(&config_file, &text).map_err(|error| unwritable(&config_file, &error))?;
         Users::new(dir.users_file()).save().map_err(Failure::from)?;
+        let (operators, token) = (dir.operators_file(), dir.token_file());
+        make_operator(&dir)?;
         if output.is_json() {
-            let made = Made { venue: dir.root(), config: config_file, users: dir.users_file() };
+            let (venue, users) = (dir.root(), dir.users_file());
+            let made = Made { venue, config: config_file, users, operators, token };
             return output.json("uncross.init/1", &made);
         }
         let venue = self.dir.display();
         output.line(format_args!("made {venue}"))?;
-        output.line("  venue.toml  the configuration, every setting explained")?;
-        output.line("  users.toml  who may log in: nobody yet")?;
+        output.line("  venue.toml      the configuration, every setting explained")?;
+        output.line("  users.toml      who may log in: nobody yet")?;
+        output.line("  operators.toml  who may act on the venue: admin")?;
+        output.line("  admin.token     the token of admin; keep it to yourself")?;
         output.line("")?;
         output.line("next:")?;
         output.line(format_args!("  uncross user add BROK01 --venue {venue}"))?;
@@ -75,6 +89,15 @@ impl Init {
         load(Some(path), &[])?;
         fs::read_to_string(path).map_err(|error| unreadable(&errors::CONFIG_READ, path, &error))
     }
+}
+
+/// Makes the operator that a venue begins with, and writes its token.
+pub(super) fn make_operator(dir: &VenueDir) -> Result<(), Failure> {
+    let mut operators = Operators::new(dir.operators_file());
+    let token = operators.add(OPERATOR, Role::Operator)?;
+    let path = dir.token_file();
+    write_token(&path, &token).map_err(|error| unwritable(&path, &error))?;
+    Ok(operators.save()?)
 }
 
 /// Makes the folder, or makes sure that it is empty.

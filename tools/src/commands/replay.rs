@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use uncross_client::wire::text::{format_price, trim};
 use uncross_server::{
     audit::moment::Moment,
+    journal::TornTail,
     replay::{Discard, Replayed as End, RestingBook, RestingOrder, replay_until, resting_books},
+    replica::Replica,
     sessions::utc,
 };
 
@@ -159,6 +161,21 @@ impl BookRows {
             [symbol, side].into_iter().chain(texts).chain(numbers).collect()
         })
     }
+}
+
+/// What the journal of a venue leads to.
+pub(super) struct Found {
+    pub(super) replica: Replica,
+    pub(super) last_seq: u64,
+    /// What lies behind the last record and is none.
+    pub(super) torn: Option<TornTail>,
+}
+
+/// Replays the journal of the venue in `dir` to its end.
+pub(super) fn replayed(dir: &Path) -> Result<Found, Failure> {
+    let End { replica, last_seq, torn, .. } = replay_until(&reader_of(dir)?, None, &mut Discard)?;
+    let replica = replica.ok_or_else(|| empty(dir))?;
+    Ok(Found { replica, last_seq, torn })
 }
 
 impl Replay {

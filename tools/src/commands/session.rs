@@ -37,6 +37,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const ORDERS_DEFAULT: &str = "127.0.0.1:9001";
 /// The same for market data.
 const DATA_DEFAULT: &str = "127.0.0.1:9002";
+/// The same for operators.
+const ADMIN_DEFAULT: &str = "127.0.0.1:9080";
 
 /// As whom to log in.
 #[derive(Args, Debug)]
@@ -90,13 +92,15 @@ fn read_password(name: &Path, source: impl Read) -> Result<String, Failure> {
     Ok(text.trim().to_owned())
 }
 
-/// One of the two ports of a venue.
+/// One of the ports of a venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Door {
     /// Order entry.
     Orders,
     /// Market data.
     Data,
+    /// Operators.
+    Admin,
 }
 
 /// The configuration of the venue in `folder`, if one was named.
@@ -138,6 +142,7 @@ pub(super) fn address(
     let (listen, default, flag) = match door {
         Door::Orders => (config.map(|it| it.orders.listen), ORDERS_DEFAULT, "--orders"),
         Door::Data => (config.map(|it| it.data.listen), DATA_DEFAULT, "--data"),
+        Door::Admin => (config.map(|it| it.admin.listen), ADMIN_DEFAULT, "--admin"),
     };
     let Some(listen) = listen else {
         return Ok(default.to_owned());
@@ -412,7 +417,11 @@ mod tests {
     #[test]
     fn default_addresses_are_those_of_the_default_configuration() {
         let config = loaded(&[]);
-        for (door, default) in [(Door::Orders, ORDERS_DEFAULT), (Door::Data, DATA_DEFAULT)] {
+        for (door, default) in [
+            (Door::Orders, ORDERS_DEFAULT),
+            (Door::Data, DATA_DEFAULT),
+            (Door::Admin, ADMIN_DEFAULT),
+        ] {
             assert_eq!(address(None, Some(&config), door).unwrap(), default);
         }
     }

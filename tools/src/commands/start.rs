@@ -4,18 +4,22 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use serde::Serialize;
+use uncross_admin::Admin;
 use uncross_server::venue::{self, Venue};
 
 use super::venue::{Overrides, open};
 use crate::{
+    errors::Failure,
     output::{Outcome, Output},
-    venue::{LayoutReport, Stop, attend, hex, start_log, tell_layout, torn_text},
+    venue::{
+        LayoutReport, Stop, attend, hex, open_admin, start_log, take_admin, tell_layout, torn_text,
+    },
 };
 
 const EXAMPLES: &str = "\
 Examples:
   uncross start ./venue
-  uncross start ./venue --orders 127.0.0.1:0 --data 127.0.0.1:0
+  uncross start ./venue --orders 127.0.0.1:0 --data 127.0.0.1:0 --admin 127.0.0.1:0
   uncross start ./venue --set core.pin=false";
 
 /// Run the venue in a folder until Ctrl-C
@@ -31,6 +35,9 @@ pub(crate) struct Start {
     /// Listen for market data here instead; port 0 picks a free one
     #[arg(long, value_name = "ADDR")]
     data: Option<SocketAddr>,
+    /// Listen for operators here instead; port 0 picks a free one
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
     #[command(flatten)]
     overrides: Overrides,
 }
@@ -40,6 +47,8 @@ struct Started<'a> {
     venue: &'a str,
     orders: SocketAddr,
     data: SocketAddr,
+    /// None where `admin.enabled` is false.
+    admin: Option<SocketAddr>,
     pid: u32,
     records: u64,
     torn: Option<String>,
@@ -49,14 +58,20 @@ struct Started<'a> {
 impl Start {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         let mut pairs = self.overrides.pairs.clone();
-        let addresses = [("orders.listen", self.orders), ("data.listen", self.data)];
+        let addresses = [
+            ("orders.listen", self.orders),
+            ("data.listen", self.data),
+            ("admin.listen", self.admin),
+        ];
         for (key, address) in addresses {
             pairs.extend(address.map(|address| (key.to_owned(), address.to_string())));
         }
         let (dir, config) = open(&self.dir, &pairs)?;
         let stop = Stop::on_signals()?;
         start_log();
-        let running = venue::start(&config, &dir).map_err(crate::errors::Failure::from)?;
+        let bound = take_admin(&config)?;
+        let running = venue::start(&config, &dir).map_err(Failure::from)?;
+        let (running, admin) = open_admin(bound, running, &config, &dir)?;
         let (taken, configured) = (running.connections_max(), config.session.connections_max);
         if taken < configured {
             tracing::warn!(
@@ -66,9 +81,17 @@ impl Start {
                 "fewer connections than configured: the limit of open files is too low"
             );
         }
-        self.announce(&config.venue.name, &running, output)?;
-        attend(&running, &stop);
-        let summary = running.stop().map_err(crate::errors::Failure::from)?;
+        let addr = admin.as_ref().map(Admin::addr);
+        let announced = self.announce(&config.venue.name, &running, addr, output);
+        if announced.is_ok() {
+            attend(&running, &stop);
+        }
+        // Who acts is answered before the venue ends.
+        if let Some(admin) = admin {
+            admin.stop();
+        }
+        announced?;
+        let summary = running.stop().map_err(Failure::from)?;
         tracing::info!(
             code = "stopped",
             last_seq = summary.last_seq,
@@ -79,7 +102,13 @@ impl Start {
         Ok(())
     }
 
-    fn announce(&self, name: &str, running: &Venue, output: &mut Output) -> Outcome {
+    fn announce(
+        &self,
+        name: &str,
+        running: &Venue,
+        admin: Option<SocketAddr>,
+        output: &mut Output,
+    ) -> Outcome {
         let recovered = running.recovered();
         let torn = recovered.torn.as_ref().map(torn_text);
         let (orders, data) = (running.orders_addr(), running.data_addr());
@@ -88,13 +117,16 @@ impl Start {
             let layout = LayoutReport::new(running.plan());
             output.json(
                 "uncross.start/1",
-                &Started { venue: name, orders, data, pid, records, torn, layout },
+                &Started { venue: name, orders, data, admin, pid, records, torn, layout },
             )?;
             return output.flush();
         }
         output.line(format_args!("venue    {name} in {}", self.dir.display()))?;
         output.line(format_args!("orders   {orders}  SoupBinTCP/OUCH 5.0"))?;
         output.line(format_args!("data     {data}  SoupBinTCP/ITCH 5.0"))?;
+        if let Some(admin) = admin {
+            output.line(format_args!("admin    http://{admin}  token in admin.token"))?;
+        }
         output.line(format_args!("journal  {} records replayed", recovered.records))?;
         if let Some(torn) = torn {
             output.line(format_args!("         {torn}"))?;

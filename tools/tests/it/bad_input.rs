@@ -92,7 +92,7 @@ fn files_of_garbage_are_named_with_their_code_and_left_alone() {
         b"next_port = 99999\n",
     ] {
         std::fs::write(place.path("venue/users.toml"), bytes).unwrap();
-        let start = "start venue --orders 127.0.0.1:0 --data 127.0.0.1:0";
+        let start = "start venue --orders 127.0.0.1:0 --data 127.0.0.1:0 --admin 127.0.0.1:0";
         for command in [start, "user list --venue venue", "user add B --venue venue"] {
             place.run(command).expect_failure(3, "UX-C012");
         }
@@ -103,9 +103,11 @@ fn files_of_garbage_are_named_with_their_code_and_left_alone() {
 #[test]
 fn a_venue_that_cannot_start_says_why() {
     let place = Place::with_venue();
-    let free = "--orders 127.0.0.1:0 --data 127.0.0.1:0";
+    let free = "--orders 127.0.0.1:0 --data 127.0.0.1:0 --admin 127.0.0.1:0";
     // An address of documentation, which no machine has.
-    place.run("start venue --orders 192.0.2.1:9001").expect_failure(3, "UX-C015");
+    place
+        .run("start venue --orders 192.0.2.1:9001 --admin 127.0.0.1:0")
+        .expect_failure(3, "UX-C015");
     place.run("start venue/venue.toml").expect_failure(3, "UX-C013");
     place.run(&format!("start venue {free} --orders nowhere")).expect_failure(2, "UX-U001");
     for name in ["ONE", "TWO"] {
@@ -136,7 +138,7 @@ fn a_journal_whose_files_are_damaged_is_refused_by_every_command() {
         let good = std::fs::read(path).unwrap();
         for bad in [&b""[..], b"garbage", &[0xFF; 8_192]] {
             std::fs::write(path, bad).unwrap();
-            let start = "start venue --orders 127.0.0.1:0 --data 127.0.0.1:0";
+            let start = "start venue --orders 127.0.0.1:0 --data 127.0.0.1:0 --admin 127.0.0.1:0";
             for command in [start, "replay venue", "journal verify venue"] {
                 place.run(command).expect_failure(6, "UX-J003");
             }

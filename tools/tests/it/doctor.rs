@@ -63,7 +63,9 @@ fn what_fails_is_named_and_the_exit_code_says_so() {
     let place = Place::with_venue();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let ports = format!("--set orders.listen={address} --set data.listen=127.0.0.1:0");
+    let ports = format!(
+        "--set orders.listen={address} --set data.listen=127.0.0.1:0 --set admin.listen=127.0.0.1:0"
+    );
     let run = place.run(&format!("doctor venue --syncs 0 --json {ports}"));
     assert_eq!(run.code, 1, "{run:?}");
     let json = Json::parse(&run.stdout);

@@ -12,8 +12,18 @@ use crate::{
 const ENDLESS: [&str; 1] = ["start"];
 
 /// Commands that look at a journal.
-const NEEDS_JOURNAL: [&str; 4] =
-    ["uncross replay", "uncross journal", "uncross sessions", "uncross backup"];
+const NEEDS_JOURNAL: [&str; 6] = [
+    "uncross replay",
+    "uncross journal",
+    "uncross sessions",
+    "uncross backup",
+    "uncross kills",
+    "uncross instrument list",
+];
+
+/// Commands that speak to the door of operators of a venue that runs.
+const NEEDS_DOOR: [&str; 4] =
+    ["uncross kill ", "uncross revive", "uncross health", "uncross instrument "];
 
 /// All commands, the program itself first, as their words after `uncross`.
 pub(crate) fn commands(place: &Place) -> Vec<String> {
@@ -86,7 +96,12 @@ fn run_example(line: &str, traded: &Place) {
         running.run_as("ACME", "order buy DEMO 100 @ 10.00").expect_success();
         return run_line(line, &running.place);
     }
-    let place = if NEEDS_JOURNAL.iter().any(|words| line.contains(words)) {
+    let needs = |commands: &[&str]| commands.iter().any(|words| line.contains(words));
+    if needs(&NEEDS_DOOR) && !needs(&NEEDS_JOURNAL) {
+        let running = Running::start();
+        return run_line(&line.replace("127.0.0.1:9080", &running.admin), &running.place);
+    }
+    let place = if needs(&NEEDS_JOURNAL) {
         let place = Place::empty();
         copy(&traded.path("venue"), &place.path("venue"));
         place
@@ -114,6 +129,7 @@ fn run_line(line: &str, place: &Place) {
         // The usual ports may be in use by another venue of this machine.
         command.env("UNCROSS__ORDERS__LISTEN", "127.0.0.1:0");
         command.env("UNCROSS__DATA__LISTEN", "127.0.0.1:0");
+        command.env("UNCROSS__ADMIN__LISTEN", "127.0.0.1:0");
     }
     let output = command.output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{line}: {output:?}");

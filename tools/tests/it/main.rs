@@ -7,6 +7,7 @@
     reason = "a failed unwrap is a failed test"
 )]
 
+mod admin;
 mod audit;
 mod backup;
 mod bad_input;
@@ -28,6 +29,7 @@ mod json;
 mod lobster;
 mod manual;
 mod moments;
+mod operator;
 mod orders;
 mod program;
 mod requests;

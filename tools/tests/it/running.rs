@@ -1,5 +1,6 @@
 //! A venue in this process, for commands that talk to one.
 
+use uncross_admin::{Admin, Bound, Settings};
 use uncross_server::{
     config::{Config, VenueDir},
     users::Users,
@@ -18,7 +19,8 @@ pub(crate) struct Running {
     pub(crate) place: Place,
     pub(crate) orders: String,
     pub(crate) data: String,
-    venue: Option<Venue>,
+    pub(crate) admin: String,
+    venue: Option<(Venue, Admin)>,
 }
 
 impl Running {
@@ -36,6 +38,7 @@ impl Running {
         let overrides = [
             ("orders.listen", "127.0.0.1:0"),
             ("data.listen", "127.0.0.1:0"),
+            ("admin.listen", "127.0.0.1:0"),
             ("core.pin", "false"),
         ];
         let overrides = overrides.map(|(key, value)| (key.to_owned(), value.to_owned()));
@@ -43,10 +46,21 @@ impl Running {
         let config = Config::load(Some(&file), std::iter::empty(), &overrides).unwrap();
         let venue = venue::start(&config, &dir).unwrap();
         let (orders, data) = (venue.orders_addr().to_string(), venue.data_addr().to_string());
+        let settings = Settings {
+            bound: Bound::take(config.admin.listen).unwrap(),
+            venue: config.venue.name,
+            operators_file: dir.operators_file(),
+            users,
+            symbols: venue.symbols().to_vec(),
+            flush_interval: config.journal.flush_interval,
+        };
+        let door = uncross_admin::start(venue.desk(), settings).unwrap();
+        let admin = door.addr().to_string();
         let text = place.read("venue/venue.toml");
         let text = text.replace("127.0.0.1:9001", &orders).replace("127.0.0.1:9002", &data);
+        let text = text.replace("127.0.0.1:9080", &admin);
         place.write("venue/venue.toml", &text);
-        Self { place, orders, data, venue: Some(venue) }
+        Self { place, orders, data, admin, venue: Some((venue, door)) }
     }
 
     /// Runs a command as `user`.
@@ -58,7 +72,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(venue) = self.venue.take() {
+        if let Some((venue, door)) = self.venue.take() {
+            door.stop();
             drop(venue.stop());
         }
     }

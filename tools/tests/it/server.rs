@@ -17,6 +17,7 @@ pub(crate) struct Server {
     stdout: BufReader<ChildStdout>,
     pub(crate) orders: String,
     pub(crate) data: String,
+    pub(crate) admin: String,
     /// Records replayed at start.
     pub(crate) records: u64,
 }
@@ -31,6 +32,7 @@ impl Server {
     pub(crate) fn start_in(folder: &Path, arguments: &str) -> Self {
         let mut child = program(folder)
             .args("start venue --json --orders 127.0.0.1:0 --data 127.0.0.1:0".split(' '))
+            .args("--admin 127.0.0.1:0".split(' '))
             .args(arguments.split_whitespace())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -43,8 +45,9 @@ impl Server {
         assert_eq!(json.text("schema"), "uncross.start/1");
         let orders = json.text("orders").to_owned();
         let data = json.text("data").to_owned();
+        let admin = json.text("admin").to_owned();
         let records = json.number("records");
-        Self { child, stdout, orders, data, records }
+        Self { child, stdout, orders, data, admin, records }
     }
 
     /// Ends it as `kill -9` does.

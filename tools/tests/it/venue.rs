@@ -51,7 +51,7 @@ fn a_port_in_use_is_named_with_a_fix() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     for flags in [
-        format!("--orders {address} --data 127.0.0.1:0"),
+        format!("--orders {address} --data 127.0.0.1:0 --admin 127.0.0.1:0"),
         format!("--data {address} --orders 127.0.0.1:0"),
     ] {
         let run = place.run(&format!("start venue {flags}"));
@@ -64,7 +64,7 @@ fn a_port_in_use_is_named_with_a_fix() {
 fn a_folder_in_use_is_named_with_its_owner() {
     let place = Place::with_venue();
     let server = Server::start(&place, "--set core.pin=false");
-    let run = place.run("start venue --orders 127.0.0.1:0 --data 127.0.0.1:0");
+    let run = place.run("start venue --orders 127.0.0.1:0 --data 127.0.0.1:0 --admin 127.0.0.1:0");
     let message = run.expect_failure(7, "UX-J002");
     assert!(message.contains("locked by process"), "{message}");
     // Readers are welcome beside it.
@@ -128,7 +128,7 @@ fn a_journal_that_is_gone_is_not_taken_for_a_new_venue() {
     let place = Place::with_venue();
     Server::start(&place, "--set core.pin=false").stop();
     std::fs::remove_dir_all(place.path("venue/journal")).unwrap();
-    let run = place.run("start venue --orders 127.0.0.1:0 --data 127.0.0.1:0");
+    let run = place.run("start venue --orders 127.0.0.1:0 --data 127.0.0.1:0 --admin 127.0.0.1:0");
     run.expect_failure(6, "UX-J007");
     std::fs::remove_file(place.path("venue/journal.begun")).unwrap();
     Server::start(&place, "--set core.pin=false").stop();

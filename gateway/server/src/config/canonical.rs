@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use uncross_engine::{instrument::Instrument, limits::Capacity};
 
-use super::{Config, Core, Door, Journal, Queues, Session, Venue};
+use super::{AdminDoor, Config, Core, Door, Journal, Queues, Session, Venue};
 
 /// One line per value, in raw units. A change of this form changes every fingerprint.
 pub(super) fn text(config: &Config) -> String {
@@ -16,12 +16,14 @@ pub(super) fn text(config: &Config) -> String {
 
 /// Takes every struct apart by name, so that no new value can be forgotten here.
 fn write(config: &Config, text: &mut String) -> fmt::Result {
-    let Config { venue, orders, data, session, core, journal, capacity, queues, instruments } =
-        config;
+    let Config { venue, orders, data, admin, session, core, journal, .. } = config;
+    let Config { capacity, queues, instruments, .. } = config;
     let Venue { name, utc_offset_s, day_roll_s } = venue;
     writeln!(text, "venue {name} {utc_offset_s} {day_roll_s}")?;
     let (Door { listen: orders }, Door { listen: data }) = (orders, data);
     writeln!(text, "orders {orders}\ndata {data}")?;
+    let AdminDoor { listen, is_enabled, allows_remote } = admin;
+    writeln!(text, "admin {listen} {is_enabled} {allows_remote}")?;
     write_session(session, text)?;
     let Core { layout, pin, wait, spin } = core;
     writeln!(text, "core {} {pin} {} {}", layout.name(), wait.name(), spin.as_nanos())?;

@@ -19,6 +19,8 @@ pub enum Source {
     Environment(String),
     /// An explicit override, such as a flag.
     Override,
+    /// A request of an operator.
+    Request,
 }
 
 /// A setting, found somewhere.
@@ -39,6 +41,7 @@ impl fmt::Display for Place {
             Source::File(path) => write!(f, "{}", path.display())?,
             Source::Environment(name) => write!(f, "{name}")?,
             Source::Override => write!(f, "override")?,
+            Source::Request => return write!(f, "{}", self.key),
         }
         if let Some(line) = self.line {
             write!(f, ":{line}")?;

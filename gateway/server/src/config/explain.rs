@@ -6,13 +6,13 @@
 use std::{collections::BTreeMap, path::Path};
 
 use uncross_engine::instrument::{DECIMALS_MAX, Instrument};
-use uncross_wire::text::format_price;
 
 use super::{
     Config,
     error::{ConfigError, Place, Source},
     instruments::KEYS,
     layers::{INSTRUMENT, Layers},
+    listing::Listing,
     reading::Seen,
 };
 
@@ -114,19 +114,10 @@ fn explain_instrument(
     instrument: &Instrument,
     place: impl Fn(&str) -> Place,
 ) -> impl Iterator<Item = Explained> {
-    let Instrument {
-        id, symbol, price_decimals, qty_decimals, tick, lot, qty_min, qty_max, ..
-    } = instrument;
-    let Instrument { collar_bp, reference_px, .. } = instrument;
-    let collar = match collar_bp {
-        0 => String::from("\"none\""),
-        bp => {
-            let percent = format_price((*bp).into(), 2).to_string();
-            format!("\"{}%\"", percent.trim_end_matches('0').trim_end_matches('.'))
-        }
-    };
-    let symbol = symbol.trim_ascii_end().escape_ascii().to_string();
-    let quoted = |raw: u32, decimals: u8| format!("\"{}\"", format_price(raw.into(), decimals));
+    let listing = Listing::from(instrument);
+    let Listing { id, symbol, price_decimals, qty_decimals, tick, lot, .. } = listing;
+    let Listing { qty_min, qty_max, collar, reference_price, .. } = listing;
+    let quoted = |text: String| format!("{text:?}");
     let decimals = format!("0..={DECIMALS_MAX}");
     let of_price = "a decimal in quotes, exact to price_decimals";
     let of_qty = "a decimal in quotes, exact to qty_decimals";
@@ -135,12 +126,12 @@ fn explain_instrument(
         ("symbol", format!("{symbol:?}"), "", "1 to 8 printable ASCII characters without spaces"),
         ("price_decimals", price_decimals.to_string(), "4", decimals.as_str()),
         ("qty_decimals", qty_decimals.to_string(), "0", decimals.as_str()),
-        ("tick", quoted(*tick, *price_decimals), "\"0.01\"", of_price),
-        ("lot", quoted(*lot, *qty_decimals), "\"1\"", of_qty),
-        ("qty_min", quoted(*qty_min, *qty_decimals), "\"1\"", of_qty),
-        ("qty_max", quoted(*qty_max, *qty_decimals), "\"999999\"", of_qty),
-        ("collar", collar, "\"5%\"", "\"0.01%\"..=\"100%\" or \"none\""),
-        ("reference_price", quoted(*reference_px, *price_decimals), "\"0\"", of_price),
+        ("tick", quoted(tick), "\"0.01\"", of_price),
+        ("lot", quoted(lot), "\"1\"", of_qty),
+        ("qty_min", quoted(qty_min), "\"1\"", of_qty),
+        ("qty_max", quoted(qty_max), "\"999999\"", of_qty),
+        ("collar", quoted(collar), "\"5%\"", "\"0.01%\"..=\"100%\" or \"none\""),
+        ("reference_price", quoted(reference_price), "\"0\"", of_price),
     ];
     let meanings = instrument_meanings(Config::default_text());
     let explained = rows.map(|(key, value, default, bounds)| Explained {

@@ -7,8 +7,9 @@ use uncross_wire::text::{alpha, format_price, parse_price};
 
 use super::{
     error::ConfigError,
-    layers::{Entry, INSTRUMENT, Layers, Setting, nearest},
+    layers::{Entry, INSTRUMENT, Layers, Setting},
     reading::{Reader, Seen},
+    similar::nearest,
 };
 
 /// The settings of an instrument.
@@ -75,7 +76,7 @@ impl Entry {
     }
 }
 
-fn read_one(entry: &Entry) -> Result<Instrument, ConfigError> {
+pub(super) fn read_one(entry: &Entry) -> Result<Instrument, ConfigError> {
     check_names(&entry.settings)?;
     // What is explained of an instrument comes from its values.
     let seen = Seen::default();

@@ -13,14 +13,13 @@ use toml::{
 use super::{
     error::{ConfigError, Place, Source},
     line_of,
+    similar::{most_similar, similarity},
 };
 
 /// What begins the name of an environment variable that is a setting.
 const VARIABLE_PREFIX: &str = "UNCROSS__";
 /// The list of instruments: the one setting that is no `section.key`.
 pub(super) const INSTRUMENT: &str = "instrument";
-/// Similarity from which a name is worth suggesting; below it suggestions are noise.
-const SIMILAR_MIN: f64 = 0.6;
 
 /// A value as written.
 #[derive(Clone, Debug)]
@@ -172,20 +171,6 @@ impl Layers {
 
 fn section_of(path: &str) -> &str {
     path.split_once('.').map_or(path, |(section, _)| section)
-}
-
-/// The one of `known` most similar to `name`, if any is.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    most_similar(known.map(|known| (similarity(name, known), known)))
-}
-
-fn similarity(left: &str, right: &str) -> f64 {
-    strsim::normalized_damerau_levenshtein(left, right)
-}
-
-fn most_similar<'a>(scored: impl Iterator<Item = (f64, &'a str)>) -> Option<String> {
-    let best = scored.max_by(|(left, _), (right, _)| left.total_cmp(right));
-    best.filter(|(score, _)| SIMILAR_MIN <= *score).map(|(_, known)| known.to_owned())
 }
 
 /// One TOML text.

@@ -196,7 +196,7 @@ fn unknown_names_are_refused_with_the_nearest_one() {
             "session.login_timout",
             Some("session.login_timeout"),
         ),
-        ("[session]\nlisten = \"x\"\n", 2, "session.listen", Some("orders.listen")),
+        ("[data]\nspin = \"x\"\n", 2, "data.spin", Some("core.spin")),
         ("\nspin = \"1s\"\n", 2, "spin", Some("core.spin")),
         ("[[instruments]]\nid = 1\n", 1, "instruments", Some("instrument")),
         ("[zzz]\nqqq = 1\n", 1, "zzz", None),
@@ -474,6 +474,23 @@ fn decimals_bind_prices_and_quantities() {
 }
 
 #[test]
+fn the_door_of_operators_is_open_to_this_machine_alone_unless_it_is_said() {
+    for address in ["0.0.0.0:9080", "192.0.2.1:9080", "[::]:9080"] {
+        let text = format!("[admin]\nlisten = \"{address}\"\n");
+        let error = load(&text).unwrap_err().to_string();
+        assert!(error.contains("admin.listen: expected an address of this machine"), "{error}");
+        assert!(error.contains("allow_remote = true: there is no TLS"), "{error}");
+        assert!(error.ends_with(&format!("found {address}")), "{error}");
+        let remote = load(&format!("{text}allow_remote = true\n")).unwrap();
+        assert_eq!(remote.admin.listen.to_string(), address);
+        load(&format!("{text}enabled = false\n")).unwrap();
+    }
+    for address in ["127.0.0.1:0", "127.9.9.9:9080", "[::1]:9080"] {
+        load(&format!("[admin]\nlisten = \"{address}\"\n")).unwrap();
+    }
+}
+
+#[test]
 fn fingerprint_follows_the_values_and_not_their_writing() {
     let plain = default().fingerprint();
     let same = load("[session]\nlogin_timeout = \"2000ms\"\nconnections_max = \"4096\"\n").unwrap();
@@ -482,6 +499,9 @@ fn fingerprint_follows_the_values_and_not_their_writing() {
         ("venue.name", "OTHER"),
         ("venue.utc_offset", "+01:00"),
         ("orders.listen", "127.0.0.1:9003"),
+        ("admin.listen", "127.0.0.1:9081"),
+        ("admin.enabled", "false"),
+        ("admin.allow_remote", "true"),
         ("session.frames_per_turn", "9"),
         ("core.pin", "false"),
         ("core.layout", "fused"),
@@ -503,6 +523,8 @@ fn venue_folder_has_its_files_in_fixed_places() {
     assert_eq!(folder.root(), Path::new("venue"));
     assert_eq!(folder.config_file(), Path::new("venue/venue.toml"));
     assert_eq!(folder.users_file(), Path::new("venue/users.toml"));
+    assert_eq!(folder.operators_file(), Path::new("venue/operators.toml"));
+    assert_eq!(folder.token_file(), Path::new("venue/admin.token"));
     assert_eq!(folder.journal(), Path::new("venue/journal"));
     assert_eq!(folder.streams(), Path::new("venue/streams"));
 }

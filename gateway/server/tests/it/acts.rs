@@ -279,6 +279,13 @@ fn nobody_waits_for_the_answer_to_anothers_act() {
 }
 
 #[test]
+fn a_venue_is_alive_from_its_first_moment_on() {
+    let venue = TestVenue::start();
+    let vitals = venue.venue().desk().vitals();
+    assert!(vitals.core_beat_age < PATIENCE && 0 < vitals.seq, "{vitals:?}");
+}
+
+#[test]
 fn vitals_say_how_the_venue_is() {
     let mut venue = TestVenue::start();
     let mut alice = venue.orders("ALICE", 1);

@@ -113,6 +113,8 @@ fn origin(place: &Place) -> (&'static str, Option<String>) {
         }
         Source::Environment(name) => ("environment", Some(name.clone())),
         Source::Override => ("flag", None),
+        // No file and no flag of a configuration comes from there.
+        Source::Request => ("request", None),
     }
 }
 

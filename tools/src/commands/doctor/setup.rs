@@ -19,12 +19,16 @@ use super::Finding;
 /// Everything, for the venue whose journal is in `journal`.
 pub(super) fn look(config: &Config, journal: Option<&Path>, cpus: &Cpus) -> Vec<Finding> {
     let is_running = journal.is_some_and(is_locked);
-    vec![
+    let mut findings = vec![
         version(),
         layout(config, cpus),
         port("orders", "orders.listen", config.orders.listen, is_running),
         port("data", "data.listen", config.data.listen, is_running),
-    ]
+    ];
+    if config.admin.is_enabled {
+        findings.push(port("admin", "admin.listen", config.admin.listen, is_running));
+    }
+    findings
 }
 
 fn version() -> Finding {
