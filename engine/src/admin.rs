@@ -163,6 +163,7 @@ impl Engine {
             Act::List(instrument) => match self.check_define(&instrument) {
                 Ok(Definition::Unchanged) => ActOutcome::Unchanged,
                 Ok(Definition::Lists | Definition::Withdraws) => ActOutcome::Done,
+                Ok(Definition::Changes) if self.day.is_none() => ActOutcome::Done,
                 Ok(Definition::Changes) => ActOutcome::Scheduled,
                 Err(DefineError::Invalid(_)) => ActOutcome::InvalidInstrument,
                 Err(DefineError::IdTaken { .. }) => ActOutcome::IdTaken,
@@ -243,6 +244,20 @@ impl Engine {
             return Err(DefineError::NoLocate);
         }
         Ok(Definition::Lists)
+    }
+
+    /// How many more instruments can be listed now, or when the day has rolled.
+    #[must_use]
+    pub fn listings_left(&self, has_rolled: bool) -> u16 {
+        let holds_place = |book: &&Book| match book.listing {
+            Listing::Trading | Listing::Halted => true,
+            Listing::Removed => !has_rolled,
+            Listing::Gone => false,
+        };
+        let taken =
+            u16::try_from(self.books.iter().filter(holds_place).count()).unwrap_or(u16::MAX);
+        let locates_left = if has_rolled { u16::MAX } else { u16::MAX - self.locates };
+        self.capacity.instruments.saturating_sub(taken).min(locates_left)
     }
 
     /// Where the next book goes: a place that a removed one has left, or a new one.

@@ -165,6 +165,13 @@ impl Book {
         (self.best_ranks[at] <= other.rank(px)).then(|| self.best[at])
     }
 
+    /// Whether there is a level for the order at `slot`, whose price is set.
+    pub(crate) fn has_level(&self, store: &Store, side: Side, slot: u32) -> bool {
+        let ticks = self.ticks(store.arena.unit(slot).px);
+        let ladder = &self.ladders[ladder_of(side, store.arena.is_hidden(slot))];
+        ladder.has(&store.nodes, ladder.key(ticks))
+    }
+
     /// Appends the order at `slot` to the level of its price `px`, which is made if need be.
     ///
     /// The caller has made sure that [`Store::has_room`].

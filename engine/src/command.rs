@@ -179,6 +179,15 @@ pub struct SessionUp {
     pub grace_ms: Option<u32>,
 }
 
+/// Whether the reports of a firm's ports are copied to the firm's own stream from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DropCopy {
+    /// The firm.
+    pub firm: [u8; 4],
+    /// Copied, or no more.
+    pub is_on: bool,
+}
+
 /// A new series of references, match numbers and sessions within a day: what was said since the
 /// last record that is known may have been lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,6 +291,8 @@ pub enum Command<'a> {
     Define(Instrument),
     /// An operator acts.
     Administer(Administer),
+    /// A firm's reports are copied, or no more.
+    DropCopy(DropCopy),
     /// A day begins.
     DayRoll(DayRoll),
     /// Numbers begin anew within a day.

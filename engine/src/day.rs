@@ -80,7 +80,14 @@ impl Engine {
                 for at in next..end {
                     self.settle(self.lifted[at], sink);
                 }
-                advance(stage, RollStage::ClosePorts, end, self.lifted.len())
+                advance(stage, RollStage::Carry, end, self.lifted.len())
+            }
+            RollStage::Carry => {
+                let end = self.scratch.len().min(next + room);
+                for at in next..end {
+                    self.carry(self.scratch[at]);
+                }
+                advance(stage, RollStage::ClosePorts, end, self.scratch.len())
             }
             RollStage::ClosePorts => {
                 let end = self.ports.len().min(next + room);
@@ -116,15 +123,20 @@ impl Engine {
         }
     }
 
-    /// Ends an order with the day, or takes its number away when it stands for longer.
+    /// Ends an order with the day, unless it stands for longer and conforms to what comes.
     fn end_day_of(&mut self, slot: u32, sink: &mut impl Sink) {
         if self.store.arena.unit(slot).time_in_force() != TimeInForce::GoodTillCancel {
             return self.cancel_resting(slot, CancelReason::Closed, sink);
         }
         if !self.conforms(slot) {
-            return self.cancel_resting(slot, CancelReason::Supervisory, sink);
+            self.cancel_resting(slot, CancelReason::Supervisory, sink);
         }
-        if let Some(key) = self.key(slot) {
+    }
+
+    /// Takes its number away from an order that outlives the day.
+    fn carry(&mut self, slot: u32) {
+        let is_live = 0 < self.store.arena.unit(slot).open;
+        if let Some(key) = self.key(slot).filter(|_| is_live) {
             self.user_refs.clear(key);
             self.store.arena.unit_mut(slot).user_ref_num = 0;
         }
@@ -156,16 +168,19 @@ impl Engine {
     }
 
     /// Puts a lifted order on its level again, which gets its orders in entry order, so in that
-    /// of their queue. Prices that were neighbours may be none under a finer tick and need more
-    /// memory: an order for which there is none ends.
+    /// of their queue. Levels under another tick may need memory that there is not: an order for
+    /// which a level would have to be made then ends.
     fn settle(&mut self, slot: u32, sink: &mut impl Sink) {
         let unit = *self.store.arena.unit(slot);
-        if self.store.has_room() {
-            let book = &mut self.books[usize::from(unit.book)];
-            return book.rest(&mut self.store, unit.action().side(), slot, unit.px);
+        let (book, side) = (&mut self.books[usize::from(unit.book)], unit.action().side());
+        if book.has_level(&self.store, side, slot) || self.store.has_room() {
+            return book.rest(&mut self.store, side, slot, unit.px);
         }
         let shown = self.shown(slot);
         self.tell_canceled(slot, unit.open, CancelReason::Supervisory, shown, sink);
+        if let Some(key) = self.key(slot) {
+            self.user_refs.clear(key);
+        }
         self.ports[usize::from(unit.port())].live_orders -= 1;
         self.store.arena.free_order(slot);
     }
@@ -223,6 +238,7 @@ impl Engine {
     /// Ends the feed's day, restarts every counter and opens the next day's streams.
     fn turn_over(&mut self, sink: &mut impl Sink) {
         if self.day.is_some() {
+            self.end_copies(sink);
             for code in *b"MEC" {
                 self.system(0, code, sink);
             }
@@ -246,7 +262,7 @@ impl Engine {
         self.open_streams(self.next_day, sink);
     }
 
-    /// Opens the streams of `day`; the feed's begins with the start of messages.
+    /// Opens the streams of `day`: drop copies, and the feed's with the start of messages.
     fn open_streams(&mut self, day: DayRoll, sink: &mut impl Sink) {
         self.day = Some(day);
         sink.write(Event::day(Day {
@@ -256,6 +272,7 @@ impl Engine {
             session: day.session,
             pad: [0; 26],
         }));
+        self.begin_copies(sink);
         self.system(0, b'O', sink);
     }
 

@@ -60,8 +60,9 @@ impl Engine {
             return;
         };
         let before = port.standing;
+        let is_new_firm = port.firm != up.firm;
         // A port of which it was not known that it is of the firm was not met by its disabling.
-        if port.firm != up.firm && self.disabled_firms.contains(&up.firm) {
+        if is_new_firm && self.disabled_firms.contains(&up.firm) {
             port.is_disabled = true;
         }
         port.generation = up.source.generation;
@@ -70,6 +71,9 @@ impl Engine {
         port.is_killed = self.kills.cover(number, up.firm);
         port.grace_ms = up.grace_ms;
         self.disconnects.retain(|disconnect| disconnect.port != number);
+        if is_new_firm {
+            self.tell_firm(number, up.firm, sink);
+        }
         if before == Standing::Absent {
             self.system(number, b'S', sink);
         }

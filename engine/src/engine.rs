@@ -9,11 +9,14 @@ use crate::{
     arena::Arena,
     book::{Book, Store},
     command::{Command, DayRoll, Refuse, Source, Terms},
+    copies::CopiedFirm,
     due::Disconnect,
     event::{Event, Head, Notice, Rejected, Sink, System},
     instrument::{Instrument, InstrumentError},
     ladder::Nodes,
-    limits::{CHANNELS, Capacity, INSTRUMENTS_MAX, STEP_EVENTS_MAX, USER_REF_JUMP_MAX},
+    limits::{
+        CHANNELS, COPIED_FIRMS_MAX, Capacity, INSTRUMENTS_MAX, STEP_EVENTS_MAX, USER_REF_JUMP_MAX,
+    },
     reject::{CancelReason, Reject},
     table::{empty, filled},
     timers::Timers,
@@ -80,6 +83,8 @@ pub(crate) enum RollStage {
     Change,
     /// What was lifted is put on its new level.
     Settle,
+    /// What outlives the day loses its number.
+    Carry,
     ClosePorts,
     CloseFeed,
     List,
@@ -138,6 +143,8 @@ pub struct Engine {
     pub(crate) carried_ends: Vec<u32>,
     /// Firms whose entry was disabled today: their ports yet to come are disabled as well.
     pub(crate) disabled_firms: Vec<[u8; 4]>,
+    /// By place: firms whose reports are copied, or were in this session.
+    pub(crate) copied_firms: Vec<CopiedFirm>,
     /// Connections that are gone and whose grace runs, by its end; a port at most once.
     pub(crate) disconnects: Vec<Disconnect>,
     pub(crate) origin: Origin,
@@ -199,6 +206,7 @@ impl Engine {
             carried: empty(0, orders_max as usize),
             carried_ends: vec![0; ports_len],
             disabled_firms: Vec::with_capacity(ports_len),
+            copied_firms: Vec::with_capacity(COPIED_FIRMS_MAX),
             disconnects: Vec::with_capacity(ports_len),
             origin: Origin::new(0, 0),
             epoch: 0,
@@ -262,6 +270,7 @@ impl Engine {
             Command::SessionDown(source) => self.session_down(*source),
             Command::Define(instrument) => self.define(*instrument, sink),
             Command::Administer(order) => self.administer(*order, sink),
+            Command::DropCopy(copy) => self.set_copy(*copy, sink),
             Command::DayRoll(roll) => self.begin_roll(*roll),
             Command::Epoch(epoch) => self.begin_epoch(*epoch, sink),
         }

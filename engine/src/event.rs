@@ -83,6 +83,8 @@ impl Event {
             kind::RESTATED => View::Restated(transmute_ref!(self)),
             kind::PREVENTED => View::Prevented(transmute_ref!(self)),
             kind::ADMINISTERED => View::Administered(transmute_ref!(self)),
+            kind::PORT_FIRM => View::PortFirm(transmute_ref!(self)),
+            kind::COPYING => View::Copying(transmute_ref!(self)),
             kind => {
                 assert_eq!(kind, kind::ACCEPTED, "a slot that no engine wrote");
                 View::Accepted(transmute_ref!(self))
@@ -116,6 +118,8 @@ mod kind {
     pub(super) const RESTATED: u8 = 16;
     pub(super) const PREVENTED: u8 = 17;
     pub(super) const ADMINISTERED: u8 = 18;
+    pub(super) const PORT_FIRM: u8 = 19;
+    pub(super) const COPYING: u8 = 20;
 }
 
 /// What every event begins with.
@@ -555,6 +559,32 @@ impl Administered {
     }
 }
 
+/// A port belongs to another firm than before, or to one for the first time.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct PortFirm {
+    /// The port.
+    pub head: Head,
+    /// Its firm from now on.
+    pub firm: [u8; 4],
+    pub(crate) pad: [u8; 44],
+}
+
+/// The stream of a firm's drop copies begins or ends.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Copying {
+    /// Time only.
+    pub head: Head,
+    /// The firm.
+    pub firm: [u8; 4],
+    /// Its place among the streams of the session, from 0; no other firm has it in this session.
+    pub slot: u16,
+    /// The wire code of the system event: `S` it begins, `E` it ends.
+    pub code: u8,
+    pub(crate) pad: [u8; 41],
+}
+
 /// An event as its type.
 #[derive(Clone, Copy, Debug)]
 pub enum View<'a> {
@@ -594,6 +624,10 @@ pub enum View<'a> {
     Day(&'a Day),
     /// What came of an administrative act.
     Administered(&'a Administered),
+    /// Whose a port is.
+    PortFirm(&'a PortFirm),
+    /// A stream of drop copies begins or ends.
+    Copying(&'a Copying),
 }
 
 macro_rules! make {
@@ -632,4 +666,6 @@ make! {
     restated, RESTATED, Restated;
     prevented, PREVENTED, Prevented;
     administered, ADMINISTERED, Administered;
+    port_firm, PORT_FIRM, PortFirm;
+    copying, COPYING, Copying;
 }

@@ -81,9 +81,9 @@ fn put_instrument(instrument: &Instrument, put: &mut impl FnMut(&[u8])) {
 
 /// BLAKE3 of everything that decides what the engine will say next.
 ///
-/// The serialisation is canonical: it follows the market (instruments in listing order, both
-/// sides best first, queues in priority order), not the memory, except for the free lists, which
-/// decide future references. Computed at rest, never beside trading.
+/// The serialisation is canonical: it follows the market (instruments in the order of their
+/// places, both sides best first, queues in priority order), not the memory, except for the free
+/// lists, which decide future references. Computed at rest, never beside trading.
 #[must_use]
 pub fn state_hash(engine: &Engine) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
@@ -110,18 +110,7 @@ pub fn state_hash(engine: &Engine) -> [u8; 32] {
             put(&port.firm);
         }
     }
-    put(b"firms");
-    for firm in &engine.disabled_firms {
-        put(firm);
-    }
-    let (is_venue, firms, ports) = engine.kills();
-    put(&[b'k', u8::from(is_venue)]);
-    for firm in firms {
-        put(firm);
-    }
-    for port in ports {
-        put(&port.to_le_bytes());
-    }
+    put_firms(engine, &mut put);
     put(b"numbers");
     for (lane, mark) in engine.marks.iter().enumerate().filter(|(_, mark)| **mark != 0) {
         put(&(lane as u64).to_le_bytes());
@@ -137,4 +126,25 @@ pub fn state_hash(engine: &Engine) -> [u8; 32] {
     put(b"free");
     engine.store.arena.describe_free(|value| put(&value.to_le_bytes()));
     *hasher.finalize().as_bytes()
+}
+
+/// What holds for firms and what an operator stopped: entry that is disabled, kills, copies.
+fn put_firms(engine: &Engine, put: &mut impl FnMut(&[u8])) {
+    put(b"firms");
+    for firm in &engine.disabled_firms {
+        put(firm);
+    }
+    let (is_venue, firms, ports) = engine.kills();
+    put(&[b'k', u8::from(is_venue)]);
+    for firm in firms {
+        put(firm);
+    }
+    for port in ports {
+        put(&port.to_le_bytes());
+    }
+    put(b"copies");
+    for copied in &engine.copied_firms {
+        put(&copied.firm);
+        put(&[u8::from(copied.is_on)]);
+    }
 }

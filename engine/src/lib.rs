@@ -14,6 +14,7 @@ mod book;
 mod change;
 pub mod command;
 mod common;
+pub mod copies;
 mod day;
 mod due;
 pub mod engine;
@@ -35,6 +36,6 @@ mod user_refs;
 
 /// Counts changes of what the same commands lead to; every journal names the one it was written
 /// under.
-pub const BEHAVIOUR_VERSION: u32 = 3;
+pub const BEHAVIOUR_VERSION: u32 = 4;
 
 pub use engine::{Engine, Progress};

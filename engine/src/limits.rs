@@ -33,6 +33,11 @@ pub const PORTS_MAX: u16 = 4_096;
 /// Firms that can be killed at once: as many as there can be ports.
 pub const KILLED_FIRMS_MAX: usize = PORTS_MAX as usize;
 
+/// Firms whose reports may be copied in one session. A firm that takes drop copies is a clearing
+/// member with a risk desk of its own, of which a venue has tens; each has a stream, which takes a
+/// file and at least one mapping of it, and the streams of all begin and end within one step.
+pub const COPIED_FIRMS_MAX: usize = 64;
+
 /// Makers that are looked at to see whether a minimum quantity can be met: so many are counted in
 /// a fraction of a millisecond, and an answer of "no" costs the client nothing.
 pub const MIN_QTY_MAKERS_MAX: usize = 4_096;
@@ -61,6 +66,10 @@ const _: () = assert!(SLOT_BITS + GENERATION_BITS + EPOCH_BITS + SHARD_BITS == 6
 const _: () = assert!((ORDERS_MAX as u64) + (LEVELS_MAX as u64) < u32::MAX as u64);
 // The answer to an order (acceptance, its echo, one more) fits a step.
 const _: () = assert!(ECHO_PARTS_MAX + 2 <= STEP_EVENTS_MAX);
+// Every stream of drop copies ends and begins beside the feed's within the step of a day roll, and
+// begins in that of an epoch before the listings take half a step.
+const _: () = assert!(2 * COPIED_FIRMS_MAX + 5 <= STEP_EVENTS_MAX);
+const _: () = assert!(COPIED_FIRMS_MAX + 2 <= STEP_EVENTS_MAX / 2);
 // The value of a fill cannot overflow u64.
 const _: () = assert!((Price::RAW_MAX as u128) * (QTY_MAX as u128) <= u64::MAX as u128);
 

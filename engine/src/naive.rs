@@ -6,6 +6,7 @@
 //! is the floor of benchmarks with books too large to be searched.
 
 mod admin;
+mod copies;
 mod day;
 mod mass;
 mod orders;
@@ -109,6 +110,8 @@ pub struct Naive {
     symbols: BTreeMap<u32, [u8; 8]>,
     /// Locate codes given today.
     locates: u16,
+    /// Firms that are copied, or were in this session, and whether they are.
+    copied: Vec<([u8; 4], bool)>,
     /// When the orders of a port are to be cancelled, and which.
     graces: BTreeSet<(u64, u16)>,
     /// How much it holds; what depends on how the engine is built (nodes, pages) is not modelled.
@@ -139,6 +142,7 @@ impl Naive {
             kills: Kills::default(),
             symbols: BTreeMap::new(),
             locates: 0,
+            copied: Vec::new(),
             graces: BTreeSet::new(),
             capacity,
             free: [Vec::new(), Vec::new()],
@@ -189,6 +193,7 @@ impl Naive {
             }
             Command::Define(instrument) => self.define(*instrument, sink),
             Command::Administer(order) => self.administer(*order, sink),
+            Command::DropCopy(copy) => self.set_copy(*copy, sink),
             Command::DayRoll(roll) => self.roll(*roll, sink),
             Command::Epoch(epoch) => self.begin_epoch(*epoch, sink),
         }
@@ -203,9 +208,13 @@ impl Naive {
             self.disabled.insert(up.source.port);
         }
         let had_begun = port.has_begun;
+        let firm_before = port.firm;
         let (generation, firm, grace_ms) = (up.source.generation, up.firm, up.grace_ms);
         *port = Port { generation, is_up: true, has_begun: true, firm, grace_ms };
         self.graces.retain(|(_, port)| *port != up.source.port);
+        if firm_before != firm {
+            self.tell_firm(up.source.port, firm, sink);
+        }
         if !had_begun {
             self.system(up.source.port, b'S', sink);
         }

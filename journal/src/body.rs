@@ -285,6 +285,18 @@ body! {
         pub hidden_orders: U32,
     }
 
+    /// A firm's reports are copied to a stream of its own, or no more.
+    pub struct DropCopy, 8 {
+        /// What is configured: `D` drop copies.
+        pub subject: u8,
+        /// 1: copied from now on; 0: no more.
+        pub is_on: u8,
+        /// Zero.
+        pub reserved: [u8; 2],
+        /// The firm.
+        pub firm: [u8; 4],
+    }
+
     /// Numbers begin anew within a day.
     pub struct Epoch, 16 {
         /// Counts losses; its lowest ten bits are part of references and match numbers.

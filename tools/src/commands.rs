@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod drop_copy;
 mod explain;
 mod feed;
 mod import;
@@ -54,6 +55,7 @@ pub(crate) enum Command {
     Query(order::Query),
     Book(book::ShowBook),
     Tape(tape::Tape),
+    DropCopy(drop_copy::DropCopy),
     Top(top::Top),
     #[command(subcommand, after_help = import::EXAMPLES)]
     Import(import::Import),
@@ -88,6 +90,7 @@ impl Command {
             Self::Query(command) => command.run(output),
             Self::Book(command) => command.run(output),
             Self::Tape(command) => command.run(output),
+            Self::DropCopy(command) => command.run(output),
             Self::Top(command) => command.run(output),
             Self::Import(command) => command.run(output),
             Self::Bench(command) => command.run(output),

@@ -162,6 +162,10 @@ codes! {
         "threads that never sleep need more CPUs"
         "with core.wait = \"spin\" each hot thread takes a CPU whole, and the others need one too"
         "use core.wait = \"auto\", or let the process use more CPUs (taskset, CPUAffinity=)";
+    COPIES_FULL "UX-C022" Configuration
+        "drop copies of too many firms are asked for"
+        "each firm has a stream, and one that is copied no more keeps its place until the day ends"
+        "take users for drop copies out of users.toml, or start when the day is over";
     NO_JOURNAL "UX-J001" Configuration
         "there is no journal"
         "the folder is no venue, or the venue was never started"
@@ -202,6 +206,10 @@ codes! {
         "the journal knows no reports to the user"
         "the name is misspelt, or the user has never logged in for orders"
         "check the name; uncross user list shows the users";
+    NO_COPIES "UX-J010" Failure
+        "the journal knows no drop copies of the firm"
+        "the name is misspelt, or the firm never had a user for drop copies"
+        "check the name; uncross user list shows the firms and the users for drop copies";
     CLOCK_BEHIND "UX-V001" Failure
         "the clock is behind the journal"
         "time on the wire never falls, and the clock was set back"
@@ -258,6 +266,10 @@ codes! {
         "the time until orders are cancelled is impossible"
         "it is whole milliseconds and at most 24h, counted from the end of a connection"
         "give a duration such as 5s or 0ms, or never";
+    NO_ORDERS "UX-A012" Usage
+        "the user has no orders"
+        "a user for drop copies only listens"
+        "name a user with a port; uncross user list shows the ports";
     PORTS_FULL "UX-A002" Failure
         "no port is left for another user"
         "every user has a port for good, and the venue is configured for so many"
@@ -282,6 +294,10 @@ codes! {
         "the session is over"
         "each trading day has a session of its own, and a new day began"
         "run the command again: it joins the session of the new day";
+    NO_NUMBER "UX-N007" Failure
+        "there is no such number yet"
+        "numbers begin at 1 each session and have not come so far"
+        "begin at a lower one; 0 shows only what comes from now on";
     PROTOCOL "UX-N005" Failure
         "the other side does not keep to the protocol"
         "it is no venue, its other door was meant, or it is of another version"

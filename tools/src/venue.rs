@@ -144,6 +144,7 @@ impl From<StartError> for Failure {
             StartError::Capacity { .. } => Self::new(&errors::CAPACITY_CHANGED, message),
             StartError::Listing { .. } => Self::new(&errors::INSTRUMENT_REFUSED, message),
             StartError::PortOwner { .. } => Self::new(&errors::PORT_OWNER, message),
+            StartError::Copies(_) => Self::new(&errors::COPIES_FULL, message),
             StartError::Ports { .. } => Self::new(&errors::PORTS_SHORT, message),
             StartError::Descriptors { .. } => Self::new(&errors::DESCRIPTORS, message),
             StartError::ClockBehind { .. } => Self::new(&errors::CLOCK_BEHIND, message),

@@ -149,11 +149,13 @@ impl Naive {
         }
         let taken = self.books.iter().filter(|book| book.state != State::Gone).count();
         let is_full = taken == usize::from(self.capacity.instruments) || self.locates == u16::MAX;
+        let is_before_all = self.day.is_none();
         match self.book(wanted.id) {
             None if is_full => ActOutcome::Full,
             None => ActOutcome::Done,
             Some(book) if book.next.unwrap_or(book.instrument) == wanted => ActOutcome::Unchanged,
             Some(book) if book.instrument == wanted => ActOutcome::Done,
+            Some(_) if is_before_all => ActOutcome::Done,
             Some(_) => ActOutcome::Scheduled,
         }
     }

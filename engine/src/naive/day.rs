@@ -36,6 +36,7 @@ impl Naive {
                     self.system(number, b'E', sink);
                 }
             }
+            self.tell_copies(b'E', sink);
             b"MEC".iter().for_each(|&code| self.system(0, code, sink));
         }
         self.ports.values_mut().for_each(|port| port.has_begun = false);
@@ -85,6 +86,8 @@ impl Naive {
             session: day.session,
             pad: [0; 26],
         }));
+        self.copied.retain(|(_, is_on)| *is_on);
+        self.tell_copies(b'S', sink);
         self.system(0, b'O', sink);
         for position in 0..self.books.len() {
             if self.books[position].is(self.books[position].instrument.id) {

@@ -1,6 +1,7 @@
 //! Administrative acts: kills, halts, and instruments that come, change and go.
 
 use uncross_engine::{
+    Engine,
     admin::ActOutcome,
     command::{Act, Administer, Command, SessionUp, Source, Target},
     event::View,
@@ -10,9 +11,9 @@ use uncross_engine::{
 };
 
 use crate::{
-    differential::CAPACITY,
+    differential::{CAPACITY, apply},
     flow::instrument,
-    stage::{BUY, SELL, SESSION, Stage, day, enter_as, order},
+    stage::{BUY, SELL, SESSION, Stage, day, enter_as, order, short},
 };
 
 const FIRM: Target = Target::Firm(*b"FIRM");
@@ -265,10 +266,43 @@ fn a_finer_tick_for_which_memory_is_missing_ends_what_has_no_place() {
     assert_eq!(stage.engine.resting(2, Side::Bid).count(), 40);
     act(&mut stage, Act::List(Instrument { tick: 1, ..coarse }));
     let events = stage.tell(&day(20_001));
-    let ended = events.iter().filter(|it| matches!(it.view(), View::Canceled(_))).count();
+    let numbers = events.iter().filter_map(|it| match it.view() {
+        View::Canceled(canceled) => Some(canceled.head.user_ref_num),
+        _ => None,
+    });
+    let numbers: Vec<u32> = numbers.collect();
+    assert!(numbers.iter().all(|&number| 0 < number), "ended under their numbers: {numbers:?}");
+    let ended = numbers.len();
     let left = stage.engine.resting(2, Side::Bid).count();
     assert_eq!(ended + left, 40);
     assert!(0 < ended && 0 < left, "{ended} ended, {left} left");
+}
+
+#[test]
+fn a_change_of_the_tick_with_all_levels_taken_keeps_what_has_a_level() {
+    let mut stage = Stage::with(Capacity { levels: 3, ..CAPACITY });
+    stage.tell(&Command::Define(instrument(2)));
+    for (number, px) in [(1, 1_000), (2, 990), (3, 1_000), (4, 1_000)] {
+        carried(&mut stage, number, 10, px);
+    }
+    let mut enter = order(1, 5, BUY, 10, 1_000);
+    enter.instrument = 2;
+    enter_as(&mut stage, enter, |terms| terms.time_in_force = TimeInForce::GoodTillCancel);
+    act(&mut stage, Act::List(Instrument { tick: 10, ..instrument(1) }));
+    stage.tell(&day(20_001));
+    assert_eq!(stage.side(Side::Bid).len(), 4);
+    assert_eq!(stage.engine.resting(2, Side::Bid).count(), 1);
+}
+
+#[test]
+fn a_change_before_the_first_day_is_done_at_once() {
+    let mut engine = Engine::new(CAPACITY);
+    for (seq, instrument) in [(1, instrument(1)), (2, Instrument { tick: 7, ..instrument(1) })] {
+        let act = Act::List(instrument);
+        let told = apply(&mut engine, seq, &Command::Administer(Administer { request: 9, act }));
+        assert_eq!(told.iter().map(short).collect::<Vec<_>>(), ["!9 Done"]);
+    }
+    assert_eq!(engine.instruments().map(|it| it.tick).collect::<Vec<_>>(), [7]);
 }
 
 #[test]

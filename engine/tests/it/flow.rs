@@ -2,10 +2,11 @@
 
 use uncross_engine::{
     command::{
-        Act, Administer, Cancel, Command, DayRoll, Enter, EntrySwitch, Epoch, MassCancel, Modify,
-        Refuse, Replace, Scope, SessionUp, Source, Target, Terms,
+        Act, Administer, Cancel, Command, DayRoll, DropCopy, Enter, EntrySwitch, Epoch, MassCancel,
+        Modify, Refuse, Replace, Scope, SessionUp, Source, Target, Terms,
     },
     instrument::{CROSS_MARKET_PX, Instrument, MARKET_PX},
+    limits::COPIED_FIRMS_MAX,
     reject::Reject,
     types::{Action, Capacity, Display, Prevention, Strategy, TimeInForce},
 };
@@ -74,6 +75,8 @@ pub(crate) struct Flow {
     wild_prices: bool,
     /// Acts that take back what others did, so that the venue does not come to a standstill.
     undo: Vec<Act>,
+    /// The table of copied firms is all but full from the beginning.
+    has_many_copies: bool,
 }
 
 const ECHO: [u8; 120] = [7; 120];
@@ -89,6 +92,7 @@ impl Flow {
             epochs: 0,
             undo: Vec::new(),
             wild_prices: seed.is_multiple_of(2),
+            has_many_copies: seed.is_multiple_of(5),
         }
     }
 
@@ -96,6 +100,13 @@ impl Flow {
     pub(crate) fn opening(&mut self) -> Vec<Command<'static>> {
         let mut commands: Vec<Command<'static>> =
             (1..=INSTRUMENTS).map(|id| Command::Define(instrument(id))).collect();
+        if self.has_many_copies {
+            commands.extend((2..COPIED_FIRMS_MAX).map(|number| {
+                let digit = |number: usize| b'0' + u8::try_from(number).unwrap();
+                let firm = [b'X', b'X', digit(number / 10), digit(number % 10)];
+                Command::DropCopy(DropCopy { firm, is_on: true })
+            }));
+        }
         commands.push(self.day_roll());
         commands.extend((1..=PORTS).map(|port| self.session_up(port)));
         commands
@@ -315,6 +326,10 @@ impl Flow {
                 symbol: *b"        ",
                 scope: self.scope(),
             }),
+            34 => Command::DropCopy(DropCopy {
+                firm: *[b"FIRM", b"ELSE", b"XX03", b"NEW1", b"NEW2"][self.random.below(5) as usize],
+                is_on: !self.random.one_in(3),
+            }),
             _ => Command::EntrySwitch(EntrySwitch {
                 source,
                 user_ref_num: self.next_number(source),
@@ -349,8 +364,8 @@ impl Flow {
         }
         let echo = &ECHO[..self.random.below(120) as usize * usize::from(self.random.one_in(8))];
         match self.random.below(1_000) {
-            rare @ 0..35 => self.rare(rare, source),
-            35..40 => self.cancel_by_ref(source, references),
+            rare @ 0..36 => self.rare(rare, source),
+            36..40 => self.cancel_by_ref(source, references),
             40..235 => Command::Cancel(Cancel {
                 source,
                 user_ref_num: self.past_number(source),

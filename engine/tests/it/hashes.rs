@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use uncross_engine::{
-    command::{Command, EntrySwitch, Refuse, SessionUp, Source, Terms},
+    command::{Command, DropCopy, EntrySwitch, Refuse, SessionUp, Source, Terms},
     hash::state_hash,
     types::{Capacity, Display, Prevention, Strategy, TimeInForce},
 };
@@ -30,6 +30,15 @@ fn refuse(stage: &mut Stage, channel: u8, user_ref_num: u32) {
     let refuse = Refuse { source, user_ref_num, reason: 1, client_order_id };
     stage.say(&Command::Refuse(refuse));
 }
+fn copy(stage: &mut Stage, firm: [u8; 4], turns: &[bool]) {
+    for &is_on in turns {
+        stage.say(&Command::DropCopy(DropCopy { firm, is_on }));
+    }
+    // As many commands for each, since their number is part of the hash.
+    for _ in turns.len()..2 {
+        stage.say(&Command::Tick);
+    }
+}
 
 /// What is changed, each by itself.
 const CHANGES: &[(&str, Change)] = &[
@@ -53,6 +62,9 @@ const CHANGES: &[(&str, Change)] = &[
     ("another grace", |stage| up(stage, 1, *b"AAAA", Some(6))),
     ("a port disabled", |stage| switch(stage, [b' '; 4])),
     ("a firm disabled", |stage| switch(stage, *b"FIRM")),
+    ("a firm copied", |stage| copy(stage, *b"FIRM", &[true])),
+    ("another firm copied", |stage| copy(stage, *b"ELSE", &[true])),
+    ("a firm copied no more", |stage| copy(stage, *b"FIRM", &[true, false])),
     ("a number", |stage| refuse(stage, 0, 9)),
     ("another number", |stage| refuse(stage, 0, 10)),
     ("a number of a channel", |stage| refuse(stage, 3, 9)),

@@ -9,6 +9,7 @@
 
 mod acts;
 mod allocations;
+mod copies;
 mod differential;
 mod flow;
 mod hashes;

@@ -201,6 +201,10 @@ pub(crate) fn short(event: &Event) -> String {
         View::Directory(it) => format!("L{}", it.locate),
         View::Trading(it) => format!("H{}", it.state as char),
         View::Day(it) => format!("D{}", it.date),
+        View::PortFirm(it) => format!("F{} {}", it.head.port, it.firm.escape_ascii()),
+        View::Copying(it) => {
+            format!("K{} {} {}", it.slot, it.firm.escape_ascii(), it.code as char)
+        }
         View::Restated(it) => format!("T{} {}@{}", it.head.user_ref_num, it.open, it.px),
         View::Administered(it) => format!("!{} {:?}", it.request, it.outcome()),
         View::Prevented(it) => {

@@ -2,7 +2,8 @@
 //!
 //! Small and blocking: the standard library's sockets, no runtime, no threads of its own.
 //! [`soup`] keeps one connection alive and counts its messages; [`orders`] speaks OUCH 5.0 over it,
-//! [`feed`] reads ITCH 5.0, and [`book`] builds order books from that. Every wire byte comes from
+//! [`feed`] reads ITCH 5.0, and [`book`] builds order books from that. [`copies`] reads what the
+//! ports of a firm are told. Every wire byte comes from
 //! `uncross-wire`. Prices and quantities are the integers of the wire, in the instrument's units.
 //!
 //! Heartbeats are sent from inside the calls, so an idle owner must call something at least once
@@ -28,6 +29,7 @@
 //! ```
 
 pub mod book;
+pub mod copies;
 pub mod error;
 pub mod feed;
 pub mod options;
@@ -36,6 +38,7 @@ pub mod soup;
 pub mod text;
 
 pub use book::{Book, BookError, BookSide, Books, Change};
+pub use copies::{CopiedReport, DropCopyReader};
 pub use error::{Doing, Error, ProtocolError};
 pub use feed::{FeedMessage, FeedReader};
 pub use options::{ConnectOptions, Timing};

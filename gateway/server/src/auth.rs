@@ -39,7 +39,8 @@ impl core::fmt::Debug for Request {
 /// Who a user is.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    pub(crate) port: u16,
+    /// `None`: it only listens to the drop copies of its firm.
+    pub(crate) port: Option<u16>,
     pub(crate) firm: [u8; 4],
     pub(crate) user: [u8; 6],
     /// Milliseconds its orders outlive its connection; `None`: they stay.

@@ -68,7 +68,7 @@ pub(crate) enum State {
     Waiting(Login, [u8; 10]),
     /// It trades.
     Trading(Source),
-    /// It listens to the feed.
+    /// It listens to the feed, or to the drop copies of its firm.
     Listening,
     /// The publisher says its last words.
     Ending(Closed),

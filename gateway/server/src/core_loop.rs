@@ -338,6 +338,7 @@ impl Core {
     /// Lets time pass up to `now_ns`, for the records that follow.
     pub(crate) fn advance(&mut self, now_ns: u64) {
         self.sequencer.now_ns = self.sequencer.now_ns.max(now_ns);
+        self.pulse.beat(self.sequencer.seq, now_ns);
     }
 }
 

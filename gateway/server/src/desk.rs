@@ -1,11 +1,12 @@
 //! The venue's side door: administrative acts from operators, answered once they are durable.
 //!
-//! [`Desk`] is held by other threads. The gateway takes acts from its [`Inbox`] before it reads any
+//! [`Desk`] is held by other threads. The gateway takes acts from its `Inbox` before it reads any
 //! socket and pushes them into the ring like everything else; the publisher tells the gateway of
 //! their outcome when it may leave, and the gateway answers. Both queues are lock-free, so that no
 //! hot thread ever waits for an operator.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -14,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use rtrb::{Consumer, Producer, RingBuffer};
 use uncross_engine::{admin::ActOutcome, command::Act};
@@ -66,7 +68,7 @@ pub enum DeskError {
     /// The gateway has not taken earlier acts.
     #[error("{DESK_ACTS_MAX} earlier acts wait to be taken in")]
     Busy,
-    /// The venue has stopped, or its journal has failed.
+    /// The venue has stopped, or its journal has failed. What it had taken in may be done yet.
     #[error("the venue has stopped")]
     Stopped,
     /// No answer came in time. The act may be done yet; to order it again is harmless.
@@ -132,9 +134,25 @@ struct Wires {
     orders: Producer<Order>,
     replies: Consumer<Reply>,
     next_request: u64,
+    /// Requests that somebody waits for, with their answers.
+    awaited: HashMap<u64, Option<Answer>, RandomState>,
 }
 
-/// Where operators' acts are handed in. Clones share one desk; acts are done one by one.
+impl Wires {
+    /// Sorts what has been answered, and gives the answer to `request` if it is there. What nobody
+    /// waits for any more is dropped.
+    fn answer(&mut self, request: u64) -> Option<Answer> {
+        while let Ok(Reply { request, answer }) = self.replies.pop() {
+            if let Some(awaited) = self.awaited.get_mut(&request) {
+                *awaited = Some(answer);
+            }
+        }
+        self.awaited.get(&request).copied().flatten()
+    }
+}
+
+/// Where operators' acts are handed in. Clones share one desk; the lock is held for moments only,
+/// so that nobody waits for the answer to another's act.
 #[derive(Clone, Debug)]
 pub struct Desk {
     wires: Arc<Mutex<Wires>>,
@@ -160,8 +178,9 @@ pub(crate) fn desk(
 ) -> (Desk, Inbox) {
     let (orders, taken) = RingBuffer::new(DESK_ACTS_MAX);
     let (answers, replies) = RingBuffer::new(DESK_ACTS_MAX);
-    // An act that an earlier run journalled must not answer one of this run.
-    let wires = Wires { orders, replies, next_request: wall_ns() };
+    // Requests of an earlier run are in the journal: these are told apart from them.
+    let awaited = HashMap::default();
+    let wires = Wires { orders, replies, next_request: wall_ns(), awaited };
     let desk = Desk { wires: Arc::new(Mutex::new(wires)), gateway, pulse, watermark };
     (desk, Inbox { orders: taken, replies: answers, pending: 0 })
 }
@@ -175,28 +194,34 @@ impl Desk {
     pub fn order(&self, who: &str, act: Act, patience: Duration) -> Result<Answer, DeskError> {
         let who = padded(who)?;
         let start = Instant::now();
-        let mut wires = self.wires.lock();
-        // What came too late for its caller.
-        while wires.replies.pop().is_ok() {}
-        wires.next_request += 1;
-        let request = wires.next_request;
-        if wires.orders.push(Order { request, who, act }).is_err() {
-            return Err(DeskError::Busy);
+        if self.vitals().state != State::Running {
+            return Err(DeskError::Stopped);
         }
-        self.gateway.ring();
-        loop {
-            match wires.replies.pop() {
-                Ok(reply) if reply.request == request => return Ok(reply.answer),
-                Ok(_late) => {}
-                Err(_) if self.vitals().state != State::Running => {
-                    return Err(DeskError::Stopped);
-                }
-                Err(_) if patience < start.elapsed() => {
-                    return Err(DeskError::TimedOut { patience });
-                }
-                Err(_) => thread::sleep(LOOK_AGAIN),
+        let request = {
+            let mut wires = self.wires.lock();
+            wires.next_request += 1;
+            let request = wires.next_request;
+            if wires.orders.push(Order { request, who, act }).is_err() {
+                return Err(DeskError::Busy);
             }
-        }
+            wires.awaited.insert(request, None);
+            request
+        };
+        self.gateway.ring();
+        let answered = loop {
+            if let Some(answer) = self.wires.lock().answer(request) {
+                break Ok(answer);
+            }
+            if self.vitals().state != State::Running {
+                break Err(DeskError::Stopped);
+            }
+            if patience < start.elapsed() {
+                break Err(DeskError::TimedOut { patience });
+            }
+            thread::sleep(LOOK_AGAIN);
+        };
+        self.wires.lock().awaited.remove(&request);
+        answered
     }
 
     /// How the venue is now.
@@ -240,10 +265,11 @@ impl Inbox {
         }
     }
 
-    /// Answers an act. One of an earlier run of the venue is not waited for.
+    /// Answers an act that was taken.
     pub(crate) fn answer(&mut self, reply: Reply) {
-        self.pending = self.pending.saturating_sub(1);
-        // The queue is full only of answers that nobody waited for.
+        assert!(0 < self.pending, "an answer to an act that nobody took in");
+        self.pending -= 1;
+        // The queue is full only of answers that nobody waits for.
         let _is_heard = self.replies.push(reply).is_ok();
     }
 }

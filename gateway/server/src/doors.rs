@@ -220,11 +220,12 @@ impl Doors {
     pub(crate) fn round(&mut self, registry: &Registry, now_ms: u64) -> bool {
         self.is_starving = false;
         let was_told = self.hear(now_ms);
-        // Administrative acts go before whatever the sockets bring.
-        self.administer();
+        // Administrative acts go before whatever the sockets bring, also where they need more room
+        // than a frame does.
+        let may_read = self.administer();
         self.accept(registry, now_ms);
         self.finish_logins(now_ms);
-        let has_read = self.read(now_ms);
+        let has_read = may_read && self.read(now_ms);
         // After both: an answer makes room for a question, and a frame may be one.
         if !self.asking.is_empty() {
             self.ask();
@@ -476,7 +477,7 @@ impl Doors {
                 return Served::Nothing;
             }
             (state, kind) => {
-                let text = unexpected(state, kind);
+                let text = unexpected(state, connection.door, kind);
                 self.refuse(id, &text);
                 return Served::Nothing;
             }
@@ -525,10 +526,11 @@ enum Served {
     NoRoom,
 }
 
-fn unexpected(state: &State, kind: u8) -> String {
-    let expected = match state {
-        State::Fresh => "a login request ('L') first",
-        State::Trading(_) => "'U', 'R', 'O' or '+'",
+fn unexpected(state: &State, door: Door, kind: u8) -> String {
+    let expected = match (state, door) {
+        (State::Fresh, _) => "a login request ('L') first",
+        (State::Trading(_), _) => "'U', 'R', 'O' or '+'",
+        (State::Listening, Door::Orders) => "'R', 'O' or '+' (a drop-copy user only listens)",
         _ => "'R', 'O' or '+'",
     };
     format!("expected {expected}, found packet type '{}'", kind.escape_ascii())

@@ -1,20 +1,24 @@
-//! Events become messages: reports on the ports' streams, market data on the feed's.
+//! Events become messages: reports on the ports' streams, their copies on those of the firms,
+//! market data on the feed's.
 //!
 //! Everything here is a function of the events, so that a replay makes the same bytes under the
 //! same numbers.
+
+mod copies;
 
 use std::{io, path::Path};
 
 use uncross_engine::{
     event::{
-        Canceled, Directory, Echo, Entered, Event, Fill, Head, Modified, Notice, Prevented,
-        Rejected, Response, Restated, Rested, System, Trading, View,
+        Canceled, Copying, Directory, Echo, Entered, Event, Fill, Head, Modified, Notice,
+        Prevented, Rejected, Response, Restated, Rested, System, Trading, View,
     },
     limits::{ECHO_LEN_MAX, INSTRUMENTS_MAX},
     types::Side,
 };
 use uncross_wire::{
     Layout, TypeByte,
+    drop_copy::Envelope,
     itch::{
         self,
         order::{
@@ -30,10 +34,11 @@ use uncross_wire::{
 };
 use zerocopy::{Immutable, IntoBytes};
 
+use self::copies::Copies;
 use crate::{
     streams::{FEED, MessageSink, Streams},
     tail::Tail,
-    terms::{capacity_byte, display_byte, side_byte, time_in_force_byte},
+    terms::{self, capacity_byte, display_byte, side_byte, time_in_force_byte},
 };
 
 /// What messages say of an instrument.
@@ -67,11 +72,12 @@ pub(crate) struct Egress<O = Streams> {
     /// An acceptance whose echo is still coming, and the echo.
     pending: Option<Event>,
     echo: Vec<u8>,
+    copies: Copies,
 }
 
 impl Egress {
-    pub(crate) fn new(dir: &Path, ports_max: u16) -> Self {
-        Self::over(Streams::new(dir, ports_max))
+    pub(crate) fn new(dir: &Path) -> Self {
+        Self::over(Streams::new(dir))
     }
 }
 
@@ -84,7 +90,13 @@ impl<O: MessageSink> Egress<O> {
             names: vec![Name { symbol: [b' '; 8], locate: 0 }; usize::from(INSTRUMENTS_MAX) + 1],
             pending: None,
             echo: Vec::with_capacity(ECHO_LEN_MAX),
+            copies: Copies::new(),
         }
+    }
+
+    /// Entry of the stream of drop copies that a firm has in this session.
+    pub(crate) fn copies_of(&self, firm: [u8; 4]) -> Option<u16> {
+        self.copies.find(firm)
     }
 
     /// Writes what an event says.
@@ -121,8 +133,14 @@ impl<O: MessageSink> Egress<O> {
             View::Day(day) => {
                 self.midnight_ns = day.midnight_ns;
                 self.streams.begin(day.session);
+                self.copies.begin();
                 Ok(())
             }
+            View::PortFirm(port) => {
+                self.copies.assign(port.head.port, port.firm);
+                Ok(())
+            }
+            View::Copying(copying) => self.copying(copying),
         }
     }
 
@@ -140,13 +158,51 @@ impl<O: MessageSink> Egress<O> {
         self.names[instrument as usize]
     }
 
+    /// Writes a report to a port and its copy to the port's firm.
     fn report(
+        &mut self,
+        port: u16,
+        channel: u8,
+        message: &(impl IntoBytes + Immutable),
+        appendage: &[u8],
+    ) -> io::Result<()> {
+        self.tell(port, message, appendage)?;
+        self.copy(port, channel, message, appendage)
+    }
+
+    fn tell(
         &mut self,
         port: u16,
         message: &(impl IntoBytes + Immutable),
         appendage: &[u8],
     ) -> io::Result<()> {
-        self.streams.append(port, message.as_bytes(), appendage)
+        self.streams.append(port, &[message.as_bytes(), appendage])
+    }
+
+    fn copy(
+        &mut self,
+        port: u16,
+        channel: u8,
+        message: &(impl IntoBytes + Immutable),
+        appendage: &[u8],
+    ) -> io::Result<()> {
+        match self.copies.of_port(port) {
+            Some(entry) => self.wrap(entry, (port, channel), message, appendage),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a drop copy: the report in its envelope.
+    fn wrap(
+        &mut self,
+        entry: u16,
+        (port, channel): (u16, u8),
+        message: &(impl IntoBytes + Immutable),
+        appendage: &[u8],
+    ) -> io::Result<()> {
+        let kind = TypeByte::new();
+        let envelope = Envelope { kind, source_port: port.into(), user_ref_index: channel };
+        self.streams.append(entry, &[envelope.as_bytes(), message.as_bytes(), appendage])
     }
 
     /// Reports what has no field for an appendage; the elements follow under their length, and
@@ -154,14 +210,30 @@ impl<O: MessageSink> Egress<O> {
     fn report_tailed(
         &mut self,
         port: u16,
+        channel: u8,
         message: &(impl IntoBytes + Immutable),
         tail: &Tail,
     ) -> io::Result<()> {
-        self.report(port, message, tail.with_len())
+        self.report(port, channel, message, tail.with_len())
     }
 
     fn publish(&mut self, message: &(impl IntoBytes + Immutable)) -> io::Result<()> {
-        self.report(FEED, message, &[])
+        self.tell(FEED, message, &[])
+    }
+
+    /// Begins or ends the copies of a firm, and says so on their stream, as of no port.
+    fn copying(&mut self, copying: &Copying) -> io::Result<()> {
+        let Copying { head, firm, slot, code, .. } = *copying;
+        let is_begin = code == codes::system_event::START_OF_DAY;
+        let entry = self.copies.set(slot, firm, is_begin);
+        let (kind, timestamp_ns) = (TypeByte::new(), self.stamp(&head).into());
+        let message = outbound::SystemEvent { kind, timestamp_ns, event: code };
+        self.wrap(entry, (0, 0), &message, &[])
+    }
+
+    /// The channel that the elements of an accepted order name; looked for only where it is told.
+    fn channel_of(&self, port: u16, echo: &[u8]) -> u8 {
+        if self.copies.of_port(port).is_some() { terms::channel(echo) } else { 0 }
     }
 
     fn gather(&mut self, echo: &Echo) -> io::Result<()> {
@@ -209,7 +281,7 @@ impl<O: MessageSink> Egress<O> {
             cl_ord_id: entered.client_order_id,
             appendage_len_bytes: appendage_len(echo).into(),
         };
-        self.report(head.port, &message, echo)?;
+        self.report(head.port, self.channel_of(head.port, echo), &message, echo)?;
         if !marks.is_resting() {
             return Ok(());
         }
@@ -237,7 +309,7 @@ impl<O: MessageSink> Egress<O> {
             cl_ord_id: entered.client_order_id,
             appendage_len_bytes: appendage_len(echo).into(),
         };
-        self.report(head.port, &message, echo)?;
+        self.report(head.port, self.channel_of(head.port, echo), &message, echo)?;
         let header = self.header(&head, instrument);
         if marks.is_resting() {
             self.publish(&OrderReplace {
@@ -293,7 +365,7 @@ impl<O: MessageSink> Egress<O> {
             next_user_ref_num: account.head.user_ref_num.into(),
         };
         let tail = Tail::of(account.channel, None);
-        self.report_tailed(account.head.port, &message, &tail)
+        self.report_tailed(account.head.port, account.channel, &message, &tail)
     }
 
     fn cancel_rejected(&mut self, notice: &Notice) -> io::Result<()> {
@@ -303,7 +375,7 @@ impl<O: MessageSink> Egress<O> {
             timestamp_ns: self.stamp(&head).into(),
             user_ref_num: head.user_ref_num.into(),
         };
-        self.report_tailed(head.port, &message, &Tail::about(&head, channel, order_ref))
+        self.report_tailed(head.port, channel, &message, &Tail::about(&head, channel, order_ref))
     }
 
     fn restated(&mut self, restated: &Restated) -> io::Result<()> {
@@ -322,7 +394,7 @@ impl<O: MessageSink> Egress<O> {
             reason: codes::restate_reason::CARRIED_OVER,
             appendage_len_bytes: appendage_len(tail.elements()).into(),
         };
-        self.report(head.port, &message, tail.elements())
+        self.report(head.port, channel, &message, tail.elements())
     }
 
     fn prevented(&mut self, prevented: &Prevented) -> io::Result<()> {
@@ -342,7 +414,7 @@ impl<O: MessageSink> Egress<O> {
             },
             strategy: prevented.strategy,
         };
-        self.report_tailed(head.port, &message, &Tail::about(&head, channel, order_ref))?;
+        self.report_tailed(head.port, channel, &message, &Tail::about(&head, channel, order_ref))?;
         if prevented.shown == 0 {
             return Ok(());
         }
@@ -358,7 +430,7 @@ impl<O: MessageSink> Egress<O> {
             cl_ord_id: rejected.client_order_id,
         };
         let tail = Tail::of(rejected.channel, None);
-        self.report_tailed(rejected.head.port, &message, &tail)
+        self.report_tailed(rejected.head.port, rejected.channel, &message, &tail)
     }
 
     fn fill(&mut self, fill: &Fill) -> io::Result<()> {
@@ -375,12 +447,15 @@ impl<O: MessageSink> Egress<O> {
         };
         let is_hidden = fill.head.is_hidden();
         let added = if is_hidden { liquidity::HIDDEN_ADDED } else { liquidity::ADDED };
-        let tail = Tail::about(&fill.head, fill.maker_channel, fill.maker_ref);
-        let maker = executed(fill.head.user_ref_num, added, &tail);
-        self.report(fill.head.port, &maker, tail.elements())?;
-        let tail = Tail::of(fill.taker_channel, None);
-        let taker = executed(fill.taker_user_ref_num, liquidity::REMOVED, &tail);
-        self.report(fill.taker_port, &taker, tail.elements())?;
+        let maker_tail = Tail::about(&fill.head, fill.maker_channel, fill.maker_ref);
+        let maker = executed(fill.head.user_ref_num, added, &maker_tail);
+        let taker_tail = Tail::of(fill.taker_channel, None);
+        let taker = executed(fill.taker_user_ref_num, liquidity::REMOVED, &taker_tail);
+        // Both sides are told before any copy is made.
+        self.tell(fill.head.port, &maker, maker_tail.elements())?;
+        self.tell(fill.taker_port, &taker, taker_tail.elements())?;
+        self.copy(fill.head.port, fill.maker_channel, &maker, maker_tail.elements())?;
+        self.copy(fill.taker_port, fill.taker_channel, &taker, taker_tail.elements())?;
         let header = self.header(&fill.head, fill.instrument);
         if is_hidden {
             return self.publish(&Trade {
@@ -413,7 +488,7 @@ impl<O: MessageSink> Egress<O> {
             reason: canceled.reason,
         };
         let tail = Tail::about(&head, canceled.channel, order_ref);
-        self.report_tailed(head.port, &message, &tail)?;
+        self.report_tailed(head.port, canceled.channel, &message, &tail)?;
         if canceled.shown == 0 {
             return Ok(());
         }
@@ -430,7 +505,7 @@ impl<O: MessageSink> Egress<O> {
             quantity: open.into(),
         };
         let tail = Tail::about(&head, modified.channel, order_ref);
-        self.report_tailed(head.port, &message, &tail)?;
+        self.report_tailed(head.port, modified.channel, &message, &tail)?;
         if qty == 0 || head.is_hidden() {
             return Ok(());
         }
@@ -470,7 +545,7 @@ impl<O: MessageSink> Egress<O> {
                     symbol,
                     appendage_len_bytes,
                 };
-                self.report(head.port, &message, tail.elements())
+                self.report(head.port, response.channel, &message, tail.elements())
             }
             outbound::EnableResponse::KIND => {
                 let kind = TypeByte::new();
@@ -481,7 +556,7 @@ impl<O: MessageSink> Egress<O> {
                     firm,
                     appendage_len_bytes,
                 };
-                self.report(head.port, &message, tail.elements())
+                self.report(head.port, response.channel, &message, tail.elements())
             }
             _ => {
                 let kind = TypeByte::new();
@@ -492,7 +567,7 @@ impl<O: MessageSink> Egress<O> {
                     firm,
                     appendage_len_bytes,
                 };
-                self.report(head.port, &message, tail.elements())
+                self.report(head.port, response.channel, &message, tail.elements())
             }
         }
     }
@@ -505,7 +580,7 @@ impl<O: MessageSink> Egress<O> {
         } else {
             let timestamp_ns = self.stamp(&system.head).into();
             let message = outbound::SystemEvent { kind: TypeByte::new(), timestamp_ns, event };
-            self.report(system.head.port, &message, &[])
+            self.report(system.head.port, 0, &message, &[])
         }
     }
 

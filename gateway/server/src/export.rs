@@ -4,12 +4,21 @@
 //! The messages go through the same code as those that were sent, so they are the same bytes in
 //! the same order. [`crate::replay`] is for those who want to know only where a journal leads.
 
-use std::{collections::HashMap, io, path::Path};
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    path::Path,
+};
 
-use uncross_engine::{Progress, command::Command, limits::STEP_EVENTS_MAX};
+use uncross_engine::{
+    Progress,
+    command::Command,
+    event::{Event, View},
+    limits::STEP_EVENTS_MAX,
+};
 use uncross_journal::{
     Reader, ReplayError, TornTail,
-    kind::{DAY_ROLL, EPOCH},
+    kind::{CONFIGURATION, DAY_ROLL, EPOCH},
 };
 use uncross_wire::text::trim;
 
@@ -18,7 +27,7 @@ use crate::{
     egress::Egress,
     record,
     replica::{ApplyError, Replica},
-    streams::{FEED, MessageSink},
+    streams::{FEED, MessageSink, copies_slot},
 };
 
 pub mod line;
@@ -48,6 +57,8 @@ pub struct Survey {
     pub sessions: Vec<Session>,
     /// By user: the port on which it logged in.
     pub ports: HashMap<String, u16>,
+    /// Firms whose reports were copied at any time.
+    pub copied_firms: BTreeSet<String>,
 }
 
 /// Why an export ended early.
@@ -68,6 +79,8 @@ pub enum StreamOf {
     Feed,
     /// The reports of a port.
     Port(u16),
+    /// The drop copies of a firm.
+    Firm([u8; 4]),
 }
 
 /// Takes what is exported.
@@ -75,12 +88,12 @@ pub trait Taker {
     /// Whether [`Taker::event`] is to be called: events cost more than messages.
     fn wants_events(&self) -> bool;
 
-    /// Takes the next message of a stream, given in two parts, without a frame.
+    /// Takes the next message of a stream, given in parts, without a frame.
     ///
     /// # Errors
     ///
     /// It cannot be written: the export ends.
-    fn message(&mut self, stream: StreamOf, head: &[u8], tail: &[u8]) -> io::Result<()>;
+    fn message(&mut self, stream: StreamOf, parts: &[&[u8]]) -> io::Result<()>;
 
     /// Takes the next event.
     ///
@@ -113,7 +126,7 @@ pub fn survey(dir: &Path) -> Result<Survey, ReplayError<ApplyError>> {
             let user = String::from_utf8_lossy(trim(&user)).into_owned();
             survey.ports.insert(user, port);
         }
-        if kind != DAY_ROLL && kind != EPOCH {
+        if !matches!(kind, DAY_ROLL | EPOCH | CONFIGURATION) {
             return Ok(());
         }
         let command = record::decode(kind, record.body);
@@ -123,6 +136,9 @@ pub fn survey(dir: &Path) -> Result<Survey, ReplayError<ApplyError>> {
         } else if let Command::Epoch(epoch) = command {
             let date = survey.sessions.last().map_or((0, 0, 0), |session| session.date);
             survey.begin_session(epoch.session, date, seq);
+        } else if let Command::DropCopy(copy) = command {
+            let firm = String::from_utf8_lossy(trim(&copy.firm)).into_owned();
+            survey.copied_firms.insert(firm);
         }
         Ok(())
     })?;
@@ -156,7 +172,7 @@ pub fn export(
     taker: &mut impl Taker,
 ) -> Result<Exported, ReplayError<ExportError>> {
     let reader = Reader::open_whole(dir)?;
-    let mut egress = Egress::over(Selected { taker, session, is_open: false });
+    let mut egress = Egress::over(Selected { taker, session, is_open: false, firms: Vec::new() });
     let mut describer = Describer::default();
     let mut events = Vec::with_capacity(STEP_EVENTS_MAX);
     let mut replica: Option<Replica> = None;
@@ -170,6 +186,7 @@ pub fn export(
         loop {
             for event in events.drain(..) {
                 describer.learn(&event);
+                egress.streams.learn(&event);
                 egress.write(&event)?;
                 let Selected { taker, is_open, .. } = &mut egress.streams;
                 if *is_open && taker.wants_events() {
@@ -193,15 +210,33 @@ struct Selected<'a, T> {
     taker: &'a mut T,
     session: SessionName,
     is_open: bool,
+    /// By place: the firm whose drop copies stand there.
+    firms: Vec<[u8; 4]>,
+}
+
+impl<T> Selected<'_, T> {
+    /// Notes whose drop copies begin.
+    fn learn(&mut self, event: &Event) {
+        let View::Copying(copying) = event.view() else { return };
+        let slot = usize::from(copying.slot);
+        if self.firms.len() <= slot {
+            self.firms.resize(slot + 1, [b' '; 4]);
+        }
+        self.firms[slot] = copying.firm;
+    }
 }
 
 impl<T: Taker> MessageSink for Selected<'_, T> {
-    fn append(&mut self, entry: u16, head: &[u8], tail: &[u8]) -> io::Result<()> {
+    fn append(&mut self, entry: u16, parts: &[&[u8]]) -> io::Result<()> {
         if !self.is_open {
             return Ok(());
         }
-        let stream = if entry == FEED { StreamOf::Feed } else { StreamOf::Port(entry) };
-        self.taker.message(stream, head, tail)
+        let stream = match copies_slot(entry) {
+            Some(slot) => StreamOf::Firm(self.firms[usize::from(slot)]),
+            None if entry == FEED => StreamOf::Feed,
+            None => StreamOf::Port(entry),
+        };
+        self.taker.message(stream, parts)
     }
 
     fn begin(&mut self, session: SessionName) {

@@ -11,7 +11,7 @@ use uncross_wire::soup;
 use crate::{
     connection::{Door, Flow},
     limits::WRITE_PER_TURN,
-    streams::{StreamId, Streams},
+    streams::{StreamId, Streams, copies_slot},
 };
 
 /// A point of a stream that was its end at some time.
@@ -42,6 +42,21 @@ pub(crate) struct Outlet {
     /// Since when the peer has taken nothing although something waits.
     stuck_ms: Option<u64>,
     client_timeout_ms: u64,
+}
+
+/// In which part of a round a connection is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// First: makers and takers.
+    Reports,
+    /// Then drop copies.
+    Copies,
+    /// Last the public.
+    Feed,
+}
+
+impl Turn {
+    pub(crate) const ALL: [Self; 3] = [Self::Reports, Self::Copies, Self::Feed];
 }
 
 /// What came of writing.
@@ -81,6 +96,15 @@ impl Outlet {
             said_ms: now_ms,
             stuck_ms: None,
             client_timeout_ms: u64::from(soup::HEARTBEAT_TIMEOUT_DEFAULT_MS),
+        }
+    }
+
+    /// Whose turn it has in a round.
+    pub(crate) fn turn(&self) -> Turn {
+        match self.door {
+            Door::Data => Turn::Feed,
+            Door::Orders if copies_slot(self.entry).is_some() => Turn::Copies,
+            Door::Orders => Turn::Reports,
         }
     }
 

@@ -1,30 +1,31 @@
 //! The publisher: events that may leave into streams, streams into sockets.
 //!
 //! One round takes at most [`EVENTS_PER_ROUND`] events, writes the reports they bring, then the
-//! market data, and only then goes on: nobody is served more than one round ahead of the feed.
+//! drop copies, then the market data, and only then goes on: nobody is served more than one round
+//! ahead of the feed.
 
 mod delay;
 
 use std::{collections::VecDeque, os::fd::AsRawFd};
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
-use uncross_engine::event::Administered;
+use uncross_engine::{event::Administered, limits::COPIED_FIRMS_MAX};
 use uncross_wire::{IntoBytes, soup, text};
 
 pub use self::delay::Delay;
 use self::delay::Delays;
 use crate::{
     clock::Clock,
-    connection::{Door, Wish},
+    connection::Wish,
     desk::{Answer, Reply},
     egress::Egress,
     limits::EVENTS_PER_ROUND,
     notice::Closed,
     outbound::Release,
-    outlet::{Outlet, Patience, Written},
+    outlet::{Outlet, Patience, Turn, Written},
     reactor::{FIRST_CONNECTION, ReactorError},
-    streams::{FEED, StreamId},
-    talk::{Ask, Join, Tell, ToGateway},
+    streams::{FEED, StreamId, copies_slot},
+    talk::{Ask, Join, Of, Tell, ToGateway},
 };
 
 /// What the operator may set about sending.
@@ -32,6 +33,15 @@ use crate::{
 pub(crate) struct Rules {
     pub(crate) heartbeat_ms: u64,
     pub(crate) patience: Patience,
+}
+
+/// Where in which stream a connection begins.
+#[derive(Clone, Copy, Debug)]
+struct Granted {
+    entry: u16,
+    stream: StreamId,
+    position: usize,
+    number: u64,
 }
 
 /// Everything behind the core.
@@ -47,10 +57,12 @@ pub(crate) struct Publisher {
     holders: Vec<Option<usize>>,
     /// Outlets that follow the feed.
     subscribers: Vec<usize>,
-    /// Where among them the next round of market data starts.
-    feed_turn: usize,
-    /// By door: outlets with something to send. Reports leave before market data.
-    queues: [VecDeque<usize>; 2],
+    /// By place of a firm: outlets that follow its drop copies.
+    copied: Vec<Vec<usize>>,
+    /// Where among those who share a stream the next round starts.
+    first: usize,
+    /// By [`Turn`]: outlets with something to send.
+    queues: [VecDeque<usize>; Turn::ALL.len()],
     rules: Rules,
     delays: Delays,
 }
@@ -72,8 +84,9 @@ impl Publisher {
             outlets: Vec::new(),
             holders: vec![None; usize::from(ports_max) + 1],
             subscribers: Vec::new(),
-            feed_turn: 0,
-            queues: [VecDeque::new(), VecDeque::new()],
+            copied: vec![Vec::new(); COPIED_FIRMS_MAX],
+            first: 0,
+            queues: Turn::ALL.map(|_| VecDeque::new()),
             rules,
             delays: Delays::new(),
         }
@@ -109,7 +122,7 @@ impl Publisher {
             && outlet.output.is_ready
         {
             outlet.output.is_queued = true;
-            self.queues[outlet.door as usize].push_back(id);
+            self.queues[outlet.turn() as usize].push_back(id);
         }
     }
 
@@ -139,9 +152,9 @@ impl Publisher {
             was_asked = true;
             match ask {
                 Ask::Open { id, socket, door } => self.open(id, Outlet::new(socket, door, now_ms)),
-                Ask::Judge(Join { id, entry, wish, .. }) => {
+                Ask::Judge(Join { id, of, wish, .. }) => {
                     let session = self.egress.streams.session();
-                    let judged = self.judge(entry, &wish);
+                    let judged = self.judge(of, &wish);
                     self.gateway.tell(match judged {
                         Ok(_) => Tell::Granted { id, session },
                         Err(why) => Tell::Refused { id, why },
@@ -182,8 +195,15 @@ impl Publisher {
         }
     }
 
-    /// Stream, position and number with which a wish would be granted.
-    fn judge(&mut self, entry: u16, wish: &Wish) -> Result<(StreamId, usize, u64), String> {
+    /// What a wish would be granted.
+    fn judge(&mut self, of: Of, wish: &Wish) -> Result<Granted, String> {
+        let entry = match of {
+            Of::Feed => FEED,
+            Of::Port(port) => port,
+            Of::Firm(firm) => self.egress.copies_of(firm).ok_or_else(|| {
+                format!("the reports of firm {} are not copied", text::trim(&firm).escape_ascii())
+            })?,
+        };
         let streams = &mut self.egress.streams;
         let current = streams.session();
         let id = streams.current(entry);
@@ -192,7 +212,7 @@ impl Publisher {
         let number = if *sequence == 0 { stream.next() } else { *sequence };
         let is_current = session.is_empty() || session.as_slice() == text::trim(&current);
         match stream.position(number).filter(|_| is_current) {
-            Some(position) => Ok((id, position, number)),
+            Some(position) => Ok(Granted { entry, stream: id, position, number }),
             None => Err(format!(
                 "session {} from {sequence} was asked for, {} up to {} is there",
                 session.escape_ascii(),
@@ -204,28 +224,41 @@ impl Publisher {
 
     /// Accepts a login and serves its stream, of which only what is durable is there yet.
     fn begin(&mut self, join: Join, granted: [u8; 10]) {
-        let Join { id, entry, wish, client_timeout_ms } = join;
+        let Join { id, of, wish, client_timeout_ms } = join;
         let session = self.egress.streams.session();
         if session != granted {
             let [old, new] = [granted, session].map(|name| name.escape_ascii().to_string());
             let why = format!("session {old} ended while it was granted, {new} is there");
             return self.gateway.tell(Tell::Refused { id, why });
         }
-        let (stream, position, number) = match self.judge(entry, &wish) {
-            Ok(judged) => judged,
+        let granted = match self.judge(of, &wish) {
+            Ok(granted) => granted,
             Err(why) => return self.gateway.tell(Tell::Refused { id, why }),
         };
+        let Granted { entry, stream, position, number } = granted;
+        // What it follows decides whose turn it has.
+        self.unqueue(id);
         let Some(outlet) = self.get(id) else { return };
         if let Some(accepted) = soup::LoginAccepted::new(text::trim(&session), number) {
             outlet.say(soup::LOGIN_ACCEPTED, accepted.as_bytes());
         }
         outlet.follow(entry, stream, position, client_timeout_ms);
-        match outlet.door {
-            Door::Data => self.subscribers.push(id),
-            Door::Orders => self.holders[usize::from(entry)] = Some(id),
+        match copies_slot(entry) {
+            Some(slot) => self.copied[usize::from(slot)].push(id),
+            None if entry == FEED => self.subscribers.push(id),
+            None => self.holders[usize::from(entry)] = Some(id),
         }
         self.egress.streams.follow(stream);
         self.queue(id);
+    }
+
+    /// Takes an outlet out of the queue it is in.
+    fn unqueue(&mut self, id: usize) {
+        let Some(outlet) = self.get(id) else { return };
+        if core::mem::take(&mut outlet.output.is_queued) {
+            let turn = outlet.turn();
+            self.queues[turn as usize].retain(|&other| other != id);
+        }
     }
 
     /// Tells the gateway, once, that a connection must end.
@@ -239,6 +272,7 @@ impl Publisher {
 
     /// Says the last words of a connection and forgets it.
     fn close(&mut self, id: usize, reason: &Closed, now_ms: u64) {
+        self.unqueue(id);
         let outlet = self.outlets.get_mut(id).and_then(Option::take);
         let Some(mut outlet) = outlet else {
             return self.gateway.tell(Tell::Ended { id, is_broken: true });
@@ -254,16 +288,14 @@ impl Publisher {
         let is_broken = outlet.write(streams, now_ms) == Written::Gone || !outlet.shut();
         if let Some(stream) = outlet.stream_id() {
             streams.unfollow(stream);
-            match outlet.door {
-                Door::Data => self.subscribers.retain(|&other| other != id),
-                Door::Orders => {
+            match copies_slot(outlet.entry) {
+                Some(slot) => self.copied[usize::from(slot)].retain(|&other| other != id),
+                None if outlet.entry == FEED => self.subscribers.retain(|&other| other != id),
+                None => {
                     let holder = &mut self.holders[usize::from(outlet.entry)];
                     *holder = holder.filter(|&holder| holder != id);
                 }
             }
-        }
-        if outlet.output.is_queued {
-            self.queues[outlet.door as usize].retain(|&other| other != id);
         }
         if let Some(registry) = &self.registry {
             // The gateway still has it open, so it would stay watched. A failure means it is not.
@@ -280,9 +312,9 @@ impl Publisher {
             return false;
         }
         let start_ns = if is_measured { clock.now_ns() } else { 0 };
-        for door in [Door::Orders, Door::Data] {
-            for _ in 0..self.queues[door as usize].len() {
-                let Some(id) = self.queues[door as usize].pop_front() else { break };
+        for turn in Turn::ALL {
+            for _ in 0..self.queues[turn as usize].len() {
+                let Some(id) = self.queues[turn as usize].pop_front() else { break };
                 self.send_to(id, now_ms);
             }
         }
@@ -293,27 +325,36 @@ impl Publisher {
     }
 
     /// Queues those whose streams grew: reports in the order in which they were caused, so that a
-    /// maker is before its taker; of the feed's subscribers another one is first each time. `true`
-    /// when there are both.
+    /// maker is before its taker; of those who share a stream another one is first each time.
+    /// `true` when there are both reports and market data.
     fn line_up(&mut self) -> bool {
         let mut has_reports = false;
         let mut has_feed = false;
+        let mut has_shared = false;
         while let Some(entry) = self.egress.streams.take_grown() {
+            if entry == FEED || copies_slot(entry).is_some() {
+                self.first = self.first.wrapping_add(usize::from(!has_shared));
+                has_shared = true;
+            }
             if entry == FEED {
                 has_feed = true;
+                self.queue_sharers(|publisher| &publisher.subscribers);
+            } else if let Some(slot) = copies_slot(entry) {
+                self.queue_sharers(|publisher| &publisher.copied[usize::from(slot)]);
             } else if let Some(id) = self.holders[usize::from(entry)] {
                 has_reports = true;
                 self.queue(id);
             }
         }
-        if has_feed {
-            let count = self.subscribers.len();
-            self.feed_turn = (self.feed_turn + 1) % count.max(1);
-            for position in 0..count {
-                self.queue(self.subscribers[(position + self.feed_turn) % count]);
-            }
+        has_reports && has_feed && !self.queues[Turn::Feed as usize].is_empty()
+    }
+
+    fn queue_sharers(&mut self, sharers: impl Fn(&Self) -> &Vec<usize>) {
+        let count = sharers(self).len();
+        for position in 0..count {
+            let at = (position + self.first % count) % count;
+            self.queue(sharers(self)[at]);
         }
-        has_reports && has_feed && !self.queues[Door::Data as usize].is_empty()
     }
 
     fn send_to(&mut self, id: usize, now_ms: u64) {

@@ -8,8 +8,8 @@ mod admin;
 use uncross_engine::{
     ahead::Waiting,
     command::{
-        Cancel, Command, DayRoll, Enter, EntrySwitch, Epoch, MassCancel, Modify, Refuse, Replace,
-        SessionUp, Source,
+        Cancel, Command, DayRoll, DropCopy, Enter, EntrySwitch, Epoch, MassCancel, Modify, Refuse,
+        Replace, SessionUp, Source,
     },
     limits::{self, ECHO_LEN_MAX},
     reject::Reject,
@@ -192,6 +192,13 @@ impl Draft {
         self.set(CONFIGURATION, &body, &[]);
     }
 
+    /// A firm's reports are copied, or no more.
+    pub(crate) fn set_drop_copy(&mut self, copy: DropCopy) {
+        let DropCopy { firm, is_on } = copy;
+        let (subject, is_on) = (SUBJECT_DROP_COPY, u8::from(is_on));
+        self.set(CONFIGURATION, &body::DropCopy { subject, is_on, reserved: [0; 2], firm }, &[]);
+    }
+
     /// A trading day begins.
     pub(crate) fn set_day_roll(&mut self, roll: &DayRoll) {
         let body = body::DayRoll {
@@ -217,6 +224,7 @@ const GRACE_NEVER: u32 = u32::MAX;
 const REFUSED_FOR_ROOM: u16 = 0x02;
 
 const SUBJECT_CAPACITY: u8 = b'C';
+const SUBJECT_DROP_COPY: u8 = b'D';
 
 /// Last day whose nanoseconds fit 63 bits, in the year 2262.
 const DATE_MAX: u32 = 106_751;
@@ -285,6 +293,14 @@ pub enum RecordError {
         act: u8,
         /// The target read.
         target: u8,
+    },
+    /// An administrative record names another instrument than it lists.
+    #[error("administrative record about instrument {found} lists instrument {expected}")]
+    Listing {
+        /// Id of the instrument that is listed.
+        expected: u32,
+        /// Id that the record names.
+        found: u32,
     },
     /// A configuration record is about something unknown.
     #[error("configuration record of unknown subject {found:#04x}")]
@@ -536,6 +552,10 @@ fn decode_venue(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
         }
         // The capacity was taken in before the first command.
         CONFIGURATION if bytes.first() == Some(&SUBJECT_CAPACITY) => Command::Tick,
+        CONFIGURATION if bytes.first() == Some(&SUBJECT_DROP_COPY) => {
+            let (body, _) = split::<body::DropCopy>(kind, bytes)?;
+            Command::DropCopy(DropCopy { firm: body.firm, is_on: body.is_on != 0 })
+        }
         CONFIGURATION => Command::Define(decode_instrument(kind, bytes)?),
         ADMIN => decode_admin(bytes)?,
         DAY_ROLL => {

@@ -32,6 +32,8 @@ pub struct Sessions {
     pub feed_messages: u64,
     /// Every port that anybody ever logged in to, by rising number.
     pub ports: Vec<PortSession>,
+    /// Every firm whose reports are copied, by name.
+    pub copies: Vec<CopySession>,
     /// What lies behind the last record and is none.
     pub torn: Option<TornTail>,
 }
@@ -61,14 +63,23 @@ pub struct PortSession {
     pub messages: u64,
 }
 
-/// What was said so far, by port; the feed is port [`FEED`].
+/// The drop copies of a firm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopySession {
+    /// The firm.
+    pub firm: String,
+    /// Messages of the session in its stream.
+    pub messages: u64,
+}
+
+/// What was said so far, by entry.
 #[derive(Debug, Default)]
 struct Counting {
     messages: BTreeMap<u16, u64>,
 }
 
 impl MessageSink for Counting {
-    fn append(&mut self, entry: u16, _head: &[u8], _tail: &[u8]) -> io::Result<()> {
+    fn append(&mut self, entry: u16, _parts: &[&[u8]]) -> io::Result<()> {
         *self.messages.entry(entry).or_default() += 1;
         Ok(())
     }
@@ -112,11 +123,16 @@ pub fn sessions(dir: &Path) -> Result<Sessions, ReplayError<ExportError>> {
         }
     })?;
     (found.last_seq, found.torn) = (end.last_seq, end.torn);
-    let counted = egress.streams.messages;
-    let count = |port: u16| counted.get(&port).copied().unwrap_or(0);
+    let count = |entry: u16| egress.streams.messages.get(&entry).copied().unwrap_or(0);
     found.feed_messages = count(FEED);
     if let Some(replica) = replica {
         found.day = replica.engine().day().map(|day| (text(&day.session), civil(day.date)));
+        found.copies = copied_firms(&replica)
+            .map(|firm| CopySession {
+                firm: text(&firm),
+                messages: egress.copies_of(firm).map_or(0, count),
+            })
+            .collect();
         let mut live = live_orders(&replica);
         for port in ports.values_mut() {
             port.messages = count(port.port);
@@ -170,6 +186,13 @@ fn note_connection(ports: &mut BTreeMap<u16, PortSession>, kind: u8, bytes: &[u8
 
 fn text(field: &[u8]) -> String {
     String::from_utf8_lossy(trim(field)).into_owned()
+}
+
+/// The firms whose reports are copied, by name.
+fn copied_firms(replica: &Replica) -> impl Iterator<Item = [u8; 4]> {
+    let mut firms: Vec<_> = replica.engine().copied_firms().collect();
+    firms.sort_unstable();
+    firms.into_iter()
 }
 
 /// Resting orders by port.

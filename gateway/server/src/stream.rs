@@ -138,21 +138,23 @@ impl Stream {
         self.is_ended
     }
 
-    /// Appends a message, given in two parts.
+    /// Appends a message, given in parts.
     ///
     /// # Errors
     ///
     /// The file could not grow.
-    pub(crate) fn append(&mut self, dir: &Path, head: &[u8], tail: &[u8]) -> io::Result<()> {
-        let header = soup::header(soup::SEQUENCED_DATA, head.len() + tail.len());
-        let end = self.len + header.len() + head.len() + tail.len();
+    pub(crate) fn append(&mut self, dir: &Path, parts: &[&[u8]]) -> io::Result<()> {
+        let payload_len: usize = parts.iter().map(|part| part.len()).sum();
+        let header = soup::header(soup::SEQUENCED_DATA, payload_len);
+        let end = self.len + header.len() + payload_len;
         while self.capacity() < end {
             self.grow(dir)?;
         }
         if (self.next - 1).is_multiple_of(STREAM_INDEX_STRIDE) {
             self.index.push(self.len)?;
         }
-        for part in [&header[..], head, tail] {
+        self.put(&header);
+        for part in parts {
             self.put(part);
         }
         self.next += 1;
@@ -249,7 +251,7 @@ mod tests {
         let mut expected = Vec::new();
         for number in 1..=5_000_u64 {
             let len = usize::try_from(number % 900).unwrap();
-            stream.append(dir.path(), &number.to_be_bytes(), &message[..len]).unwrap();
+            stream.append(dir.path(), &[&number.to_be_bytes(), &message[..len]]).unwrap();
             expected.push((number, len));
         }
         assert!(2 * STREAM_CHUNK_LEN < stream.len(), "several chunks are needed");
@@ -301,7 +303,7 @@ mod tests {
         assert!(!of(Errno::IO) && !of(Errno::ACCESS) && !of(Errno::ROFS));
         // Nowhere to put a file at all is the operator's fault and is said.
         let mut stream = Stream::new();
-        assert!(stream.append(Path::new("/proc/nowhere"), b"message", b"").is_err());
+        assert!(stream.append(Path::new("/proc/nowhere"), &[b"message"]).is_err());
     }
 
     #[test]

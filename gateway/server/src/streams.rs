@@ -1,4 +1,5 @@
-//! The streams of the day: one for each port and one for the feed, and who follows them.
+//! The streams of the day, and who follows them: one for each port, one for the feed, and one for
+//! each firm whose reports are copied.
 
 use std::{
     collections::VecDeque,
@@ -6,9 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use uncross_engine::limits::{COPIED_FIRMS_MAX, PORTS_MAX};
+
 use crate::stream::Stream;
 
-/// A stream: one of a port's, or the feed's.
+/// A stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StreamId(usize);
 
@@ -26,7 +29,7 @@ pub(crate) struct Streams {
     slots: Vec<Slot>,
     /// Empty slots.
     free: Vec<usize>,
-    /// By port: its stream of the day. Entry 0 is the feed's.
+    /// By entry: its stream of the day.
     current: Vec<Option<StreamId>>,
     /// Entries of `current` that grew since they were last looked at, first grown first.
     grown: VecDeque<u16>,
@@ -34,26 +37,39 @@ pub(crate) struct Streams {
     session: [u8; 10],
 }
 
-/// Entry of `current` that stands for the feed.
+/// Entry that stands for the feed; those up to [`PORTS_MAX`] stand for the ports.
 pub(crate) const FEED: u16 = 0;
+/// Entries of all streams.
+const ENTRIES: usize = PORTS_MAX as usize + 1 + COPIED_FIRMS_MAX;
+const _: () = assert!(COPIED_FIRMS_MAX < (u16::MAX - PORTS_MAX) as usize);
+
+/// Entry that stands for the drop copies of the firm in this place.
+pub(crate) const fn copies(slot: u16) -> u16 {
+    PORTS_MAX + 1 + slot
+}
+
+/// The place of the firm whose drop copies the entry stands for, if it is one of those.
+pub(crate) const fn copies_slot(entry: u16) -> Option<u16> {
+    entry.checked_sub(PORTS_MAX + 1)
+}
 
 /// Where the messages go that egress makes of events.
 pub(crate) trait MessageSink {
-    /// Takes the next message, given in two parts, of a port's stream or of [`FEED`].
+    /// Takes the next message of an entry's stream, given in parts.
     ///
     /// # Errors
     ///
     /// It could not be kept.
-    fn append(&mut self, entry: u16, head: &[u8], tail: &[u8]) -> io::Result<()>;
+    fn append(&mut self, entry: u16, parts: &[&[u8]]) -> io::Result<()>;
 
     /// Ends the streams of the session before; those of `session` begin.
     fn begin(&mut self, session: [u8; 10]);
 }
 
 impl MessageSink for Streams {
-    fn append(&mut self, entry: u16, head: &[u8], tail: &[u8]) -> io::Result<()> {
+    fn append(&mut self, entry: u16, parts: &[&[u8]]) -> io::Result<()> {
         let id = self.current(entry);
-        self.slots[id.0].stream.append(&self.dir, head, tail)?;
+        self.slots[id.0].stream.append(&self.dir, parts)?;
         self.note_grown(entry);
         Ok(())
     }
@@ -72,8 +88,8 @@ impl MessageSink for Streams {
 }
 
 impl Streams {
-    pub(crate) fn new(dir: &Path, ports_max: u16) -> Self {
-        let entries = usize::from(ports_max) + 1;
+    pub(crate) fn new(dir: &Path) -> Self {
+        let entries = ENTRIES;
         Self {
             dir: dir.to_owned(),
             slots: Vec::new(),
@@ -90,7 +106,7 @@ impl Streams {
         self.session
     }
 
-    /// The stream of a port, or of the feed.
+    /// The stream of an entry.
     pub(crate) fn current(&mut self, entry: u16) -> StreamId {
         if let Some(id) = self.current[usize::from(entry)] {
             return id;

@@ -51,13 +51,24 @@ pub(crate) enum Ask {
     },
 }
 
+/// Whose stream a connection follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// That of everybody.
+    Feed,
+    /// The reports of a port.
+    Port(u16),
+    /// The drop copies of a firm.
+    Firm([u8; 4]),
+}
+
 /// What a login asks of the publisher.
 #[derive(Debug)]
 pub(crate) struct Join {
     /// Number of the connection.
     pub(crate) id: usize,
-    /// Port whose stream it wants, or that of the feed.
-    pub(crate) entry: u16,
+    /// Whose stream it wants.
+    pub(crate) of: Of,
     pub(crate) wish: Wish,
     /// How long the peer may take nothing.
     pub(crate) client_timeout_ms: u64,

@@ -1,4 +1,5 @@
-//! Who may log in to enter orders: names, ports, firms and hashed passwords.
+//! Who may log in: names, ports, firms and hashed passwords. A user without a port enters no orders
+//! but listens to the drop copies of its firm.
 //!
 //! The list is `users.toml` in the folder of the venue, written only by `uncross user` and readable
 //! only by its owner. `SoupBinTCP` pads names and passwords and ignores their case, so both are
@@ -66,7 +67,8 @@ const HEADER: &str = "\
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {
     name: String,
-    port: u16,
+    /// `None` of a user for drop copies.
+    port: Option<u16>,
     firm: [u8; FIRM_LEN_MAX],
     /// PHC string.
     hash: String,
@@ -86,9 +88,9 @@ impl User {
         pad(&self.name)
     }
 
-    /// The permanent port, from 1.
+    /// The permanent port, from 1; `None`: the user only listens to the drop copies of its firm.
     #[must_use]
-    pub const fn port(&self) -> u16 {
+    pub const fn port(&self) -> Option<u16> {
         self.port
     }
 
@@ -126,13 +128,14 @@ impl fmt::Debug for User {
 
 /// All users of a venue.
 ///
-/// Invariants: names are unique; ports are unique and below `next_port`.
+/// Invariants: names are unique; ports are unique and below `next_port`; who has no port has no
+/// grace either.
 #[derive(Clone, Debug)]
 pub struct Users {
     path: PathBuf,
     /// The port of the next new user; ports below it are or were in use.
     next_port: u16,
-    /// By port.
+    /// By port, then those without one.
     list: Vec<User>,
 }
 
@@ -162,8 +165,8 @@ impl Users {
         for entry in user {
             users.admit(entry)?;
         }
-        users.list.sort_by_key(User::port);
-        let free = users.list.last().map_or(1, |last| last.port + 1);
+        users.list.sort_by_key(|user| user.port.unwrap_or(u16::MAX));
+        let free = users.list.iter().filter_map(User::port).max().map_or(1, |last| last + 1);
         if next_port < free || PORTS_MAX + 1 < next_port {
             let (path, found) = (path.to_owned(), next_port);
             return Err(UsersError::NextPort { path, free, found });
@@ -191,6 +194,37 @@ impl Users {
     ///
     /// A malformed name, firm or password, a name that is taken, or no port left.
     pub fn add(&mut self, name: &str, firm: &str, password: &str) -> Result<u16, UsersError> {
+        let mut user = self.new_user(name, firm, password)?;
+        let port = self.next_port;
+        if PORTS_MAX < port {
+            return Err(UsersError::Full { ports_max: PORTS_MAX });
+        }
+        self.next_port += 1;
+        user.port = Some(port);
+        self.list.push(user);
+        self.list.sort_by_key(|user| user.port.unwrap_or(u16::MAX));
+        Ok(port)
+    }
+
+    /// Adds a user who only listens to the drop copies of a firm. Nothing is written before
+    /// [`Users::save`].
+    ///
+    /// # Errors
+    ///
+    /// A malformed name, firm or password, or a name that is taken.
+    pub fn add_drop_copy(
+        &mut self,
+        name: &str,
+        firm: &str,
+        password: &str,
+    ) -> Result<(), UsersError> {
+        let user = self.new_user(name, firm, password)?;
+        self.list.push(user);
+        Ok(())
+    }
+
+    /// A user without a port.
+    fn new_user(&self, name: &str, firm: &str, password: &str) -> Result<User, UsersError> {
         let name = check_word(name, NAME_LEN_MAX)
             .ok_or_else(|| UsersError::Name { found: name.to_owned() })?;
         let firm = check_word(firm, FIRM_LEN_MAX)
@@ -200,14 +234,17 @@ impl Users {
         if let Some(User { port, .. }) = self.find(&name) {
             return Err(UsersError::Exists { name, port: *port });
         }
-        let port = self.next_port;
-        if PORTS_MAX < port {
-            return Err(UsersError::Full { ports_max: PORTS_MAX });
-        }
-        let hash = hash(&password)?;
-        self.next_port += 1;
-        self.list.push(User { name, port, firm: pad(&firm), hash, grace: None });
-        Ok(port)
+        Ok(User { name, port: None, firm: pad(&firm), hash: hash(&password)?, grace: None })
+    }
+
+    /// The firms whose reports are to be copied, each once.
+    #[must_use]
+    pub fn copied_firms(&self) -> Vec<[u8; FIRM_LEN_MAX]> {
+        let mut firms: Vec<_> =
+            self.list.iter().filter(|user| user.port.is_none()).map(User::firm).collect();
+        firms.sort_unstable();
+        firms.dedup();
+        firms
     }
 
     /// Sets how long after the end of a user's connection its orders are cancelled; `None`: they
@@ -215,7 +252,8 @@ impl Users {
     ///
     /// # Errors
     ///
-    /// No such user, or the time is longer than [`GRACE_MAX`] or no whole number of milliseconds.
+    /// No such user, one without orders, or the time is longer than [`GRACE_MAX`] or no whole
+    /// number of milliseconds.
     pub fn set_cancel_on_disconnect(
         &mut self,
         name: &str,
@@ -228,6 +266,9 @@ impl Users {
         let Some(user) = user else {
             return Err(UsersError::Unknown { name: name.to_owned() });
         };
+        if user.port.is_none() {
+            return Err(UsersError::NoOrders { name: user.name.clone() });
+        }
         user.grace = grace;
         Ok(())
     }
@@ -242,7 +283,7 @@ impl Users {
         self.write().map_err(|source| UsersError::Write { path: self.path.clone(), source })
     }
 
-    /// All users by port.
+    /// All users by port, then those without one.
     #[must_use]
     pub fn list(&self) -> &[User] {
         &self.list
@@ -270,7 +311,7 @@ impl Users {
 
     /// Takes over a stored entry if it keeps the invariants.
     fn admit(&mut self, entry: StoredUser) -> Result<(), UsersError> {
-        let StoredUser { name, port, firm, hash, cancel_on_disconnect } = entry;
+        let StoredUser { name, port, drop_copy, firm, hash, cancel_on_disconnect } = entry;
         let fail = |fault| UsersError::Entry { path: self.path.clone(), name: name.clone(), fault };
         if check_word(&name, NAME_LEN_MAX).as_ref() != Some(&name) {
             return Err(fail(EntryFault::Name));
@@ -278,8 +319,12 @@ impl Users {
         if check_word(&firm, FIRM_LEN_MAX).as_ref() != Some(&firm) {
             return Err(fail(EntryFault::Firm));
         }
-        if port == 0 || PORTS_MAX < port {
-            return Err(fail(EntryFault::Port { found: port }));
+        if drop_copy && (port.is_some() || cancel_on_disconnect.is_some()) {
+            return Err(fail(EntryFault::DropCopy));
+        }
+        let found = port.unwrap_or(0);
+        if !drop_copy && !(1..=PORTS_MAX).contains(&found) {
+            return Err(fail(EntryFault::Port { found }));
         }
         if !has_our_cost(&hash) {
             return Err(fail(EntryFault::Hash));
@@ -287,8 +332,8 @@ impl Users {
         if self.find(&name).is_some() {
             return Err(fail(EntryFault::NameTwice));
         }
-        if self.list.iter().any(|user| user.port == port) {
-            return Err(fail(EntryFault::PortTwice { port }));
+        if !drop_copy && self.list.iter().any(|user| user.port == port) {
+            return Err(fail(EntryFault::PortTwice { port: found }));
         }
         let grace = match cancel_on_disconnect.as_deref().map(parse_duration) {
             None => None,
@@ -303,6 +348,7 @@ impl Users {
         let user = self.list.iter().map(|user| StoredUser {
             name: user.name.clone(),
             port: user.port,
+            drop_copy: user.port.is_none(),
             firm: user.firm_text().to_owned(),
             hash: user.hash.clone(),
             cancel_on_disconnect: user.grace.map(format_duration),
@@ -342,11 +388,20 @@ struct Stored {
 #[serde(deny_unknown_fields)]
 struct StoredUser {
     name: String,
-    port: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    /// It has no port, and listens to the copies of its firm's reports.
+    #[serde(default, skip_serializing_if = "is_false")]
+    drop_copy: bool,
     firm: String,
     hash: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cancel_on_disconnect: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Longest time that orders may outlive a connection and still be cancelled for it.
@@ -364,8 +419,8 @@ fn parse(path: &Path, text: &str) -> Result<Stored, UsersError> {
     };
     DeTable::parse(text).map_err(|error| fail(&error, error.message()))?;
     // The message of a wrong type quotes the value, which could be a hash in the wrong place.
-    let expected = "expected next_port and [[user]] with name, port, firm, hash and perhaps \
-                    cancel_on_disconnect";
+    let expected = "expected next_port and [[user]] with name, port or drop_copy, firm, hash and \
+                    perhaps cancel_on_disconnect";
     toml::from_str(text).map_err(|error| fail(&error, expected))
 }
 

@@ -21,6 +21,7 @@ use foldhash::fast::RandomState;
 use mio::net::TcpListener;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use uncross_engine::limits::COPIED_FIRMS_MAX;
 use uncross_journal::{Probe, TornTail};
 
 use self::{
@@ -132,7 +133,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let wires = Wires::new(&plan, cpus, config.core.spin, sleep_max);
     let wires = wires.map_err(io_error("making a poll"))?;
 
-    let mut egress = Egress::new(&dir.streams(), config.capacity.ports);
+    let mut egress = Egress::new(&dir.streams());
     let recovery = recover(config, options, wires.on_durable(), &users, dir, &mut egress)?;
     let (replica, journal, filed, recovered) = recovery;
     let clock = Clock::new();
@@ -144,7 +145,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let ends = (&mut outbound, &mut release);
     let found =
         Found { replica, journal, filed, opened_epoch: recovered.opened_epoch, room: teller };
-    let core = open_day(config, found, &clock, ends, &mut egress)?;
+    let core = open_day(config, &users, found, &clock, ends, &mut egress)?;
     note_begun(dir).map_err(io_error("noting the journal"))?;
 
     let auth = Auth::start(users, wires.gateway_alarm());
@@ -286,21 +287,22 @@ fn note_begun(dir: &VenueDir) -> io::Result<()> {
 }
 
 fn check_ports(users: &Users, ports_max: u16) -> Result<(), StartError> {
-    match users.list().iter().find(|user| ports_max < user.port()) {
-        Some(user) => {
-            let (port, user) = (user.port(), user.name().to_owned());
-            Err(StartError::Ports { user, port, ports_max })
+    for user in users.list() {
+        if let Some(port) = user.port().filter(|&port| ports_max < port) {
+            let user = user.name().to_owned();
+            return Err(StartError::Ports { user, port, ports_max });
         }
-        None => Ok(()),
     }
+    Ok(())
 }
 
 /// Makes sure that connections cannot use up the descriptors that journal and streams need:
 /// raises the limit as far as need be, and returns how many connections fit then.
 fn fit_connections(config: &Config) -> Result<u32, StartError> {
     let wanted = config.session.connections_max;
-    // Until an ended day has been read to its end there are two streams for a port.
-    let others = 2 * (u64::from(config.capacity.ports) + 1) + DESCRIPTORS_RESERVED;
+    // Until an ended day has been read to its end there are two streams for a port or firm.
+    let streams = u64::from(config.capacity.ports) + 1 + COPIED_FIRMS_MAX as u64;
+    let others = 2 * streams + DESCRIPTORS_RESERVED;
     let limit = getrlimit(Resource::Nofile);
     let found = limit.maximum.unwrap_or(u64::MAX);
     let fitting = found.saturating_sub(others).min(u64::from(wanted));
@@ -349,7 +351,12 @@ fn generations(core: &Core, ports_max: u16) -> Vec<u16> {
 }
 
 fn symbols(core: &Core) -> HashMap<[u8; 8], u32, RandomState> {
-    core.replica().engine().symbols().map(|(id, symbol)| (symbol, id)).collect()
+    let replica = core.replica();
+    let known = replica.engine().symbols().map(|(id, symbol)| (symbol, id));
+    let mut symbols: HashMap<_, _, RandomState> = known.collect();
+    // Listings of the day must not make it grow beside trading.
+    symbols.reserve(replica.capacity().instruments.into());
+    symbols
 }
 
 fn rules(config: &Config, connections_max: u32) -> Rules {

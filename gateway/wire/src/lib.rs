@@ -17,6 +17,7 @@ extern crate std;
 #[macro_use]
 mod layout;
 
+pub mod drop_copy;
 pub mod file;
 pub mod itch;
 pub mod ouch;

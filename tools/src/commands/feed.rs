@@ -85,6 +85,11 @@ impl Watching {
         self.end.map(|end| end.saturating_duration_since(Instant::now()))
     }
 
+    /// How long to wait for one message.
+    pub(super) fn patience(&self) -> Duration {
+        self.left().map_or(POLL, |left| POLL.min(left))
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.stop.is_asked() || self.left().is_some_and(|left| left.is_zero())
     }

@@ -75,6 +75,11 @@ impl Way {
     }
 }
 
+/// The word for a side.
+pub(super) const fn side_word(side: Side) -> &'static str {
+    Way::word(side)
+}
+
 /// Where to, and as whom.
 #[derive(Args, Debug)]
 struct Place {

@@ -8,7 +8,7 @@ use uncross_server::{
     config::VenueDir,
     export::ExportError,
     journal::ReplayError,
-    sessions::{PortSession, Sessions as Found, sessions, utc},
+    sessions::{CopySession, PortSession, Sessions as Found, sessions, utc},
 };
 
 use crate::{
@@ -21,7 +21,8 @@ const EXAMPLES: &str = "\
 All of it comes from the journal, so it can be asked beside a running venue or after its end. What a
 venue that was killed could not write down any more is not there: its sessions are up until it is
 started again. Times are UTC; next is the order number that the port uses next; messages are those
-of the day in its stream.
+of the day in its stream. Copies are the drop copies of a firm; who listens to them is not in the
+journal.
 
 Examples:
   uncross sessions ./venue
@@ -45,6 +46,7 @@ struct Told {
     last_time: String,
     feed_messages: u64,
     ports: Vec<Row>,
+    drop_copies: Vec<CopyRow>,
     torn: Option<String>,
 }
 
@@ -62,6 +64,19 @@ struct Row {
     next_user_ref_num: u32,
     live_orders: u64,
     messages: u64,
+}
+
+/// A firm whose reports are copied.
+#[derive(Serialize)]
+struct CopyRow {
+    firm: String,
+    messages: u64,
+}
+
+impl From<CopySession> for CopyRow {
+    fn from(CopySession { firm, messages }: CopySession) -> Self {
+        Self { firm, messages }
+    }
 }
 
 impl From<PortSession> for Row {
@@ -104,6 +119,7 @@ impl From<Found> for Told {
             last_time: utc(found.last_time_ns),
             feed_messages: found.feed_messages,
             ports: found.ports.into_iter().map(Row::from).collect(),
+            drop_copies: found.copies.into_iter().map(CopyRow::from).collect(),
             torn: found.torn.as_ref().map(torn_text),
         }
     }
@@ -142,6 +158,9 @@ impl Told {
         }
         output.line(format_args!("journal  to record {last_seq} at {last_time}"))?;
         output.line(format_args!("feed     {feed_messages} messages"))?;
+        for CopyRow { firm, messages } in &self.drop_copies {
+            output.line(format_args!("copies   {messages} messages of firm {firm}"))?;
+        }
         if let Some(torn) = torn {
             output.line(format_args!("behind   {torn}"))?;
         }

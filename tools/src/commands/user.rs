@@ -27,6 +27,7 @@ const ADD_EXAMPLES: &str = "\
 Examples:
   uncross user add BROK01 --venue ./venue
   uncross user add BROK01 --venue ./venue --firm ACME --password-file password.txt
+  uncross user add RISK01 --venue ./venue --drop-copy ACME
   head -n 1 password.txt | uncross user add BROK01 --venue ./venue --password-stdin";
 
 const SET_EXAMPLES: &str = "\
@@ -57,8 +58,11 @@ pub(crate) struct Add {
     #[command(flatten)]
     venue: VenueArgument,
     /// Firm of the user: 1 to 4 letters and digits; by default the name's first four
-    #[arg(long, value_name = "FIRM")]
+    #[arg(long, value_name = "FIRM", conflicts_with = "drop_copy")]
     firm: Option<String>,
+    /// Make a user who enters no orders but listens to the reports of all ports of this firm
+    #[arg(long, value_name = "FIRM", conflicts_with = "cancel_on_disconnect")]
+    drop_copy: Option<String>,
     /// Read the password from this file
     #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
     password_file: Option<PathBuf>,
@@ -107,7 +111,11 @@ pub(crate) struct List {
 #[derive(Serialize)]
 struct Row<'a> {
     name: &'a str,
-    port: u16,
+    /// `orders` or `drop-copy`.
+    role: &'static str,
+    /// Absent: it enters no orders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
     firm: &'a str,
     /// Absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,6 +126,7 @@ impl<'a> Row<'a> {
     fn of(user: &'a Known) -> Self {
         Self {
             name: user.name(),
+            role: if user.port().is_some() { "orders" } else { "drop-copy" },
             port: user.port(),
             firm: user.firm_text(),
             cancel_on_disconnect: user.cancel_on_disconnect().map(format_duration),
@@ -125,7 +134,14 @@ impl<'a> Row<'a> {
     }
 
     fn grace_text(&self) -> &str {
-        self.cancel_on_disconnect.as_deref().unwrap_or("never")
+        match self.port {
+            Some(_) => self.cancel_on_disconnect.as_deref().unwrap_or("never"),
+            None => "-",
+        }
+    }
+
+    fn port_text(&self) -> String {
+        self.port.map_or_else(|| "-".to_owned(), |port| port.to_string())
     }
 }
 
@@ -162,17 +178,13 @@ impl Add {
             None => Some(users::random_password().map_err(Failure::from)?),
         };
         let password = given.as_deref().or(made.as_deref()).unwrap_or_default();
-        let firm = self.firm.clone().unwrap_or_else(|| self.name.chars().take(4).collect());
         let path = dir.users_file();
         let lock = Users::lock(&path).map_err(Failure::from)?;
         let mut users = Users::load(&path).map_err(Failure::from)?;
-        let port = users.add(&self.name, &firm, password).map_err(Failure::from)?;
-        let Grace(grace) = self.cancel_on_disconnect;
-        users.set_cancel_on_disconnect(&self.name, grace).map_err(Failure::from)?;
-        let ports_max = config.capacity.ports;
-        if ports_max < port {
-            let message = format!("the next port is {port}, and capacity.ports is {ports_max}");
-            return Err(Failure::new(&errors::PORTS_FULL, message).into());
+        if let Some(firm) = &self.drop_copy {
+            users.add_drop_copy(&self.name, firm, password).map_err(Failure::from)?;
+        } else {
+            self.add_port(&mut users, password, config.capacity.ports)?;
         }
         let Some(user) = users.find(&self.name) else {
             return Err(Failure::new(&errors::SYSTEM, "the user was not kept").into());
@@ -183,6 +195,18 @@ impl Add {
         output.flush()?;
         users.save().map_err(Failure::from)?;
         drop(lock);
+        Ok(())
+    }
+
+    fn add_port(&self, users: &mut Users, password: &str, ports_max: u16) -> Result<(), Failure> {
+        let firm = self.firm.clone().unwrap_or_else(|| self.name.chars().take(4).collect());
+        let port = users.add(&self.name, &firm, password)?;
+        let Grace(grace) = self.cancel_on_disconnect;
+        users.set_cancel_on_disconnect(&self.name, grace)?;
+        if ports_max < port {
+            let message = format!("the next port is {port}, and capacity.ports is {ports_max}");
+            return Err(Failure::new(&errors::PORTS_FULL, message));
+        }
         Ok(())
     }
 
@@ -203,12 +227,15 @@ impl Added<'_> {
         }
         let Row { name, port, firm, .. } = &self.user;
         output.line(format_args!("added {name}"))?;
-        output.line(format_args!("  port      {port}"))?;
-        output.line(format_args!("  firm      {firm}"))?;
-        output.line(format_args!(
-            "  orders    cancelled on disconnect: {}",
-            self.user.grace_text()
-        ))?;
+        if let Some(port) = port {
+            output.line(format_args!("  port      {port}"))?;
+            output.line(format_args!("  firm      {firm}"))?;
+            let grace = self.user.grace_text();
+            output.line(format_args!("  orders    cancelled on disconnect: {grace}"))?;
+        } else {
+            output.line(format_args!("  listens   to the drop copies of {firm}"))?;
+            output.line("  from      the next start of the venue on")?;
+        }
         match self.password {
             Some(password) => output
                 .line(format_args!("  password  {password}  (shown once; only its hash is kept)")),
@@ -251,9 +278,11 @@ impl List {
         let rows: Vec<_> = rows
             .map(|row| {
                 let grace = row.grace_text().to_owned();
-                vec![row.name.to_owned(), row.port.to_string(), row.firm.to_owned(), grace]
+                let words = [row.name, row.role].map(str::to_owned);
+                let [name, role] = words;
+                vec![name, row.port_text(), row.firm.to_owned(), role, grace]
             })
             .collect();
-        output.table(&["NAME", "PORT", "FIRM", "CANCEL ON DISCONNECT"], &rows)
+        output.table(&["NAME", "PORT", "FIRM", "ROLE", "CANCEL ON DISCONNECT"], &rows)
     }
 }

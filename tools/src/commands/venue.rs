@@ -121,6 +121,7 @@ impl From<UsersError> for Failure {
             UsersError::PasswordLength { .. } | UsersError::PasswordCharacter => &errors::PASSWORD,
             UsersError::Exists { .. } => &errors::USER_EXISTS,
             UsersError::Unknown { .. } => &errors::USER_UNKNOWN,
+            UsersError::NoOrders { .. } => &errors::NO_ORDERS,
             UsersError::Grace { .. } => &errors::GRACE,
             UsersError::Full { .. } => &errors::PORTS_FULL,
             UsersError::Hash { .. } | UsersError::Random { .. } => &errors::SYSTEM,

@@ -73,7 +73,7 @@ fn every_example_works() {
 
 /// Runs a line as a shell would, in a folder that has what examples speak of.
 fn run_example(line: &str) {
-    if line.contains("--user ACME") {
+    if line.contains("--user ACME") || line.contains("--user RISK") {
         // A venue that runs, with order 1 of the user alive.
         let running = Running::start();
         running.run_as("ACME", "order buy DEMO 100 @ 10.00").expect_success();

@@ -14,7 +14,7 @@ fn fresh_venue_has_a_configuration_and_no_users() {
     assert_eq!(users.permissions().mode() & 0o777, 0o600);
     assert_eq!(
         place.run("user list --venue venue").expect_success(),
-        "NAME  PORT  FIRM  CANCEL ON DISCONNECT\n"
+        "NAME  PORT  FIRM  ROLE  CANCEL ON DISCONNECT\n"
     );
 }
 

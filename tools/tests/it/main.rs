@@ -10,6 +10,7 @@
 mod bad_input;
 mod bench;
 mod config;
+mod copies;
 mod crash;
 mod doctor;
 mod documents;

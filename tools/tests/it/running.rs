@@ -8,7 +8,7 @@ use uncross_server::{
 
 use crate::program::{Place, Run};
 
-/// Users of the venue.
+/// Users of the venue; RISK listens to the drop copies of ACME.
 pub(crate) const USERS: [&str; 2] = ["ACME", "BETA"];
 const PASSWORD: &str = "secret";
 
@@ -31,6 +31,7 @@ impl Running {
         for user in USERS {
             users.add(user, user, PASSWORD).unwrap();
         }
+        users.add_drop_copy("RISK", "ACME", PASSWORD).unwrap();
         users.save().unwrap();
         let overrides = [
             ("orders.listen", "127.0.0.1:0"),

@@ -20,22 +20,25 @@ fn made_password_is_shown_once_and_works() {
     assert!(can_log_in(&place, "BROK01", password));
     assert!(!place.read("venue/users.toml").contains(password));
     let listed = place.run("user list --venue venue").expect_success();
-    assert_eq!(listed, "NAME    PORT  FIRM  CANCEL ON DISCONNECT\nBROK01  1     BROK  never\n");
+    assert_eq!(
+        listed,
+        "NAME    PORT  FIRM  ROLE    CANCEL ON DISCONNECT\nBROK01  1     BROK  orders  never\n"
+    );
 }
 
 #[test]
 fn machines_are_told_a_made_password_and_no_other() {
     let place = Place::with_venue();
     let json = place.run("user add A --venue venue --json").expect_json("uncross.user-add/1");
-    assert_eq!(json.keys(), ["firm", "name", "password", "port", "schema"]);
+    assert_eq!(json.keys(), ["firm", "name", "password", "port", "role", "schema"]);
     assert!(can_log_in(&place, "A", json.text("password")));
     let run = place.run_with("user add B --venue venue --password-stdin --json", &[], SECRET);
     let json = run.expect_json("uncross.user-add/1");
-    assert_eq!(json.keys(), ["firm", "name", "port", "schema"]);
+    assert_eq!(json.keys(), ["firm", "name", "port", "role", "schema"]);
     let json = place.run("user list --venue venue --json").expect_json("uncross.users/1");
     let users = json.value("users").as_array().unwrap();
     assert_eq!(users.len(), 2);
-    assert_eq!(users[1].to_string(), r#"{"firm":"B","name":"B","port":2}"#);
+    assert_eq!(users[1].to_string(), r#"{"firm":"B","name":"B","port":2,"role":"orders"}"#);
 }
 
 #[test]
@@ -145,6 +148,6 @@ fn users_added_at_once_are_all_kept() {
         }
     });
     let users = Users::load(&place.path("venue/users.toml")).unwrap();
-    let ports: Vec<_> = users.list().iter().map(User::port).collect();
+    let ports: Vec<_> = users.list().iter().filter_map(User::port).collect();
     assert_eq!(ports, [1, 2, 3, 4, 5, 6, 7, 8]);
 }

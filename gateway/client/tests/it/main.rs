@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod book;
+mod copies;
 mod feed;
 mod heartbeat;
 mod login;

@@ -14,13 +14,13 @@ pub(super) struct Listing {
 }
 
 impl Doors {
-    /// Pushes the acts that wait.
-    pub(super) fn administer(&mut self) {
+    /// Pushes the acts that wait; `false` when the ring has no room for one of them.
+    pub(super) fn administer(&mut self) -> bool {
         while let Some(order) = self.desk.peek() {
             self.draft.set_admin(&order);
             if !ring::push(&mut self.producer, &self.draft) {
                 self.is_starving = true;
-                return;
+                return false;
             }
             self.desk.take();
             self.has_pushed = true;
@@ -29,6 +29,7 @@ impl Doors {
                 self.listing.push_back(Listing { request: order.request, symbol, id });
             }
         }
+        true
     }
 
     /// Answers an act. The symbol of an instrument that is listed now is known from here on: its

@@ -16,8 +16,7 @@ use crate::{
     limits::{LOGINS_CHECKED_MAX, LOGINS_PER_ADDRESS_MAX},
     notice::{Closed, Notice},
     ring,
-    streams::FEED,
-    talk::{Ask, Join},
+    talk::{Ask, Join, Of},
 };
 
 impl Doors {
@@ -140,16 +139,17 @@ impl Doors {
         now_ms: u64,
     ) -> bool {
         let Login { identity, .. } = login;
-        let port = usize::from(identity.port);
-        let state = match door {
-            Door::Data => State::Listening,
-            Door::Orders => {
+        let state = match (door, identity.port) {
+            // Who listens holds nothing that another one could want.
+            (Door::Data, _) | (Door::Orders, None) => State::Listening,
+            (Door::Orders, Some(number)) => {
+                let port = usize::from(number);
                 if let Some(holder) = self.holders[port] {
                     self.close(holder, Closed::TakenOver);
                     return false;
                 }
                 let generation = self.generations[port].wrapping_add(1);
-                let source = Source { port: identity.port, generation, channel: 0 };
+                let source = Source { port: number, generation, channel: 0 };
                 let (firm, grace_ms) = (identity.firm, identity.grace_ms);
                 let up = SessionUp { source, firm, session, grace_ms };
                 self.draft.set_session_up(&up, identity.user);
@@ -188,11 +188,12 @@ impl Doors {
 impl Connection {
     /// What the publisher must know of a login.
     fn join(&self, id: usize, login: &Login) -> Join {
-        let entry = match self.door {
-            Door::Orders => login.identity.port,
-            Door::Data => FEED,
+        let of = match (self.door, login.identity.port) {
+            (Door::Data, _) => Of::Feed,
+            (Door::Orders, Some(port)) => Of::Port(port),
+            (Door::Orders, None) => Of::Firm(login.identity.firm),
         };
         let (wish, client_timeout_ms) = (login.wish.clone(), self.client_timeout_ms);
-        Join { id, entry, wish, client_timeout_ms }
+        Join { id, of, wish, client_timeout_ms }
     }
 }

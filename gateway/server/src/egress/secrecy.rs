@@ -44,7 +44,7 @@ impl Market {
         };
         let mut market = Self {
             engine: Engine::new(capacity),
-            egress: Egress::new(dir.path(), PORTS),
+            egress: Egress::new(dir.path()),
             seq: 0,
             read: 0,
             books: Books::new(),

@@ -212,6 +212,14 @@ pub enum Said {
         request: String,
         outcome: &'static str,
     },
+    PortFirm {
+        port: u16,
+        firm: String,
+    },
+    Copying {
+        firm: String,
+        code: char,
+    },
 }
 
 /// What lines say of an instrument.
@@ -274,6 +282,8 @@ impl Describer {
             View::Administered(it) => {
                 Said::Administered { request: it.request.to_string(), outcome: it.outcome().name() }
             }
+            View::PortFirm(it) => Said::PortFirm { port: it.head.port, firm: text(&it.firm) },
+            View::Copying(it) => Said::Copying { firm: text(&it.firm), code: it.code.into() },
         }
     }
 

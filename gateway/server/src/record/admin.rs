@@ -122,7 +122,14 @@ pub(super) fn decode_admin(bytes: &[u8]) -> Result<Command<'static>, RecordError
         ACT_KILL => Act::Kill { target: target()?, cancels: false },
         ACT_KILL_AND_CANCEL => Act::Kill { target: target()?, cancels: true },
         ACT_REVIVE => Act::Revive(target()?),
-        ACT_LIST => Act::List(decode_instrument(ADMIN, rest)?),
+        ACT_LIST => {
+            let instrument = decode_instrument(ADMIN, rest)?;
+            let (expected, found) = (instrument.id, body.instrument.get());
+            if expected != found {
+                return Err(RecordError::Listing { expected, found });
+            }
+            Act::List(instrument)
+        }
         ACT_REMOVE => Act::Remove(body.instrument.get()),
         ACT_HALT => Act::Halt(body.instrument.get()),
         ACT_RESUME => Act::Resume(body.instrument.get()),

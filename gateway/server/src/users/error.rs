@@ -78,12 +78,18 @@ pub enum UsersError {
     #[error("a password is printable ASCII without spaces")]
     PasswordCharacter,
     /// The name is taken.
-    #[error("user {name} exists and has port {port}")]
+    #[error("user {name} exists and {}", part_of(*port))]
     Exists {
         /// The name.
         name: String,
-        /// Its port.
-        port: u16,
+        /// Its port; `None` of a user for drop copies.
+        port: Option<u16>,
+    },
+    /// The user enters no orders, so there are none to be cancelled.
+    #[error("user {name} listens to drop copies and has no orders")]
+    NoOrders {
+        /// The name.
+        name: String,
     },
     /// No user has the name.
     #[error("there is no user {name}")]
@@ -117,6 +123,10 @@ pub enum UsersError {
     },
 }
 
+fn part_of(port: Option<u16>) -> String {
+    port.map_or_else(|| "listens to drop copies".to_owned(), |port| format!("has port {port}"))
+}
+
 /// The rule that an entry of the users file breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum EntryFault {
@@ -132,6 +142,9 @@ pub enum EntryFault {
         /// The port in the file.
         found: u16,
     },
+    /// A user for drop copies has something that belongs to orders.
+    #[error("a user with drop_copy has neither a port nor cancel_on_disconnect")]
+    DropCopy,
     /// The hash is damaged or of another cost.
     #[error("the hash must be argon2id with m={MEMORY_KIB},t={PASSES},p={LANES}")]
     Hash,

@@ -31,9 +31,9 @@ fn right_password_gives_the_user_in_any_case_and_padding() {
     for (name, password) in
         [("ALPHA1", "SECRET"), ("alpha1", "secret    "), (" alpha1 ", "\0SeCrEt")]
     {
-        assert_eq!(users.verify(name, password).map(User::port), Some(1), "{name:?}");
+        assert_eq!(users.verify(name, password).and_then(User::port), Some(1), "{name:?}");
     }
-    assert_eq!(users.verify(b"b     ", b"PASS-2\0\0\0\0").map(User::port), Some(2));
+    assert_eq!(users.verify(b"b     ", b"PASS-2\0\0\0\0").and_then(User::port), Some(2));
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn wrong_password_unknown_name_and_emptiness_give_nobody() {
 fn users_tell_their_fields_padded_and_plain() {
     let users = two();
     let user = users.find("b").unwrap();
-    assert_eq!((user.name(), user.port(), user.firm_text()), ("B", 2, "X"));
+    assert_eq!((user.name(), user.port(), user.firm_text()), ("B", Some(2), "X"));
     assert_eq!((user.name_padded(), user.firm()), (*b"B     ", *b"X   "));
     assert!(users.find("nobody").is_none());
 }
@@ -101,6 +101,31 @@ fn ports_of_removed_users_are_not_given_out_again() {
 }
 
 #[test]
+fn a_user_for_drop_copies_takes_no_port_and_has_no_orders() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("users.toml");
+    let mut users = Users::new(&path);
+    users.add_drop_copy("risk1", "beta", "secret").unwrap();
+    assert_eq!(users.add("ONE", "ALFA", "secret").unwrap(), 1);
+    users.add_drop_copy("RISK2", "BETA", "secret").unwrap();
+    users.add_drop_copy("RISK3", "ALFA", "secret").unwrap();
+    users.save().unwrap();
+    let mut users = Users::load(&path).unwrap();
+    let list: Vec<_> = users.list().iter().map(|user| (user.name(), user.port())).collect();
+    assert_eq!(list, [("ONE", Some(1)), ("RISK1", None), ("RISK2", None), ("RISK3", None)]);
+    assert_eq!(users.copied_firms(), [*b"ALFA", *b"BETA"], "each firm once");
+    assert_eq!(users.verify("risk1", "secret").map(User::firm), Some(*b"BETA"));
+    let error = users.set_cancel_on_disconnect("RISK1", None).unwrap_err();
+    assert!(matches!(&error, UsersError::NoOrders { name } if name == "RISK1"), "{error}");
+    let error = users.add("RISK1", "ALFA", "secret").unwrap_err();
+    assert_eq!(error.to_string(), "user RISK1 exists and listens to drop copies");
+    for (name, firm) in [("", "ALFA"), ("NEW", "FIVEC"), ("ONE", "ALFA")] {
+        users.add_drop_copy(name, firm, "secret").unwrap_err();
+    }
+    assert_eq!(users.list().len(), 4, "a refusal changes nothing");
+}
+
+#[test]
 fn no_port_is_left_after_the_last_one() {
     let mut users = load("next_port = 4096\n").unwrap();
     assert_eq!(users.add("LAST", "F", "secret").unwrap(), PORTS_MAX);
@@ -142,6 +167,8 @@ fn entries_that_break_a_rule_are_named() {
         (entry("TWO", "0", "F", HASH), EntryFault::Port { found: 0 }),
         (entry("TWO", "4097", "F", HASH), EntryFault::Port { found: 4_097 }),
         (entry("TWO", "2", "F", "plain"), EntryFault::Hash),
+        (format!("{}drop_copy = true\n", entry("TWO", "2", "F", HASH)), EntryFault::DropCopy),
+        (entry("TWO", "2", "F", HASH).replace("port = 2\n", ""), EntryFault::Port { found: 0 }),
         (entry("ONE", "2", "F", HASH), EntryFault::NameTwice),
         (entry("TWO", "1", "F", HASH), EntryFault::PortTwice { port: 1 }),
     ] {

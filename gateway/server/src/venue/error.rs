@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use uncross_engine::{engine::DefineError, limits::Capacity};
+use uncross_engine::{copies::CopiesFull, engine::DefineError, limits::Capacity};
 use uncross_journal::{CloseError, OpenError, ReplayError};
 
 use crate::{
@@ -62,6 +62,9 @@ pub enum StartError {
         /// Why.
         error: DefineError,
     },
+    /// More firms have users for drop copies than the engine holds.
+    #[error("drop copies: {0}")]
+    Copies(CopiesFull),
     /// A user has a port that the engine does not hold.
     #[error("user {user} has port {port}, the capacity is {ports_max} ports")]
     Ports {

@@ -3,7 +3,13 @@
 
 use std::collections::HashMap;
 
-use uncross_engine::{Progress, command::Source, instrument::Instrument};
+use uncross_engine::{
+    Engine, Progress,
+    admin::Definition,
+    command::{DropCopy, Source},
+    engine::DefineError,
+    instrument::Instrument,
+};
 use uncross_journal::{Completeness, Identity, Level, OnDurable, Recovery, Settings, Writer};
 
 use super::{
@@ -29,9 +35,10 @@ const CLOCK_BEHIND_NS_MAX: u64 = 1_000_000_000;
 /// Makes sure that no port has changed hands: its session and orders belong to its user.
 fn check_owners(users: &Users, owners: &HashMap<u16, [u8; 6]>) -> Result<(), StartError> {
     for user in users.list() {
-        let Some(owner) = owners.get(&user.port()) else { continue };
+        let Some(port) = user.port() else { continue };
+        let Some(owner) = owners.get(&port) else { continue };
         if *owner != user.name_padded() {
-            let (user, port) = (user.name().to_owned(), user.port());
+            let user = user.name().to_owned();
             let owner = String::from_utf8_lossy(owner).trim_end().to_owned();
             return Err(StartError::PortOwner { user, port, owner });
         }
@@ -146,9 +153,10 @@ pub(super) struct Found {
 }
 
 /// Says what must be said before the doors open: capacity, sessions that are down, a new epoch,
-/// instruments, the day.
+/// drop copies, instruments, the day.
 pub(super) fn open_day(
     config: &Config,
+    users: &Users,
     found: Found,
     clock: &Clock,
     (outbound, release): (&mut Outbound, &mut Release),
@@ -164,7 +172,8 @@ pub(super) fn open_day(
         Calendar { utc_offset_s: config.venue.utc_offset_s, roll_at_s: config.venue.day_roll_s };
     let epoch = opened_epoch.unwrap_or(replica.engine().epoch());
     let opening = Opening { is_new: journal.last_seq() == 0, opened_epoch, epoch };
-    let drafts = first_words(config, (&replica, &filed), opening, calendar, now_ns)?;
+    let copies = drop_copies(users, replica.engine())?;
+    let drafts = first_words(config, &copies, (&replica, &filed), opening, calendar, now_ns)?;
     let mut core = Core::new(replica, journal, calendar, epoch, room);
     core.advance(now_ns);
     let mut failure = None;
@@ -191,8 +200,20 @@ struct Opening {
     epoch: u32,
 }
 
+/// What must be said so that exactly the firms are copied that have a user for it.
+fn drop_copies(users: &Users, engine: &Engine) -> Result<Vec<DropCopy>, StartError> {
+    let wanted = users.copied_firms();
+    engine.check_copies(&wanted).map_err(StartError::Copies)?;
+    let copied: Vec<_> = engine.copied_firms().collect();
+    let ends = copied.iter().filter(|firm| !wanted.contains(firm));
+    let begins = wanted.iter().filter(|firm| !copied.contains(firm));
+    let ends = ends.map(|&firm| DropCopy { firm, is_on: false });
+    Ok(ends.chain(begins.map(|&firm| DropCopy { firm, is_on: true })).collect())
+}
+
 fn first_words(
     config: &Config,
+    copies: &[DropCopy],
     (replica, filed): (&Replica, &Filed),
     opening: Opening,
     calendar: Calendar,
@@ -217,18 +238,63 @@ fn first_words(
         let date = engine.day().map_or(0, |day| day.date);
         say(&|draft| draft.set_epoch(&Calendar::epoch(date, epoch)));
     }
-    for configured in &config.instruments {
-        let id = configured.id;
-        // What the file says still, operators may have changed since; what it says anew holds.
-        if filed.get(&id) != Some(configured) {
-            let listing = engine.check_define(configured);
-            listing.map_err(|error| StartError::Listing { id, error })?;
-            say(&|draft| draft.set_instrument(configured));
-        }
+    // Behind an epoch: in the session before it numbers may have been given that are not known.
+    for &copy in copies {
+        say(&|draft| draft.set_drop_copy(copy));
     }
     let date = calendar.date(now_ns);
-    if engine.day().is_none_or(|day| day.date < date) {
+    let is_roll_due = engine.day().is_none_or(|day| day.date < date);
+    let (first, later) = instruments_to_state(config, (engine, filed), is_roll_due)?;
+    for instrument in &first {
+        say(&|draft| draft.set_instrument(instrument));
+    }
+    if is_roll_due {
         say(&|draft| draft.set_day_roll(&calendar.roll(now_ns, opening.epoch)));
     }
+    for instrument in &later {
+        say(&|draft| draft.set_instrument(instrument));
+    }
     Ok(drafts)
+}
+
+/// What of the configuration's instruments the engine has to be told, before and after the day
+/// roll of this start: a listing that has no room before it may have after.
+///
+/// What the file said before, operators may have changed since; what it says anew holds.
+fn instruments_to_state(
+    config: &Config,
+    (engine, filed): (&Engine, &Filed),
+    is_roll_due: bool,
+) -> Result<(Vec<Instrument>, Vec<Instrument>), StartError> {
+    let (mut first, mut later) = (Vec::new(), Vec::new());
+    let mut left_now = engine.listings_left(false);
+    // What is listed before the roll takes a place after it as well.
+    let mut left = if is_roll_due { engine.listings_left(true) } else { left_now };
+    for configured in &config.instruments {
+        let id = configured.id;
+        if filed.get(&id) == Some(configured) {
+            continue;
+        }
+        match engine.check_define(configured) {
+            Ok(Definition::Changes | Definition::Withdraws | Definition::Unchanged) => {
+                first.push(*configured);
+            }
+            Ok(Definition::Lists) | Err(DefineError::Full { .. } | DefineError::NoLocate) => {
+                if left == 0 {
+                    let instruments_max = config.capacity.instruments;
+                    let error = DefineError::Full { instruments_max };
+                    return Err(StartError::Listing { id, error });
+                }
+                left -= 1;
+                if left_now == 0 {
+                    later.push(*configured);
+                } else {
+                    left_now -= 1;
+                    first.push(*configured);
+                }
+            }
+            Err(error) => return Err(StartError::Listing { id, error }),
+        }
+    }
+    Ok((first, later))
 }

@@ -16,6 +16,7 @@ mod harness;
 
 use std::thread;
 
+use uncross_server::venue::Options;
 use uncross_wire::{
     IntoBytes, TypeByte,
     ouch::{codes, inbound},
@@ -103,18 +104,23 @@ fn measure(layout: &str, level: &str) {
         ("session.lag_max", "1GiB"),
         ("session.lag_time_max", "60s"),
     ];
-    let venue = TestVenue::with(&settings);
-    let mut feed = venue.data(1);
+    // The reports of the maker are copied to two who listen.
+    let users = [("ALICE", "ONE"), ("BOB", "TWO")];
+    let listeners = [("RISK", "ONE"), ("CLEAR", "ONE")];
+    let venue = TestVenue::with_copies(&settings, Options::default(), &users, &listeners);
+    let readers = [venue.data(1), venue.orders("RISK", 1), venue.orders("CLEAR", 0)];
     let (maker, taker) = (venue.orders("ALICE", 0), venue.orders("BOB", 0));
     let mut flow = Flow { maker, taker, next: 1 };
     let names: Vec<&str> = venue.venue().plan().threads.iter().map(|thread| thread.name).collect();
-    let subscriber = thread::spawn(move || {
-        feed.may_be_cut = true;
-        let mut count = 0_u64;
-        while feed.packet().is_some() {
-            count += 1;
-        }
-        count
+    let readers = readers.map(|mut reader| {
+        thread::spawn(move || {
+            reader.may_be_cut = true;
+            let mut count = 0;
+            while reader.packet().is_some() {
+                count += 1;
+            }
+            count
+        })
     });
     flow.run(WARM_UP);
     let mut reports = 0;
@@ -126,7 +132,10 @@ fn measure(layout: &str, level: &str) {
     assert!(0 < count, "a connection takes memory, and that is seen");
     drop(flow);
     drop(venue);
-    assert!(0 < subscriber.join().unwrap(), "market data was sent");
+    for reader in readers {
+        let count: u32 = reader.join().unwrap();
+        assert!(COMMANDS / 4 < count, "market data or copies were sent: {count}");
+    }
 }
 
 // One test, since both venues have threads of the same names.

@@ -1,21 +1,28 @@
 //! Administrative acts by the side door, as brokers, subscribers and auditors see them.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use uncross_engine::{
     admin::ActOutcome,
     command::{Act, Target},
+    engine::DefineError,
     instrument::Instrument,
 };
 use uncross_server::{
     desk::{Answer, DeskError, State},
     journal::Reader,
     record,
+    replay::{Discard, replay},
+    venue::error::StartError,
 };
 use uncross_wire::{IntoBytes, TypeByte, ouch::inbound};
 
 use crate::{
     days::time_of_day_in,
+    gate::{Disk, Gate},
     harness::{Raw, TestVenue, enter, orders_packet, reject_code},
 };
 
@@ -146,7 +153,7 @@ fn an_operator_without_a_name_that_fits_is_refused() {
 #[test]
 fn an_act_goes_before_what_a_flood_has_sent() {
     // Each order waits for the disk, and most of them outside of a small ring.
-    const FLOOD: u32 = 600;
+    const FLOOD: u32 = 1_000;
     let venue = TestVenue::with(&[("capacity.ring_slots", "256"), ("journal.level", "sync")]);
     let mut alice = venue.orders("ALICE", 1);
     alice.message();
@@ -155,6 +162,8 @@ fn an_act_goes_before_what_a_flood_has_sent() {
         std::io::Write::write_all(&mut socket, &orders_packet(1, FLOOD)).unwrap();
     });
     alice.message();
+    // A listing takes more slots of the ring than the orders that wait for one.
+    act(&venue, Act::List(other(&venue)));
     let answer = act(&venue, Act::Kill { target: Target::Venue, cancels: false });
     sender.join().unwrap();
     let mut refused = 0;
@@ -191,6 +200,82 @@ fn what_an_operator_changed_is_not_taken_back_by_a_start() {
     alice.message();
     alice.ouch(enter(1, b'B', 100, 1_000_000).as_bytes());
     assert_eq!(reject_code(&alice.message(), 1), 0x17);
+}
+
+/// An instrument like the first one, under another id and symbol.
+fn another(venue: &TestVenue, id: u32) -> Instrument {
+    let mut symbol = *b"MORE    ";
+    symbol[4] = b'A' + u8::try_from(id % 26).unwrap();
+    Instrument { id, symbol, ..venue.config.instruments[0] }
+}
+
+fn symbols_listed(venue: &TestVenue) -> Vec<u32> {
+    let replayed = replay(&venue.dir().journal(), &mut Discard).unwrap();
+    replayed.replica.unwrap().engine().instruments().map(|it| it.id).collect()
+}
+
+#[test]
+fn instruments_of_the_configuration_that_do_not_all_fit_are_refused_and_heard_later() {
+    let mut venue = TestVenue::with(&[("capacity.instruments", "6")]);
+    let configured = venue.config.instruments.len();
+    act(&venue, Act::List(another(&venue, 70)));
+    let room = 6 - configured - 1;
+    for id in (80..).take(room + 1) {
+        let instrument = another(&venue, id);
+        venue.config.instruments.push(instrument);
+    }
+    let error = venue.restart().unwrap_err();
+    let is_full = matches!(error, StartError::Listing { error: DefineError::Full { .. }, .. });
+    assert!(is_full, "{error}");
+    let last = venue.config.instruments.pop().unwrap();
+    venue.restart().unwrap();
+    act(&venue, Act::Remove(70));
+    venue.stop();
+    assert!(!symbols_listed(&venue).contains(&last.id));
+}
+
+#[test]
+fn a_listing_that_has_room_only_after_the_day_roll_of_a_start_is_stated_after_it() {
+    let mut venue =
+        TestVenue::with(&[("capacity.instruments", "5"), ("venue.day_roll", &time_of_day_in(4))]);
+    let wanted = another(&venue, 81);
+    let missing = 5 - venue.config.instruments.len();
+    for id in (70..).take(missing) {
+        assert_eq!(act(&venue, Act::List(another(&venue, id))).outcome, ActOutcome::Done);
+    }
+    act(&venue, Act::Remove(venue.config.instruments[0].id));
+    venue.stop();
+    venue.config.instruments.push(wanted);
+    let error = venue.restart().unwrap_err();
+    let is_full = matches!(error, StartError::Listing { id: 81, error: DefineError::Full { .. } });
+    assert!(is_full, "{error}");
+    let roll = Instant::now() + PATIENCE;
+    while venue.restart().is_err() {
+        assert!(Instant::now() < roll, "the day that begins makes no room");
+        thread::yield_now();
+    }
+    venue.stop();
+    assert!(symbols_listed(&venue).contains(&81));
+}
+
+#[test]
+fn nobody_waits_for_the_answer_to_anothers_act() {
+    let gate = Gate::new();
+    let venue = TestVenue::with_options(&[], gate.options());
+    gate.set(Disk::Hangs);
+    let desk = venue.venue().desk();
+    let slow = thread::spawn({
+        let desk = desk.clone();
+        move || desk.order("ops", Act::Halt(1), PATIENCE)
+    });
+    let patience = Duration::from_millis(50);
+    let (start, act) = (Instant::now(), Act::Kill { target: Target::Venue, cancels: false });
+    assert_eq!(desk.order("ops", act, patience), Err(DeskError::TimedOut { patience }));
+    assert!(start.elapsed() < PATIENCE / 4, "{:?}", start.elapsed());
+    gate.set(Disk::Works);
+    assert_eq!(slow.join().unwrap().unwrap().outcome, ActOutcome::Done);
+    let again = desk.order("ops", act, PATIENCE).unwrap();
+    assert_eq!(again.outcome, ActOutcome::Unchanged, "it was done though nobody waited");
 }
 
 #[test]

@@ -97,6 +97,9 @@ fn a_journal_of_another_engine_is_refused_with_both_versions() {
     assert!(is_due, "{error}");
 }
 
+/// A kind that the journal keeps for callers and that none of them writes.
+const NO_KIND: u8 = 0x09;
+
 #[test]
 fn a_journal_whose_records_are_none_of_a_venue_is_refused_with_the_record() {
     let record_error = |error: StartError| match error {
@@ -106,9 +109,9 @@ fn a_journal_whose_records_are_none_of_a_venue_is_refused_with_the_record() {
     let error = start_on(VERSION, |_, now| vec![(kind::TICK, now, vec![])]);
     assert_eq!(record_error(error), (1, RecordError::Kind { found: kind::TICK }));
     let error = start_on(VERSION, |first, now| {
-        vec![(kind::CONFIGURATION, now, first.into()), (kind::ADMIN, now, vec![1, 2])]
+        vec![(kind::CONFIGURATION, now, first.into()), (NO_KIND, now, vec![1, 2])]
     });
-    assert_eq!(record_error(error), (2, RecordError::Kind { found: kind::ADMIN }));
+    assert_eq!(record_error(error), (2, RecordError::Kind { found: NO_KIND }));
     let error = start_on(VERSION, |first, now| {
         vec![(kind::CONFIGURATION, now, first.into()), (kind::ENTER, now, vec![0; 39])]
     });

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, io};
 
-use uncross_server::export::{Session, SessionName, StreamOf, Taker, export, line::Line, survey};
+use uncross_server::{
+    export::{Session, SessionName, StreamOf, Survey, Taker, export, line::Line, survey},
+    venue::Options,
+};
 use uncross_wire::{IntoBytes, soup};
 
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
 struct Kept {
     feed: Vec<Vec<u8>>,
     ports: HashMap<u16, Vec<Vec<u8>>>,
+    copies: HashMap<[u8; 4], Vec<Vec<u8>>>,
     lines: Vec<Line>,
 }
 
@@ -23,12 +27,13 @@ impl Taker for Kept {
         true
     }
 
-    fn message(&mut self, stream: StreamOf, head: &[u8], tail: &[u8]) -> io::Result<()> {
+    fn message(&mut self, stream: StreamOf, parts: &[&[u8]]) -> io::Result<()> {
         let messages = match stream {
             StreamOf::Feed => &mut self.feed,
             StreamOf::Port(port) => self.ports.entry(port).or_default(),
+            StreamOf::Firm(firm) => self.copies.entry(firm).or_default(),
         };
-        messages.push([head, tail].concat());
+        messages.push(parts.concat());
         Ok(())
     }
 
@@ -64,21 +69,26 @@ fn trade(alice: &mut Raw, venue: &TestVenue) -> Vec<Vec<u8>> {
 
 #[test]
 fn an_exported_session_is_what_was_sent_byte_for_byte() {
-    let mut venue = TestVenue::start();
+    let users = crate::harness::USERS.map(|user| (user, "FIRM"));
+    let listeners = [("RISK", "FIRM")];
+    let mut venue = TestVenue::with_copies(&[], Options::default(), &users, &listeners);
     let mut alice = venue.orders("ALICE", 1);
     let mut feed = venue.data(1);
     let told = trade(&mut alice, &venue);
     let mut seen = feed.until(b'E');
     seen.push(feed.message());
+    let copied = venue.orders("RISK", 1).messages(told.len());
 
     let session = sessions(&venue).pop().unwrap();
-    let ports = survey(&venue.dir().journal()).unwrap().ports;
+    let Survey { ports, copied_firms, .. } = survey(&venue.dir().journal()).unwrap();
+    assert!(copied_firms.iter().eq(["FIRM"]));
     let beside = kept(&venue, session.name);
     venue.stop();
     let after = kept(&venue, session.name);
     for exported in [beside, after] {
         assert_eq!(exported.feed, seen);
         assert_eq!(exported.ports[&ports["ALICE"]], told);
+        assert_eq!(exported.copies[b"FIRM"][..copied.len()], copied);
         assert!(session.first_seq <= exported.lines[0].seq);
         let places: Vec<_> = exported.lines.iter().map(|line| (line.seq, line.index)).collect();
         assert!(places.is_sorted_by(|a, b| a < b), "every event has a place of its own");

@@ -59,10 +59,23 @@ impl TestVenue {
         options: Options,
         names: &[(&str, &str)],
     ) -> Self {
+        Self::with_copies(settings, options, names, &[])
+    }
+
+    /// The same, with users that listen to the drop copies of a firm.
+    pub(crate) fn with_copies(
+        settings: &[(&str, &str)],
+        options: Options,
+        names: &[(&str, &str)],
+        listeners: &[(&str, &str)],
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut users = Users::new(dir.path().join("users.toml"));
         for (user, firm) in names {
             users.add(user, firm, user).unwrap();
+        }
+        for (user, firm) in listeners {
+            users.add_drop_copy(user, firm, user).unwrap();
         }
         users.save().unwrap();
         let mut overrides: Vec<(String, String)> = [

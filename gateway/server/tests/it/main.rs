@@ -11,6 +11,7 @@ mod acts;
 mod bad_input;
 mod bad_journals;
 mod bad_tags;
+mod copies;
 mod days;
 mod disk_full;
 mod durability;

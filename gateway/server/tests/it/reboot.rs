@@ -21,7 +21,7 @@ use uncross_server::{
 use uncross_wire::{IntoBytes, soup};
 
 use self::device::Device;
-use crate::harness::{Raw, TestVenue, enter};
+use crate::harness::{Raw, TestVenue, USERS, enter};
 
 const BOOT_A: [u8; 16] = [0xA1; 16];
 const BOOT_B: [u8; 16] = [0xB2; 16];
@@ -66,7 +66,8 @@ fn plugged(level: Level, layout: &str) -> (Arc<Cable>, TestVenue) {
     let options = Options { probe: Some(probe), boot_id: Some(BOOT_A), ..Options::default() };
     let settings =
         [("journal.level", level.name()), ("journal.segment", "64KiB"), ("core.layout", layout)];
-    (cable, TestVenue::with_options(&settings, options))
+    let users = USERS.map(|user| (user, "FIRM"));
+    (cable, TestVenue::with_copies(&settings, options, &users, &[("RISK", "FIRM")]))
 }
 
 /// What is left of the venue after a power cut now, in a folder of its own.
@@ -104,6 +105,8 @@ fn lose_nothing(level: Level, layout: &str) {
     let mut feed = venue.data(1);
     let mut told = alice.sync();
     let mut shown = Vec::new();
+    let mut risk = venue.orders("RISK", 1);
+    let mut copied = Vec::new();
     for round in 0..ROUNDS {
         let first = round * ORDERS + 1;
         for number in first..first + ORDERS {
@@ -113,6 +116,7 @@ fn lose_nothing(level: Level, layout: &str) {
         // In the midst of it: the rest is still on its way.
         told.extend(alice.messages(usize::try_from(ORDERS / 2).unwrap()));
         shown.extend(feed.messages(usize::try_from(ORDERS / 4).unwrap()));
+        copied.extend(risk.messages(usize::try_from(ORDERS / 3).unwrap()));
         let left = cut(&cable, &venue);
         assert_eq!(completeness(left.path()), Completeness::Proven, "{level:?}, {layout}");
         let rebooted = reboot(&venue, left.path());
@@ -122,6 +126,9 @@ fn lose_nothing(level: Level, layout: &str) {
         let mut again = Raw::connect(rebooted.data_addr());
         again.log_in("BOB", "BOB", "", 1);
         assert_eq!(again.messages(shown.len()), shown, "{level:?}, {layout}, round {round}");
+        let mut again = Raw::connect(rebooted.orders_addr());
+        again.log_in("RISK", "RISK", "", 1);
+        assert_eq!(again.messages(copied.len()), copied, "{level:?}, {layout}, round {round}");
         rebooted.stop().unwrap();
     }
 }

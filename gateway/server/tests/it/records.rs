@@ -12,7 +12,7 @@ use zerocopy::{
 };
 
 /// Every kind that somebody writes, and its body's length.
-const KINDS: [(u8, usize); 15] = [
+const KINDS: [(u8, usize); 16] = [
     (kind::ENTER, size_of::<body::Enter>()),
     (kind::REPLACE, size_of::<body::Replace>()),
     (kind::CANCEL, size_of::<body::Cancel>()),
@@ -25,6 +25,7 @@ const KINDS: [(u8, usize); 15] = [
     (kind::TICK, 0),
     (kind::SESSION_UP, size_of::<body::SessionUp>()),
     (kind::SESSION_DOWN, size_of::<body::SessionDown>()),
+    (kind::ADMIN, size_of::<body::Admin>()),
     (kind::CONFIGURATION, size_of::<body::Configuration>()),
     (kind::DAY_ROLL, size_of::<body::DayRoll>()),
     (kind::EPOCH, size_of::<body::Epoch>()),
@@ -107,6 +108,8 @@ fn plan() -> impl Strategy<Value = Plan> {
         6 => Just(kind::CANCEL),
         6 => Just(kind::SESSION_UP),
         2 => Just(kind::ENABLE_ENTRY),
+        4 => Just(kind::ADMIN),
+        2 => Just(kind::DAY_ROLL),
         6 => prop::sample::select(kinds),
         1 => any::<u8>(),
     ];
@@ -219,7 +222,12 @@ impl Plan {
                 let epoch = u32::from(self.small[2]).into();
                 body::Epoch { epoch, session, reserved: [0; 2] }.as_bytes().to_vec()
             }
+            kind::CONFIGURATION if self.small[2].is_multiple_of(2) => {
+                let (subject, is_on) = (b'D', self.small[3] % 2);
+                body::DropCopy { subject, is_on, reserved: [0; 2], firm }.as_bytes().to_vec()
+            }
             kind::CONFIGURATION => instrument(2).as_bytes().to_vec(),
+            kind::ADMIN => self.act(port, firm),
             _ => {
                 let len = KINDS.iter().find(|&&(known, _)| known == kind).map_or(9, |it| it.1);
                 let mut bytes = vec![0; len];
@@ -229,6 +237,32 @@ impl Plan {
                 bytes
             }
         }
+    }
+}
+
+impl Plan {
+    /// An administrative act, mostly a possible one.
+    fn act(&self, port: U16, firm: [u8; 4]) -> Vec<u8> {
+        let [_, two, three, four, five, six] = self.small;
+        let listing = body::Configuration {
+            tick: u32::from(four % 4).into(),
+            lot: u32::from(five % 3).into(),
+            price_decimals: six % 2,
+            ..instrument(u32::from(three % 3))
+        };
+        let act = b"KCVLLXHT"[usize::from(two % 8)];
+        let body = body::Admin {
+            act,
+            target: b"VFP"[usize::from(four % 3)],
+            port,
+            instrument: listing.id,
+            request: 1.into(),
+            firm,
+            who: [b' '; 16],
+            reserved: [0; 4],
+        };
+        let listing = if act == b'L' { listing.as_bytes() } else { &[] };
+        [body.as_bytes(), listing].concat()
     }
 }
 
@@ -367,4 +401,31 @@ fn times_and_days_of_no_calendar_are_refused() {
         assert!(is_due, "{error}");
     }
     apply(&mut replica, &record(7, u64::MAX / 2, kind::TICK, &[])).unwrap();
+}
+
+#[test]
+fn an_act_that_no_version_orders_is_refused() {
+    let body = |act: u8, target: u8, instrument: u32| body::Admin {
+        act,
+        target,
+        port: 1.into(),
+        instrument: instrument.into(),
+        request: 1.into(),
+        firm: *b"FIRM",
+        who: [b' '; 16],
+        reserved: [0; 4],
+    };
+    let listing = |id: u32| [body(b'L', 0, id).as_bytes(), instrument(1).as_bytes()].concat();
+    let unknown = |act, target| RecordError::Act { act, target };
+    let short = RecordError::Short { kind: kind::ADMIN, expected: 40, found: 0 };
+    for (bytes, expected) in [
+        (body(b'?', b'V', 0).as_bytes().to_vec(), unknown(b'?', b'V')),
+        (body(b'K', b'?', 0).as_bytes().to_vec(), unknown(b'K', b'?')),
+        (body(b'V', 0, 0).as_bytes().to_vec(), unknown(b'V', 0)),
+        (body(b'L', 0, 1).as_bytes().to_vec(), short),
+        (listing(2), RecordError::Listing { expected: 1, found: 2 }),
+    ] {
+        assert_eq!(record::decode(kind::ADMIN, &bytes).unwrap_err(), expected);
+    }
+    assert!(record::decode(kind::ADMIN, &listing(1)).is_ok());
 }

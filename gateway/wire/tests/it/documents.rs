@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 use uncross_wire::ouch::appendage::TAGS;
 use uncross_wire::ouch::tag_set::TagSet;
 use uncross_wire::ouch::{codes, inbound, outbound};
-use uncross_wire::{Description, itch, soup};
+use uncross_wire::{Description, drop_copy, itch, soup};
 
 /// A document as its sections with tables, in order.
 struct Document {
@@ -159,6 +159,13 @@ fn document_of_ouch_states_what_the_code_does() {
     let prices = [codes::PRICE_MAX, codes::PRICE_MARKET, codes::PRICE_MARKET_SIGNED_MAX];
     let found = document.take("Prices").into_iter().map(|row| row[0].parse::<u64>().unwrap());
     assert!(found.eq(prices));
+    document.finish();
+}
+
+#[test]
+fn document_of_drop_copies_states_what_the_code_does() {
+    let mut document = Document::read("drop-copy.md");
+    document.check_layouts(drop_copy::LAYOUTS);
     document.finish();
 }
 

@@ -1,7 +1,7 @@
 //! Every layout against a second statement of it, as `size@offset` taken from the public sources.
 
 use std::collections::BTreeMap;
-use uncross_wire::{Description, Layout, itch, ouch, soup};
+use uncross_wire::{Description, Layout, drop_copy, itch, ouch, soup};
 
 /// Type, length and fields after the type byte (ITCH: after the common header).
 type Expected = (&'static str, u8, usize, &'static str);
@@ -54,6 +54,8 @@ const OUCH_OUTBOUND: [Expected; 18] = [
     ("DisableResponse", b'G', 19, "8@1 4@9 4@13 2@17"),
     ("EnableResponse", b'K', 19, "8@1 4@9 4@13 2@17"),
 ];
+
+const DROP_COPY: [Expected; 1] = [("Envelope", b'd', 4, "2@1 1@3")];
 
 const ITCH: [Expected; 23] = [
     ("SystemEvent", b'S', 12, "1@11"),
@@ -111,6 +113,11 @@ fn ouch_messages_have_the_published_layout() {
 }
 
 #[test]
+fn drop_copies_have_the_documented_layout() {
+    check(drop_copy::LAYOUTS, &DROP_COPY, 1);
+}
+
+#[test]
 fn itch_messages_have_the_published_layout() {
     check(itch::LAYOUTS, &ITCH, 2);
 }
@@ -165,7 +172,8 @@ fn length_constants_equal_the_layouts() {
 
 /// Layouts that open with their type byte.
 fn messages() -> impl Iterator<Item = &'static Description> {
-    ouch::inbound::LAYOUTS.iter().chain(ouch::outbound::LAYOUTS).chain(itch::LAYOUTS)
+    let ouch = ouch::inbound::LAYOUTS.iter().chain(ouch::outbound::LAYOUTS);
+    ouch.chain(drop_copy::LAYOUTS).chain(itch::LAYOUTS)
 }
 
 fn all() -> impl Iterator<Item = &'static Description> {

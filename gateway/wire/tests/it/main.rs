@@ -3,6 +3,7 @@
 
 mod appendage;
 mod documents;
+mod drop_copy;
 mod frames;
 mod layouts;
 mod login;

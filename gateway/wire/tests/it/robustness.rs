@@ -1,6 +1,7 @@
 //! Any bytes: decoders answer, never panic, and lose nothing.
 
 use proptest::prelude::*;
+use uncross_wire::drop_copy::DropCopy;
 use uncross_wire::ouch::inbound::{
     AccountQuery, Cancel, DisableEntry, EnableEntry, Enter, Inbound, MassCancel, Modify, Replace,
 };
@@ -182,6 +183,8 @@ proptest! {
             for len in 0..bytes.len() {
                 let _answer = Outbound::decode(&bytes[..len]).map(|decoded| decoded.options());
             }
+            let copied = [&b"d\0\x01\0"[..], &bytes].concat();
+            prop_assert_eq!(DropCopy::decode(&copied).map(|it| it.bytes), Ok(&bytes[..]));
         }
     }
 
@@ -201,6 +204,7 @@ proptest! {
         let _answer = Inbound::decode(&bytes).map(|decoded| decoded.options());
         let _answer = Outbound::decode(&bytes).map(|decoded| decoded.options());
         let _answer = itch::Message::decode(&bytes);
+        let _answer = DropCopy::decode(&bytes);
         let _answer = LoginRequest::decode(&bytes);
         let _answer = text::parse_number(&bytes);
         if let Ok(Some(frame)) = next_frame(&bytes, payload_max) {

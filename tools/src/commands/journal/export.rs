@@ -1,14 +1,17 @@
 //! `uncross journal export`: a session's market data, events and reports as files.
 
 use std::{
-    io,
+    io, iter,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
-use uncross_client::wire::{file, text::trim};
+use uncross_client::wire::{
+    file,
+    text::{alpha, trim},
+};
 use uncross_server::{
     export::{ExportError, Exported, Session, StreamOf, Survey, Taker, export, line::Line, survey},
     journal::ReplayError,
@@ -63,7 +66,7 @@ pub(crate) struct Export {
 #[group(required = true, multiple = true)]
 struct What {
     /// List the sessions of the journal
-    #[arg(long, conflicts_with_all = ["itch", "events", "reports"])]
+    #[arg(long, conflicts_with_all = ["itch", "events", "reports", "drop_copy"])]
     sessions: bool,
     /// The public feed, as ITCH 5.0
     #[arg(long, value_name = "FILE")]
@@ -74,6 +77,16 @@ struct What {
     /// The reports to one user, as OUCH 5.0
     #[arg(long, num_args = 2, value_names = ["USER", "FILE"])]
     reports: Option<Vec<String>>,
+    /// The drop copies of one firm, as docs/protocol/drop-copy.md has them
+    #[arg(long, num_args = 2, value_names = ["FIRM", "FILE"])]
+    drop_copy: Option<Vec<String>>,
+}
+
+/// Streams of one user or firm, and where they go.
+#[derive(Clone, Copy, Debug)]
+struct Wanted<'a> {
+    reports: Option<(u16, &'a Path)>,
+    copies: Option<([u8; 4], &'a Path)>,
 }
 
 /// A session as it is shown.
@@ -109,10 +122,10 @@ impl Export {
             return self.list(&survey, output);
         }
         let session = self.session(&survey)?;
-        let reports = self.reports(&survey)?;
-        self.check_paths(reports)?;
-        let has_summary = !self.paths(reports).any(is_stdout);
-        let mut files = Files::open(self, reports, output)?;
+        let wanted = Wanted { reports: self.reports(&survey)?, copies: self.copies(&survey)? };
+        self.check_paths(wanted)?;
+        let has_summary = !self.paths(wanted).any(is_stdout);
+        let mut files = Files::open(self, wanted, output)?;
         let exported = export(&journal, session.name, &mut files).map_err(end_of)?;
         files.progress.finish_and_clear();
         let written = files.finish(self.force)?;
@@ -158,18 +171,30 @@ impl Export {
         Ok(Some((*port, Path::new(path))))
     }
 
-    fn paths<'s>(
-        &'s self,
-        reports: Option<(u16, &'s Path)>,
-    ) -> impl Iterator<Item = &'s Path> + Clone + 's {
+    /// The firm whose drop copies are wanted, and where they go.
+    fn copies(&self, survey: &Survey) -> Result<Option<([u8; 4], &Path)>, Failure> {
+        let Some([firm, path]) = self.what.drop_copy.as_deref() else { return Ok(None) };
+        let name = firm.trim().to_ascii_uppercase();
+        let known = alpha(&name).filter(|_| survey.copied_firms.contains(&name));
+        let firm = known.ok_or_else(|| {
+            Failure::new(
+                &errors::NO_COPIES,
+                format!("the reports of firm {name} were never copied"),
+            )
+        })?;
+        Ok(Some((firm, Path::new(path))))
+    }
+
+    fn paths<'s>(&'s self, wanted: Wanted<'s>) -> impl Iterator<Item = &'s Path> + Clone + 's {
         let What { itch, events, .. } = &self.what;
-        let streams = [itch.as_deref(), events.as_deref(), reports.map(|(_, path)| path)];
-        streams.into_iter().flatten()
+        let Wanted { reports, copies } = wanted;
+        let (reports, copies) = (reports.map(|(_, path)| path), copies.map(|(_, path)| path));
+        [itch.as_deref(), events.as_deref(), reports, copies].into_iter().flatten()
     }
 
     /// Makes sure, before the work begins, that each path is another one and free.
-    fn check_paths(&self, reports: Option<(u16, &Path)>) -> Result<(), Failure> {
-        let paths = self.paths(reports);
+    fn check_paths(&self, wanted: Wanted<'_>) -> Result<(), Failure> {
+        let paths = self.paths(wanted);
         for (index, path) in paths.clone().enumerate() {
             if paths.clone().skip(index + 1).any(|other| other == path) {
                 let message = format!("{} is named twice", path.display());
@@ -243,6 +268,7 @@ struct Files<'a> {
     itch: Option<Target<'a>>,
     events: Option<Target<'a>>,
     reports: Option<(u16, Target<'a>)>,
+    copies: Option<([u8; 4], Target<'a>)>,
     /// The line being made.
     line: Vec<u8>,
     /// Draws on a terminal only.
@@ -250,11 +276,7 @@ struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    fn open(
-        command: &Export,
-        reports: Option<(u16, &Path)>,
-        output: &'a mut Output,
-    ) -> Result<Self, Failure> {
+    fn open(command: &Export, wanted: Wanted<'_>, output: &'a mut Output) -> Result<Self, Failure> {
         let mut output = Some(output);
         let mut open = |path: &Path| match output.take_if(|_| is_stdout(path)) {
             Some(output) => Ok(Target::stdout(output)),
@@ -262,17 +284,28 @@ impl<'a> Files<'a> {
         };
         let itch = command.what.itch.as_deref().map(&mut open).transpose()?;
         let events = command.what.events.as_deref().map(&mut open).transpose()?;
+        let Wanted { reports, copies } = wanted;
         let reports = match reports {
             Some((port, path)) => Some((port, open(path)?)),
             None => None,
         };
+        let copies = match copies {
+            Some((firm, path)) => Some((firm, open(path)?)),
+            None => None,
+        };
         let progress = ProgressBar::new_spinner();
-        Ok(Self { itch, events, reports, line: Vec::new(), progress })
+        Ok(Self { itch, events, reports, copies, line: Vec::new(), progress })
     }
 
     fn finish(self, is_forced: bool) -> Result<Vec<Written>, End> {
         let reports = self.reports.map(|(_, target)| target);
-        let targets = [("itch", self.itch), ("events", self.events), ("reports", reports)];
+        let copies = self.copies.map(|(_, target)| target);
+        let targets = [
+            ("itch", self.itch),
+            ("events", self.events),
+            ("reports", reports),
+            ("drop-copies", copies),
+        ];
         let mut written = Vec::new();
         for (content, target) in targets {
             if let Some(target) = target {
@@ -288,16 +321,21 @@ impl Taker for Files<'_> {
         self.events.is_some()
     }
 
-    fn message(&mut self, stream: StreamOf, head: &[u8], tail: &[u8]) -> io::Result<()> {
-        let target = match (stream, &mut self.reports) {
-            (StreamOf::Feed, _) => self.itch.as_mut(),
-            (StreamOf::Port(port), Some((wanted, target))) if port == *wanted => Some(target),
-            (StreamOf::Port(_), _) => None,
-        };
-        match target {
-            Some(target) => target.put(&[&file::prefix(head.len() + tail.len()), head, tail]),
-            None => Ok(()),
+    fn message(&mut self, stream: StreamOf, parts: &[&[u8]]) -> io::Result<()> {
+        fn meant<'t, 'a, K: PartialEq>(
+            of: &'t mut Option<(K, Target<'a>)>,
+            key: &K,
+        ) -> Option<&'t mut Target<'a>> {
+            of.as_mut().filter(|(wanted, _)| wanted == key).map(|(_, target)| target)
         }
+        let target = match stream {
+            StreamOf::Feed => self.itch.as_mut(),
+            StreamOf::Port(port) => meant(&mut self.reports, &port),
+            StreamOf::Firm(firm) => meant(&mut self.copies, &firm),
+        };
+        let Some(target) = target else { return Ok(()) };
+        let prefix = file::prefix(parts.iter().map(|part| part.len()).sum());
+        target.put(iter::once(&prefix[..]).chain(parts.iter().copied()))
     }
 
     fn event(&mut self, line: &Line) -> io::Result<()> {
@@ -309,6 +347,6 @@ impl Taker for Files<'_> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, line)?;
         self.line.push(b'\n');
-        target.put(&[&self.line])
+        target.put([&self.line[..]])
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct Target<'a> {
 /// A file that was written.
 #[derive(Debug, Serialize)]
 pub(super) struct Written {
-    /// `itch`, `events` or `reports`.
+    /// `itch`, `events`, `reports` or `drop-copies`.
     pub(super) content: &'static str,
     pub(super) path: String,
     /// Messages or events.
@@ -69,7 +69,7 @@ impl<'a> Target<'a> {
     }
 
     /// Writes one message or event, given in parts.
-    pub(super) fn put(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+    pub(super) fn put<'p>(&mut self, parts: impl IntoIterator<Item = &'p [u8]>) -> io::Result<()> {
         self.items += 1;
         for part in parts {
             self.len_bytes += part.len() as u64;
