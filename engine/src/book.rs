@@ -50,6 +50,8 @@ pub(crate) struct Book {
 }
 
 const _: () = assert!(core::mem::offset_of!(Book, best).is_multiple_of(64));
+// What an instrument costs, traded or not.
+const _: () = assert!(size_of::<Book>() == 704);
 
 const LADDERS: usize = 4;
 /// Not hidden.
