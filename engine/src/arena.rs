@@ -458,6 +458,12 @@ impl Arena {
         self.link_whole(level, slot, unit);
     }
 
+    /// Writes an order that is in no queue, in a slot that was taken for it.
+    pub(crate) fn write_plain(&mut self, slot: u32, seq: u64, unit: Unit) {
+        *self.aside_mut(slot) = Aside { entered_seq: seq, decremented: 0, group: 0, channel: 0 };
+        *self.unit_mut(slot) = unit;
+    }
+
     /// The same for an order that was replaced.
     #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
     #[inline(always)]

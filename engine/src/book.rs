@@ -50,6 +50,8 @@ pub(crate) struct Book {
 }
 
 const _: () = assert!(core::mem::offset_of!(Book, best).is_multiple_of(64));
+// What an instrument costs, traded or not.
+const _: () = assert!(size_of::<Book>() == 704);
 
 const LADDERS: usize = 4;
 /// Not hidden.
@@ -165,10 +167,11 @@ impl Book {
         (self.best_ranks[at] <= other.rank(px)).then(|| self.best[at])
     }
 
-    /// Whether there is a level for an order of `side` at `px`.
-    pub(crate) fn has_level(&self, store: &Store, side: Side, is_hidden: bool, px: u32) -> bool {
-        let ladder = &self.ladders[ladder_of(side, is_hidden)];
-        ladder.find(&store.nodes, ladder.key(self.ticks(px))).is_some()
+    /// Whether there is a level for the order at `slot`, whose price is set.
+    pub(crate) fn has_level(&self, store: &Store, side: Side, slot: u32) -> bool {
+        let ticks = self.ticks(store.arena.unit(slot).px);
+        let ladder = &self.ladders[ladder_of(side, store.arena.is_hidden(slot))];
+        ladder.has(&store.nodes, ladder.key(ticks))
     }
 
     /// Appends the order at `slot` to the level of its price `px`, which is made if need be.

@@ -1,5 +1,5 @@
-//! The common commands, done straight: a plain order that rests at once, its cancel, and its move to
-//! a place where it rests again.
+//! The common commands, done straight: a plain order that rests at once, its cancel, its move to
+//! a place where it rests again, and a plain order that takes.
 //!
 //! Nearly every command is one of these. Each function here looks whether it is, and if so does
 //! exactly what `matching` and `change` would do, with all that cannot matter left out. If not it
@@ -10,21 +10,22 @@ use crate::{
     arena::Unit,
     book::{DISPLAYED, Listing},
     command::{Cancel, Enter, Replace, Source, Terms},
-    engine::{Engine, Port, Standing},
+    engine::{Engine, Port, Progress, Standing, Taker, Work},
     event::{Canceled, Entered, Event, Head, Marks, Sink},
     instrument::Instrument,
-    limits::{GENERATION_MAX, USER_REF_JUMP_MAX},
+    limits::{GENERATION_MAX, STEP_EVENTS_MAX, USER_REF_JUMP_MAX},
+    matching::Meeting,
     reject::CancelReason,
     types::{Display, Price, TimeInForce},
     user_refs::{Key, lane},
 };
 
 impl Terms {
-    /// The order stands for the day, in sight, and asks for nothing else.
+    /// The order stands for so long, in sight, and asks for nothing else.
     #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
     #[inline(always)]
-    const fn are_plain(&self) -> bool {
-        matches!(self.time_in_force, TimeInForce::Day)
+    fn are_plain(&self, time_in_force: TimeInForce) -> bool {
+        self.time_in_force == time_in_force
             && matches!(self.display, Display::Visible)
             && !self.post_only
             && self.min_qty == 0
@@ -77,7 +78,7 @@ impl Engine {
         let Some(owner) = self.ports.get_mut(usize::from(port)) else { return false };
         let (mark, book) = (&mut self.marks[lane(port, 0)], &mut self.books[usize::from(position)]);
         let side = terms.action.side();
-        let is_common = terms.are_plain()
+        let is_common = terms.are_plain(TimeInForce::Day)
             && enter.echo.is_empty()
             && channel == 0
             && owner.is_open(generation)
@@ -123,6 +124,108 @@ impl Engine {
             },
         );
         true
+    }
+
+    /// What came of the order, if it was a plain one that is immediate or cancelled.
+    #[inline(never)]
+    pub(crate) fn take_common(
+        &mut self,
+        enter: &Enter<'_>,
+        sink: &mut impl Sink,
+    ) -> Option<Progress> {
+        let Enter { source, user_ref_num, instrument, qty, px, .. } = *enter;
+        let Source { port, generation, channel } = source;
+        let terms = enter.terms.as_ref().ok()?;
+        let position = self.book_of(instrument)?;
+        let owner = self.ports.get(usize::from(port))?;
+        let (mark, book) = (&mut self.marks[lane(port, 0)], &self.books[usize::from(position)]);
+        let (slot, lives) = self.store.arena.peek_displayed()?;
+        let is_common = terms.are_plain(TimeInForce::ImmediateOrCancel)
+            && enter.echo.is_empty()
+            && channel == 0
+            && lives < GENERATION_MAX
+            && owner.is_open(generation)
+            && is_fresh(*mark, user_ref_num)
+            && book.listing == Listing::Trading
+            && book.instrument.is_valid(qty, px);
+        if !is_common {
+            return None;
+        }
+        *mark = user_ref_num;
+        self.store.arena.take_displayed(slot);
+        let side = terms.action.side();
+        let is_crossed = book.is_crossed(side, px);
+        let head = Head::new(port, user_ref_num, terms.action, self.now_ns);
+        let order_ref = self.origin.order_ref(lives, slot).raw();
+        let marks = Marks::new(terms.time_in_force, terms.capacity, Display::Visible);
+        sink.write(Event::accepted(Entered {
+            head,
+            order_ref,
+            old_order_ref: 0,
+            instrument,
+            px,
+            qty,
+            orig_user_ref_num: 0,
+            client_order_id: enter.client_order_id,
+            marks: if is_crossed { marks } else { marks.dead() },
+        }));
+        let mut meeting = Meeting {
+            book: usize::from(position),
+            side,
+            instrument,
+            taker_ref: order_ref,
+            taker_channel: 0,
+            taker_port: port,
+            taker_user_ref_num: user_ref_num,
+            open: qty,
+        };
+        if is_crossed {
+            if !self.cross(&mut meeting, px, STEP_EVENTS_MAX / 2, sink) {
+                return Some(self.take_on(enter, terms, (slot, lives), meeting));
+            }
+            if meeting.open != 0 {
+                sink.write(Event::canceled(Canceled {
+                    head,
+                    order_ref,
+                    instrument,
+                    qty: meeting.open,
+                    open: 0,
+                    reason: CancelReason::Immediate as u8,
+                    shown: 0,
+                    channel: 0,
+                    pad: [0; 25],
+                }));
+            }
+        }
+        self.store.arena.free_displayed(slot);
+        Some(Progress::Done)
+    }
+
+    /// Writes a taker that needs another step where that step will find it.
+    #[cold]
+    fn take_on(
+        &mut self,
+        enter: &Enter<'_>,
+        terms: &Terms,
+        (slot, lives): (u32, u32),
+        meeting: Meeting,
+    ) -> Progress {
+        let Meeting { taker_port, taker_user_ref_num, open, .. } = meeting;
+        let Terms { action, capacity, time_in_force, .. } = *terms;
+        let traits = action as u32 | (capacity as u32) << 2 | (time_in_force as u32) << 4;
+        let unit = Unit {
+            px: enter.px,
+            open,
+            executed: enter.qty - open,
+            user_ref_num: taker_user_ref_num,
+            generation: lives | traits << 24,
+            owner: taker_port,
+            book: u16::try_from(meeting.book).unwrap_or(u16::MAX),
+            ..Unit::FREE
+        };
+        self.store.arena.write_plain(slot, self.seq, unit);
+        self.work = Work::Sweep(Taker::new(slot, terms, false));
+        Progress::More
     }
 
     /// Whether the request was to end a live order by its number, and did.
@@ -171,7 +274,7 @@ impl Engine {
         let Ok(terms) = &replace.terms else { return false };
         let Some(owner) = self.ports.get_mut(usize::from(port)) else { return false };
         let mark = &mut self.marks[lane(port, 0)];
-        let is_common = terms.are_plain()
+        let is_common = terms.are_plain(TimeInForce::Day)
             && replace.echo.is_empty()
             && channel == 0
             && owner.is_open(generation)

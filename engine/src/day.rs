@@ -173,8 +173,7 @@ impl Engine {
     fn settle(&mut self, slot: u32, sink: &mut impl Sink) {
         let unit = *self.store.arena.unit(slot);
         let (book, side) = (&mut self.books[usize::from(unit.book)], unit.action().side());
-        let is_hidden = self.store.arena.is_hidden(slot);
-        if book.has_level(&self.store, side, is_hidden, unit.px) || self.store.has_room() {
+        if book.has_level(&self.store, side, slot) || self.store.has_room() {
             return book.rest(&mut self.store, side, slot, unit.px);
         }
         let shown = self.shown(slot);

@@ -243,6 +243,9 @@ impl Engine {
                 if self.enter_common(enter, sink) {
                     return Progress::Done;
                 }
+                if let Some(progress) = self.take_common(enter, sink) {
+                    return progress;
+                }
                 self.enter(enter, sink);
             }
             Command::Replace(replace) => {

@@ -251,6 +251,17 @@ impl Ladder {
         node
     }
 
+    /// Whether there is a level at `key`. Always walks: not for trading.
+    pub(crate) fn has(&self, nodes: &Nodes, key: u32) -> bool {
+        let mut node = self.root;
+        for step in (0..self.depth).rev() {
+            let child = (node != NONE).then(|| nodes.child(node, key >> (step * BITS))).flatten();
+            let Some(child) = child else { return false };
+            node = child;
+        }
+        true
+    }
+
     /// The level at `key`, in its leaf.
     #[inline]
     pub(crate) fn get(nodes: &Nodes, leaf: u32, key: u32) -> Option<u32> {
@@ -320,13 +331,6 @@ impl Ladder {
         Some(nodes.descend(node, steps))
     }
 
-    /// The level at `key`, wherever its leaf is.
-    pub(crate) fn find(&self, nodes: &Nodes, key: u32) -> Option<u32> {
-        let root = (self.root != NONE).then_some(self.root)?;
-        let mut steps = (0..self.depth).rev();
-        steps.try_fold(root, |node, step| nodes.child(node, key >> (step * BITS)))
-    }
-
     /// The best level of all.
     pub(crate) fn first(&self, nodes: &Nodes) -> Option<u32> {
         (self.root != NONE).then(|| nodes.descend(self.root, self.depth))
@@ -384,6 +388,9 @@ mod tests {
                 let (level, leaf) = model[&at];
                 assert_eq!(ladder.leaf(&mut nodes, at), leaf);
                 assert_eq!(Ladder::get(&nodes, leaf, at), Some(level));
+                assert!(ladder.has(&nodes, at), "at {at}");
+                let other = ladder.key(u32::try_from(next_random(&mut state) % spread).unwrap());
+                assert_eq!(ladder.has(&nodes, other), model.contains_key(&other));
                 let beyond = model.range(at + 1..).next().map(|(_, &(level, _))| level);
                 assert_eq!(ladder.next(&nodes, leaf, at), beyond);
             }

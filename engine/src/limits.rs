@@ -76,12 +76,12 @@ const _: () = assert!((Price::RAW_MAX as u128) * (QTY_MAX as u128) <= u64::MAX a
 /// How much one engine holds. All of it is allocated at start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Live orders that are not hidden, `1..=ORDERS_MAX`. 64 bytes each.
+    /// Live orders that are not hidden, `1..=ORDERS_MAX`. 76 bytes each.
     pub orders: u32,
-    /// Live hidden orders, with `orders` at most [`ORDERS_MAX`]. 64 bytes each. They have slots of
+    /// Live hidden orders, with `orders` at most [`ORDERS_MAX`]. 76 bytes each. They have slots of
     /// their own, so that references of displayed orders tell nothing about them.
     pub hidden_orders: u32,
-    /// Price levels with at least one order, over all instruments, `1..=LEVELS_MAX`. 32 bytes each.
+    /// Price levels with at least one order, over all instruments, `1..=LEVELS_MAX`. 16 bytes each.
     pub levels: u32,
     /// Nodes of the price ladders. 264 bytes each; a node covers 64 neighbouring ticks.
     pub nodes: u32,

@@ -28,17 +28,17 @@ pub(crate) struct Limit {
 
 /// A taker beside the makers that it meets one by one.
 #[derive(Clone, Copy, Debug)]
-struct Meeting {
-    book: usize,
+pub(crate) struct Meeting {
+    pub(crate) book: usize,
     /// The taker's.
-    side: Side,
-    instrument: u32,
-    taker_ref: u64,
-    taker_channel: u8,
-    taker_port: u16,
-    taker_user_ref_num: u32,
+    pub(crate) side: Side,
+    pub(crate) instrument: u32,
+    pub(crate) taker_ref: u64,
+    pub(crate) taker_channel: u8,
+    pub(crate) taker_port: u16,
+    pub(crate) taker_user_ref_num: u32,
     /// What the taker has left.
-    open: u32,
+    pub(crate) open: u32,
 }
 
 impl Engine {
@@ -382,21 +382,37 @@ impl Engine {
         }
         let unit = *self.store.arena.unit(taker.slot);
         let mut meeting = self.meeting(taker.slot, &unit);
-        // One event is kept for what becomes of the remainder.
-        let mut is_over = false;
-        for _ in MEETING_EVENTS..room {
-            let level = self.books[meeting.book].first_crossed(meeting.side, unit.px);
-            let Some(level) = level.filter(|_| meeting.open != 0) else {
-                is_over = true;
-                break;
-            };
-            self.trade(&mut meeting, level, sink);
-        }
+        let is_over = self.cross(&mut meeting, unit.px, room, sink);
         let traded = unit.open - meeting.open;
         let unit = self.store.arena.unit_mut(taker.slot);
         unit.open = meeting.open;
         unit.executed += traded;
         if is_over { self.finish(taker, sink) } else { Work::Sweep(taker) }
+    }
+
+    /// Trades a taker limited at `px` until it is filled or the next maker is beyond its limit;
+    /// `false` when `room` is used up before.
+    #[inline(never)]
+    pub(crate) fn cross(
+        &mut self,
+        meeting: &mut Meeting,
+        px: u32,
+        room: usize,
+        sink: &mut impl Sink,
+    ) -> bool {
+        let mut at = *meeting;
+        let mut is_over = false;
+        // One event is kept for what becomes of the remainder.
+        for _ in MEETING_EVENTS..room {
+            let level = self.books[at.book].first_crossed(at.side, px);
+            let Some(level) = level.filter(|_| at.open != 0) else {
+                is_over = true;
+                break;
+            };
+            self.trade(&mut at, level, sink);
+        }
+        *meeting = at;
+        is_over
     }
 
     /// The same for a taker that keeps from trading with its own firm.

@@ -2,14 +2,17 @@
 
 use uncross_engine::{
     Engine, Progress,
-    command::Command,
+    command::{Command, Terms},
     event::{Event, View},
     limits::{Capacity, STEP_EVENTS_MAX},
     naive::Naive,
     types::{Display, Price, Side},
 };
 
-use crate::flow::{Flow, INSTRUMENTS, PORTS};
+use crate::{
+    flow::{Flow, INSTRUMENTS, PORTS},
+    stage::{BUY, IOC, SELL, Stage, order},
+};
 
 /// Tables in which everything fits.
 pub(crate) const CAPACITY: Capacity = Capacity {
@@ -160,6 +163,41 @@ fn engine_and_naive_book_agree_on_every_event_and_every_book() {
     // A flow in which everything is refused would agree on anything.
     assert!(total < sums.traded && total < sums.taken, "{sums:?}");
     assert!(total / 20 < sums.refused, "the tight tables are seldom full: {sums:?}");
+}
+
+#[test]
+fn sweeps_longer_than_a_step_agree() {
+    let mut stage = Stage::unopened(CAPACITY);
+    let mut naive = Naive::new(CAPACITY);
+    let mut ours = Vec::new();
+    let mut theirs = Vec::new();
+    let mut tell = |stage: &mut Stage, command: Command<'_>| {
+        ours = stage.tell(&command);
+        theirs.clear();
+        naive.apply(stage.seq, stage.seq * STEP_NS, &command, &mut theirs);
+        assert_eq!(ours, theirs, "{command:?}");
+        ours.len()
+    };
+    for command in Stage::opening() {
+        tell(&mut stage, command);
+    }
+    let mut number = 0;
+    // Around the fills that the steps have room for: 126 in the first, 254 in those after.
+    for makers in [1, 125, 126, 127, 253, 254, 379, 380, 381, 700] {
+        for more in [0, 5] {
+            for _ in 0..makers {
+                number += 1;
+                tell(
+                    &mut stage,
+                    Command::Enter(order(1, number, SELL, 1, 1_000 + number % 3 * 100)),
+                );
+            }
+            let mut taker = order(2, number, BUY, makers + more, 1_200);
+            taker.terms = taker.terms.map(|terms| Terms { time_in_force: IOC, ..terms });
+            let events = tell(&mut stage, Command::Enter(taker));
+            assert_eq!(events, (1 + makers + more.min(1)) as usize, "{makers} and {more}");
+        }
+    }
 }
 
 #[test]

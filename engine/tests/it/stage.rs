@@ -30,12 +30,21 @@ impl Stage {
     }
 
     pub(crate) fn with(capacity: limits::Capacity) -> Self {
-        let mut stage = Self { engine: Engine::new(capacity), seq: 0 };
-        stage.tell(&Command::Define(instrument(1)));
-        stage.tell(&day(20_000));
-        stage.up(1, 1);
-        stage.up(2, 1);
+        let mut stage = Self::unopened(capacity);
+        for command in Self::opening() {
+            stage.tell(&command);
+        }
         stage
+    }
+
+    /// A venue that was told nothing yet.
+    pub(crate) fn unopened(capacity: limits::Capacity) -> Self {
+        Self { engine: Engine::new(capacity), seq: 0 }
+    }
+
+    /// One instrument, an open day and two ports.
+    pub(crate) fn opening() -> [Command<'static>; 4] {
+        [Command::Define(instrument(1)), day(20_000), logged_in(1, 1), logged_in(2, 1)]
     }
 
     pub(crate) fn tell(&mut self, command: &Command<'_>) -> Vec<Event> {
@@ -48,13 +57,7 @@ impl Stage {
     }
 
     pub(crate) fn up(&mut self, port: u16, generation: u16) -> Vec<String> {
-        let source = Source { port, generation, channel: 0 };
-        self.say(&Command::SessionUp(SessionUp {
-            source,
-            firm: *b"FIRM",
-            session: SESSION,
-            grace_ms: None,
-        }))
+        self.say(&logged_in(port, generation))
     }
 
     pub(crate) fn enter(
@@ -127,6 +130,12 @@ impl Stage {
     pub(crate) fn side(&self, side: Side) -> Vec<(u32, u32, u32)> {
         self.engine.resting(1, side).map(|it| (it.px, it.open, it.user_ref_num)).collect()
     }
+}
+
+fn logged_in(port: u16, generation: u16) -> Command<'static> {
+    let source = Source { port, generation, channel: 0 };
+    let (firm, session) = (*b"FIRM", SESSION);
+    Command::SessionUp(SessionUp { source, firm, session, grace_ms: None })
 }
 
 pub(crate) fn day(date: u32) -> Command<'static> {
