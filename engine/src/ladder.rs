@@ -29,8 +29,8 @@ struct Children([u32; FANOUT]);
 
 /// The nodes of all ladders, allocated at start.
 ///
-/// Invariant: `masks` and `children` are of one length and keep it; every node that is handed out is
-/// below it, and the ladders and levels hold no node but those that were handed out.
+/// Invariant: `masks` and `children` are of one length and keep it; every node that is handed out
+/// is below it, and the ladders and levels hold no node but those that were handed out.
 #[derive(Debug)]
 pub(crate) struct Nodes {
     /// By node: bit `n` says that child `n` exists.

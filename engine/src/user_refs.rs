@@ -47,8 +47,9 @@ pub(crate) struct Entry {
 /// other is. `buckets` is never more than half full.
 ///
 /// Invariant: `pages` and `slots` are of one length and keep it, as does `buckets`, the length of
-/// which is a power of two. The free list, `buckets`, `newest`, the ports' lists and every [`Entry`]
-/// name no page but those below that length, or [`NONE`], which is looked for before a page is.
+/// which is a power of two. The free list, `buckets`, `newest`, the ports' lists and every
+/// [`Entry`] name no page but those below that length, or [`NONE`], which is looked for before a
+/// page is.
 #[derive(Debug)]
 pub(crate) struct UserRefs {
     pages: Vec<Page>,
@@ -245,8 +246,8 @@ impl UserRefs {
         let _page = self.fetch_noted(u32::try_from(home).unwrap_or(0), key.user_ref_num);
     }
 
-    /// Fetches the page in `bucket` and the slot noted there at the last digits of `at`. Returns the
-    /// page if there is one.
+    /// Fetches the page in `bucket` and the slot noted there at the last digits of `at`. Returns
+    /// the page if there is one.
     #[inline]
     pub(crate) fn fetch_noted(&self, bucket: u32, at: u32) -> Option<u32> {
         let page = *self.buckets.get(bucket as usize)?;
