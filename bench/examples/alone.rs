@@ -1,8 +1,8 @@
 //! Runs the engine alone over one workload, once: `alone WORKLOAD [COMMANDS]`.
 //!
 //! Prints nanoseconds per command, those of the best tenth of its pieces (which a busy machine
-//! leaves alone), outcomes per command, and the page faults of the timed part. Meant to be run under a
-//! profiler, which should collect in `Alone::run` only.
+//! leaves alone), outcomes per command, and the page faults of the timed part. Meant to be run
+//! under a profiler, which should collect in `Alone::run` only.
 
 use std::{
     fs,
