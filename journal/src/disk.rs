@@ -225,6 +225,20 @@ impl Disk {
         written
     }
 
+    /// Whether the file system of `path`, which must not exist, takes writes past the page cache.
+    pub(crate) fn takes_direct_writes(&self, path: &Path) -> bool {
+        let Ok(file) = self.create(path) else { return false };
+        let try_it = || {
+            let zeros = MmapMut::map_anon(index(PAGE_BYTES))?;
+            file.reserve(PAGE_BYTES)?;
+            self.open(path, Access::Direct)?.write_all_at(&zeros, 0)
+        };
+        let tried: io::Result<()> = try_it();
+        // Best effort: the next start removes it.
+        drop(self.remove(path));
+        tried.is_ok()
+    }
+
     fn write_zeros(
         &self,
         file: Handle,

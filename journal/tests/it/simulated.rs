@@ -215,3 +215,19 @@ fn the_lock_is_held_as_long_as_the_journal_is_open() {
     assert_eq!(open_dir(dir(), &on(&disk)).unwrap().last_seq(), 5);
     assert!(disk.exists(&dir().join("lock")));
 }
+
+#[test]
+fn a_start_finds_out_whether_writes_can_go_past_the_page_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let _real = open_dir(dir.path(), &settings()).unwrap().takes_direct_writes();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "the lock and nothing else");
+    let disk = closed(5);
+    let files = disk.files();
+    let recovery = open_dir(self::dir(), &on(&disk)).unwrap();
+    assert!(recovery.takes_direct_writes());
+    // The file is created, then given its room, then opened for direct writes.
+    disk.fail(Fault { at: disk.operations() + 3, errno: 22, is_lasting: false });
+    assert!(!recovery.takes_direct_writes());
+    assert_eq!(disk.failed().as_deref(), Some("open spare-18446744073709551615.pre"));
+    assert_eq!(disk.files(), files);
+}
