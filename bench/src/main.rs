@@ -6,7 +6,10 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use uncross_bench::core::{Core, CoreError};
+use uncross_bench::{
+    core::{Core, CoreError},
+    journal::{Journal, JournalError},
+};
 
 /// Measures Uncross
 #[derive(Debug, Parser)]
@@ -22,23 +25,46 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum What {
     Core(Core),
+    Journal(Journal),
 }
 
-fn run(cli: &Cli) -> Result<(), CoreError> {
-    let What::Core(core) = &cli.what;
-    let told = core.run(&mut |progress| {
+/// Why there is no result, or a wrong one.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("the output cannot be written: {0}")]
+    Output(io::Error),
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    let mut progress = |progress: &str| {
         if io::stderr().is_terminal() {
             // Whoever closed standard error does not want to hear it.
             drop(writeln!(io::stderr(), "{progress}"));
         }
-    })?;
-    let text = if cli.json { told.json() } else { told.text() };
+    };
+    match &cli.what {
+        What::Core(core) => {
+            let told = core.run(&mut progress)?;
+            say(&if cli.json { told.json() } else { told.text() })?;
+            Ok(told.verdict()?)
+        }
+        What::Journal(journal) => {
+            let told = journal.run(&mut progress)?;
+            say(&if cli.json { told.json() } else { told.text() })
+        }
+    }
+}
+
+fn say(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout(), "{text}") {
         // The reader has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        written => written.map_err(CoreError::Output)?,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Failure::Output),
     }
-    told.verdict()
 }
 
 fn main() -> ExitCode {

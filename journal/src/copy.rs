@@ -4,7 +4,6 @@
 //! the copy covers all of it and says that a loss cannot be ruled out: the journal that was copied
 //! may have gone on, so whoever opens the copy for writing must open a new epoch.
 
-use std::fs::File;
 use std::path::Path;
 
 use crate::disk::{Disk, Prepared};
@@ -15,6 +14,7 @@ use crate::reader::Reader;
 use crate::scan::{Scan, Step, Window};
 use crate::segment::{Segment, Tip};
 use crate::sidecar::{Flags, Mark, Sidecar};
+use crate::storage::Handle;
 
 /// What was copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Part {
 
 /// A file of zeros that are on the device, as those of every segment that may be written: whoever
 /// goes on in the copy must not find a full disk.
-fn prepare(disk: &Disk, segment: &Segment, path: &Path) -> Result<File, DiskError> {
+fn prepare(disk: &Disk, segment: &Segment, path: &Path) -> Result<Handle, DiskError> {
     match disk.prepare(path, segment.len_bytes(), || false)? {
         Prepared::Ready(file) => Ok(file),
         Prepared::Abandoned => {
@@ -127,12 +127,11 @@ fn prepare(disk: &Disk, segment: &Segment, path: &Path) -> Result<File, DiskErro
 /// Copies the first `len_bytes` of a file.
 fn write_bytes(
     disk: &Disk,
-    from: &File,
+    from: &Handle,
     from_path: &Path,
-    (to, path): (&File, &Path),
+    (to, path): (&Handle, &Path),
     len_bytes: u64,
 ) -> Result<(), DiskError> {
-    use std::os::unix::fs::FileExt;
     let mut buffer = vec![0_u8; WINDOW_BYTES];
     let mut at = 0;
     while at < len_bytes {

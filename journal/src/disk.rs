@@ -1,21 +1,21 @@
-//! Everything that changes the disk or asks a mapped page of it, in one place.
+//! Everything that is done to the disk, in one place, each operation under its name.
 //!
-//! Each function tells the [`Probe`] first, so that tests can make the k-th operation fail or hold
-//! a helper at a chosen point. Nothing here runs on the core thread.
+//! What changes the disk or asks a mapped page of it tells the [`Probe`] first, so that tests can
+//! make the k-th operation fail or hold a helper at a chosen point. The [`Storage`] below does it.
+//! Nothing here runs on the core thread.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
 use memmap2::{Advice, MmapMut, MmapRaw};
-use rustix::fs::{FallocateFlags, OFlags};
 
 use crate::error::{DiskError, Operation};
 use crate::limits::{PAGE_BYTES, PREPARE_CHUNK_BYTES, index};
+use crate::storage::{Access, Extent, Handle, RealDisk, Storage};
 
 /// Told of every operation before it happens; for fault tests and for tracing.
 pub trait Probe: Send + Sync + fmt::Debug {
@@ -34,22 +34,30 @@ pub trait Probe: Send + Sync + fmt::Debug {
 }
 
 /// The disk as the journal sees it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Disk {
+    storage: Arc<dyn Storage>,
     probe: Option<Arc<dyn Probe>>,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self::new(None, None)
+    }
 }
 
 /// What became of a preparation.
 pub(crate) enum Prepared {
     /// The file is there, its zeros are on the device.
-    Ready(File),
+    Ready(Handle),
     /// It was given up because the caller asked to; nothing is left of it.
     Abandoned,
 }
 
 impl Disk {
-    pub(crate) fn new(probe: Option<Arc<dyn Probe>>) -> Self {
-        Self { probe }
+    /// On `storage`, by default that of the operating system.
+    pub(crate) fn new(storage: Option<Arc<dyn Storage>>, probe: Option<Arc<dyn Probe>>) -> Self {
+        Self { storage: storage.unwrap_or_else(|| Arc::new(RealDisk)), probe }
     }
 
     /// Does `act` unless the probe says otherwise.
@@ -77,26 +85,49 @@ impl Disk {
         Ok(done)
     }
 
+    fn open(&self, path: &Path, access: Access) -> io::Result<Handle> {
+        Ok(Handle::new(self.storage.open(path, access)?))
+    }
+
+    pub(crate) fn exists(&self, path: &Path) -> bool {
+        self.storage.exists(path)
+    }
+
+    /// The names in a folder.
+    pub(crate) fn list(&self, dir: &Path) -> Result<Vec<OsString>, DiskError> {
+        self.storage.list(dir).map_err(DiskError::of(Operation::List, dir))
+    }
+
+    /// Opens `path` for reading; `Ok(None)` when there is no such file.
+    pub(crate) fn open_to_read(&self, path: &Path) -> Result<Option<Handle>, DiskError> {
+        match self.open(path, Access::Read) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DiskError::new(Operation::Open, path, error)),
+        }
+    }
+
+    /// Opens `path` to be locked, creating it if there is none.
+    pub(crate) fn touch(&self, path: &Path) -> Result<Handle, DiskError> {
+        self.open(path, Access::Touch).map_err(DiskError::of(Operation::Lock, path))
+    }
+
     pub(crate) fn create_folder(&self, path: &Path) -> Result<(), DiskError> {
-        self.run(Operation::CreateFolder, path, || fs::create_dir_all(path))
+        self.run(Operation::CreateFolder, path, || self.storage.create_folder(path))
     }
 
     /// Creates `path`, which must not exist, for reading and writing.
-    pub(crate) fn create(&self, path: &Path) -> Result<File, DiskError> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        self.run(Operation::Create, path, || options.open(path))
+    pub(crate) fn create(&self, path: &Path) -> Result<Handle, DiskError> {
+        self.run(Operation::Create, path, || self.open(path, Access::Create))
     }
 
-    pub(crate) fn open_rw(&self, path: &Path) -> Result<File, DiskError> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        self.run(Operation::Open, path, || options.open(path))
+    pub(crate) fn open_rw(&self, path: &Path) -> Result<Handle, DiskError> {
+        self.run(Operation::Open, path, || self.open(path, Access::Write))
     }
 
     pub(crate) fn write_at(
         &self,
-        file: &File,
+        file: &Handle,
         path: &Path,
         bytes: &[u8],
         offset: u64,
@@ -104,8 +135,8 @@ impl Disk {
         self.run(Operation::Write, path, || file.write_all_at(bytes, offset))
     }
 
-    pub(crate) fn map(&self, file: &File, path: &Path) -> Result<MmapRaw, DiskError> {
-        self.run(Operation::Map, path, || MmapRaw::map_raw(file))
+    pub(crate) fn map(&self, file: &Handle, path: &Path) -> Result<MmapRaw, DiskError> {
+        self.run(Operation::Map, path, || file.map())
     }
 
     /// Makes pages writable without changing them: the writer then takes no fault there.
@@ -137,40 +168,37 @@ impl Disk {
     /// Syncs exactly the pages that hold `offset..end`.
     pub(crate) fn sync_pages(
         &self,
-        map: &MmapRaw,
+        (file, map): (&Handle, &MmapRaw),
         path: &Path,
         offset: u64,
         end: u64,
     ) -> Result<(), DiskError> {
-        self.run_on(Operation::SyncPages, path, offset..end, || {
-            map.flush_range(index(offset), index(end - offset))
-        })
+        let sync = || file.sync_pages(map, offset..end);
+        self.run_on(Operation::SyncPages, path, offset..end, sync)
     }
 
-    pub(crate) fn sync_file(&self, file: &File, path: &Path) -> Result<(), DiskError> {
-        self.run(Operation::SyncFile, path, || file.sync_all())
+    pub(crate) fn sync_file(&self, file: &Handle, path: &Path) -> Result<(), DiskError> {
+        self.run(Operation::SyncFile, path, || file.sync(Extent::All))
     }
 
-    pub(crate) fn sync_data(&self, file: &File, path: &Path) -> Result<(), DiskError> {
-        self.run(Operation::SyncFile, path, || file.sync_data())
+    pub(crate) fn sync_data(&self, file: &Handle, path: &Path) -> Result<(), DiskError> {
+        self.run(Operation::SyncFile, path, || file.sync(Extent::Data))
     }
 
     pub(crate) fn sync_folder(&self, path: &Path) -> Result<(), DiskError> {
-        self.run(Operation::SyncFolder, path, || File::open(path)?.sync_all())
+        self.run(Operation::SyncFolder, path, || self.storage.sync_folder(path))
     }
 
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
-        self.run(Operation::Rename, from, || fs::rename(from, to))
+        self.run(Operation::Rename, from, || self.storage.rename(from, to))
     }
 
     pub(crate) fn remove(&self, path: &Path) -> Result<(), DiskError> {
-        self.run(Operation::Remove, path, || fs::remove_file(path))
+        self.run(Operation::Remove, path, || self.storage.remove(path))
     }
 
-    pub(crate) fn set_read_only(&self, file: &File, path: &Path) -> Result<(), DiskError> {
-        self.run(Operation::SetReadOnly, path, || {
-            file.set_permissions(fs::Permissions::from_mode(0o444))
-        })
+    pub(crate) fn set_read_only(&self, file: &Handle, path: &Path) -> Result<(), DiskError> {
+        self.run(Operation::SetReadOnly, path, || file.set_read_only())
     }
 
     /// Creates `path` with `len_bytes` of real zeros on the device, ready to be mapped.
@@ -197,19 +225,29 @@ impl Disk {
         written
     }
 
+    /// Whether the file system of `path`, which must not exist, takes writes past the page cache.
+    pub(crate) fn takes_direct_writes(&self, path: &Path) -> bool {
+        let Ok(file) = self.create(path) else { return false };
+        let try_it = || {
+            let zeros = MmapMut::map_anon(index(PAGE_BYTES))?;
+            file.reserve(PAGE_BYTES)?;
+            self.open(path, Access::Direct)?.write_all_at(&zeros, 0)
+        };
+        let tried: io::Result<()> = try_it();
+        // Best effort: the next start removes it.
+        drop(self.remove(path));
+        tried.is_ok()
+    }
+
     fn write_zeros(
         &self,
-        file: File,
+        file: Handle,
         path: &Path,
         len_bytes: u64,
         give_up: impl Fn() -> bool,
     ) -> Result<Prepared, DiskError> {
-        self.run(Operation::Reserve, path, || reserve(&file, len_bytes))?;
-        let direct = OpenOptions::new()
-            .write(true)
-            .custom_flags(OFlags::DIRECT.bits().cast_signed())
-            .open(path)
-            .ok();
+        self.run(Operation::Reserve, path, || file.reserve(len_bytes))?;
+        let direct = self.open(path, Access::Direct).ok();
         // Anonymous memory: aligned to pages, as direct writes demand, and zero.
         let zeros = MmapMut::map_anon(PREPARE_CHUNK_BYTES)
             .map_err(DiskError::of(Operation::WriteZeros, path))?;
@@ -230,7 +268,7 @@ impl Disk {
 }
 
 /// Writes one chunk past the page cache, or page by page where that cannot be done.
-fn write_chunk(direct: Option<&File>, file: &File, zeros: &[u8], at: u64) -> io::Result<()> {
+fn write_chunk(direct: Option<&Handle>, file: &Handle, zeros: &[u8], at: u64) -> io::Result<()> {
     match direct.map(|direct| direct.write_all_at(zeros, at)) {
         Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => {}
         Some(done) => return done,
@@ -248,13 +286,4 @@ fn passing(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::InvalidInput | io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
     )
-}
-
-/// Reserves `len_bytes`, so that a full disk is found before anything is written.
-fn reserve(file: &File, len_bytes: u64) -> io::Result<()> {
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len_bytes) {
-        // The file system cannot: writing the zeros finds out as well, only later.
-        Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(len_bytes),
-        done => done.map_err(io::Error::from),
-    }
 }

@@ -189,7 +189,7 @@ impl Flusher {
         self.publish(Mark { seq: first_seq - 1, segment_number: self.number, offset: end })?;
         let Shared { disk, dir, .. } = &*self.shared;
         let spare_path = next.spare_path(dir);
-        disk.sync_pages(&next.map, &spare_path, 0, PAGE_BYTES)?;
+        disk.sync_pages((&next.file, &next.map), &spare_path, 0, PAGE_BYTES)?;
         disk.rename(&spare_path, &next.open_path(dir))?;
         disk.sync_folder(dir)?;
         let left = mem::replace(&mut self.current, Arc::clone(&next));
@@ -207,7 +207,7 @@ impl Flusher {
     fn sync(&self, start: u64, end: u64) -> Result<(), DiskError> {
         let Shared { disk, dir, .. } = &*self.shared;
         let path = self.current.open_path(dir);
-        disk.sync_pages(&self.current.map, &path, start, end)?;
+        disk.sync_pages((&self.current.file, &self.current.map), &path, start, end)?;
         // The sync took the write permission away; give it back where the writer still is.
         let page = page_floor(end);
         if page < end && end < self.current.data_end() {

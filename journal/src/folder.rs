@@ -1,10 +1,9 @@
 //! Names of the files in a journal folder, and finding them.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::{DiskError, Operation};
+use crate::disk::Disk;
+use crate::error::DiskError;
 
 /// Digits of a first sequence number in a name: all of `u64`, so that names sort as numbers.
 const SEQ_DIGITS: usize = 20;
@@ -58,16 +57,16 @@ pub(crate) fn lock_path(dir: &Path) -> PathBuf {
 }
 
 /// The first free name for a torn tail that would have started with sequence number `seq`.
-pub(crate) fn torn_path(dir: &Path, seq: u64) -> PathBuf {
-    free_torn_path(dir, seq, &[])
+pub(crate) fn torn_path(disk: &Disk, dir: &Path, seq: u64) -> PathBuf {
+    free_torn_path(disk, dir, seq, &[])
 }
 
 /// The first such name that is not among those `taken` either.
-pub(crate) fn free_torn_path(dir: &Path, seq: u64, taken: &[PathBuf]) -> PathBuf {
+pub(crate) fn free_torn_path(disk: &Disk, dir: &Path, seq: u64, taken: &[PathBuf]) -> PathBuf {
     let mut number = 1_u32;
     loop {
         let path = dir.join(format!("torn-{seq}-{number}.bin"));
-        if !path.exists() && !taken.contains(&path) {
+        if !disk.exists(&path) && !taken.contains(&path) {
             return path;
         }
         number += 1;
@@ -76,13 +75,15 @@ pub(crate) fn free_torn_path(dir: &Path, seq: u64, taken: &[PathBuf]) -> PathBuf
 
 /// Lists the segment files of `dir`; names the journal does not give are passed over.
 pub(crate) fn list(dir: &Path) -> Result<Listing, DiskError> {
-    let failed = |source: io::Error| DiskError::new(Operation::List, dir, source);
+    list_on(&Disk::default(), dir)
+}
+
+/// As [`list`], on `disk`.
+pub(crate) fn list_on(disk: &Disk, dir: &Path) -> Result<Listing, DiskError> {
     let mut listing = Listing::default();
-    for entry in fs::read_dir(dir).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name();
+    for name in disk.list(dir)? {
+        let path = dir.join(&name);
         let Some(name) = name.to_str() else { continue };
-        let path = entry.path();
         if let Some((first_seq, form)) = parse_named(name) {
             listing.named.push(Named { first_seq, form, path });
         } else if let Some(number) = parse_spare(name) {

@@ -5,7 +5,6 @@
 //! poisons the journal, since a sync is part of it.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -25,6 +24,7 @@ use crate::mapped::{Mapped, Pen};
 use crate::scan::Window;
 use crate::seal;
 use crate::shared::Shared;
+use crate::storage::Handle;
 
 /// A prepared segment on its way to the writer.
 #[derive(Debug)]
@@ -152,7 +152,7 @@ impl Keeper {
 /// Maps a prepared file and makes its first pages writable.
 fn map(
     disk: &Disk,
-    file: File,
+    file: Handle,
     path: &Path,
     (len_bytes, number): (u64, u64),
 ) -> Result<(Arc<Mapped>, Pen), DiskError> {

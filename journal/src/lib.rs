@@ -51,7 +51,10 @@ mod segment;
 mod settings;
 mod shared;
 mod sidecar;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod start;
+mod storage;
 mod verify;
 pub mod wake;
 mod watermark;
@@ -71,6 +74,7 @@ pub use crate::recover::{Completeness, Recovery, TornTail, open};
 pub use crate::repair::{Repairs, examine, repair};
 pub use crate::seek::{Location, Start};
 pub use crate::settings::{Identity, Level, OnDurable, Settings};
+pub use crate::storage::{Access, Extent, Storage, Stored};
 pub use crate::verify::{Progress, Report};
 pub use crate::watermark::Watermark;
 pub use crate::writer::{Class, Entry, Room, Writer};

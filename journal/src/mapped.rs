@@ -6,7 +6,6 @@
 //! business and no access in the sense of the language. What helpers must know about a segment
 //! the writer has left stands in two atomics.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
@@ -19,12 +18,13 @@ use crate::error::DiskError;
 use crate::folder;
 use crate::format::data_end;
 use crate::limits::index;
+use crate::storage::Handle;
 
 /// A mapped segment file, as helpers see it.
 #[derive(Debug)]
 pub(crate) struct Mapped {
     pub(crate) map: MmapRaw,
-    pub(crate) file: File,
+    pub(crate) file: Handle,
     pub(crate) len_bytes: u64,
     /// Number of the spare it was prepared as; 0: it was opened under a segment's name.
     pub(crate) spare_number: u64,
@@ -44,7 +44,7 @@ impl Mapped {
     /// Maps `file`, which is `len_bytes` long; `path` is its present name.
     pub(crate) fn new(
         disk: &Disk,
-        file: File,
+        file: Handle,
         path: &Path,
         len_bytes: u64,
         (spare_number, first_seq): (u64, u64),

@@ -7,10 +7,9 @@
 //! follows (a killed process leaves at most one torn record, and nothing behind it). Otherwise it
 //! is a torn tail, which nobody was promised.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::disk::Disk;
 use crate::error::{DiskError, Fault, OpenError, Operation, ReadError, ReplayError};
 use crate::folder::{self, Form, Listing, Named};
 use crate::format::{SegmentHeader, kind};
@@ -111,16 +110,16 @@ pub struct Recovery {
 pub fn open(dir: &Path, settings: &Settings, identity: &Identity) -> Result<Recovery, OpenError> {
     check(settings)?;
     let disk = settings.disk();
-    if !dir.exists() {
+    if !disk.exists(dir) {
         disk.create_folder(dir)?;
         if let Some(parent) = dir.parent() {
             let here = parent.as_os_str().is_empty();
             disk.sync_folder(if here { Path::new(".") } else { parent })?;
         }
     }
-    let lock = Lock::take(dir)?;
+    let lock = Lock::take(&disk, dir)?;
     let boot_id = settings.boot_id.unwrap_or_else(sidecar::boot_id);
-    let (state, survey) = survey(dir, Some(boot_id))?;
+    let (state, survey) = survey(&disk, dir, Some(boot_id))?;
     let judge = Judge::new(state.as_ref(), boot_id);
     let completeness = completeness(state.as_ref(), &survey, judge.same_boot);
     Ok(Recovery {
@@ -139,12 +138,13 @@ pub fn open(dir: &Path, settings: &Settings, identity: &Identity) -> Result<Reco
 /// is. Changes nothing. Whether the machine was rebooted since is judged by `boot_id`, by default
 /// that of this boot.
 pub(crate) fn survey(
+    disk: &Disk,
     dir: &Path,
     boot_id: Option<[u8; 16]>,
 ) -> Result<(Option<State>, Survey), OpenError> {
     let boot_id = boot_id.unwrap_or_else(sidecar::boot_id);
-    let listing = folder::list(dir)?;
-    let state = match sidecar::load(dir)? {
+    let listing = folder::list_on(disk, dir)?;
+    let state = match sidecar::load_on(disk, dir)? {
         Loaded::Valid(state) => Some(state),
         Loaded::Missing | Loaded::Damaged(_) if listing.named.is_empty() => None,
         Loaded::Missing => {
@@ -157,7 +157,7 @@ pub(crate) fn survey(
         }
     };
     let judge = Judge::new(state.as_ref(), boot_id);
-    let survey = Survey::take(dir, &listing, &judge)?;
+    let survey = Survey::take(disk, dir, &listing, &judge)?;
     Ok((state, survey))
 }
 
@@ -197,11 +197,19 @@ impl Recovery {
         &mut self,
         mut each: impl FnMut(Record<'_>) -> Result<(), E>,
     ) -> Result<(), ReplayError<E>> {
-        let mut window = Window::new();
+        let (disk, mut window) = (self.settings.disk(), Window::new());
         for chained in &self.survey.chained {
-            chained.replay(&mut window, &mut each)?;
+            chained.replay(&disk, &mut window, &mut each)?;
         }
         Ok(())
+    }
+
+    /// Whether segments can be prepared past the page cache here. Where they cannot, it is done page
+    /// by page: slower, and each start should say so. Writes one page and removes it again.
+    #[must_use]
+    pub fn takes_direct_writes(&self) -> bool {
+        let path = folder::spare_path(&self.dir, u64::MAX);
+        self.settings.disk().takes_direct_writes(&path)
     }
 
     /// The torn tail, if the last run was cut short within a record.
@@ -244,11 +252,12 @@ impl Recovery {
 impl Chained {
     fn replay<E>(
         &self,
+        disk: &Disk,
         window: &mut Window,
         each: &mut impl FnMut(Record<'_>) -> Result<(), E>,
     ) -> Result<(), ReplayError<E>> {
         let tip = Tip { last_seq: self.first_seq - 1, ..Tip::START };
-        let segment = match Segment::open(self.path.clone(), self.form)? {
+        let segment = match Segment::open_on(disk, self.path.clone(), self.form)? {
             Some(Opened::Valid(segment)) => segment,
             Some(Opened::Headless(fault)) => {
                 return Err(tip.damage(self.path.clone(), 0, fault).into());
@@ -292,7 +301,8 @@ impl Judge {
 }
 
 impl Survey {
-    fn take(dir: &Path, listing: &Listing, judge: &Judge) -> Result<Self, ReadError> {
+    fn take(disk: &Disk, dir: &Path, listing: &Listing, judge: &Judge) -> Result<Self, ReadError> {
+        let place = (disk, dir);
         let mut survey = Self::default();
         let mut window = Window::new();
         let mut tip = Tip::START;
@@ -300,14 +310,14 @@ impl Survey {
         let mut open_end = false;
         while let Some(named) = rest.next() {
             let later = rest.as_slice().first();
-            let Some(segment) = survey.admit(named, later, &tip, judge, dir)? else {
+            let Some(segment) = survey.admit(named, later, &tip, judge, place)? else {
                 return Ok(survey);
             };
-            open_end = !survey.walk(segment, &mut tip, &mut window, (dir, judge, later))?;
+            open_end = !survey.walk(segment, &mut tip, &mut window, (place, judge, later))?;
         }
-        while !open_end && let Some(segment) = Segment::spare_after(dir, &tip)? {
+        while !open_end && let Some(segment) = Segment::spare_after(disk, dir, &tip)? {
             segment.admit(&tip)?;
-            open_end = !survey.walk(segment, &mut tip, &mut window, (dir, judge, None))?;
+            open_end = !survey.walk(segment, &mut tip, &mut window, (place, judge, None))?;
         }
         if !open_end && tip.number < judge.mark.segment_number {
             let first_seq = tip.last_seq + 1;
@@ -327,7 +337,7 @@ impl Survey {
         later: Option<&Named>,
         tip: &Tip,
         judge: &Judge,
-        dir: &Path,
+        (disk, dir): (&Disk, &Path),
     ) -> Result<Option<Segment>, ReadError> {
         let expected = tip.last_seq + 1;
         if expected < named.first_seq {
@@ -335,13 +345,13 @@ impl Survey {
             return Err(ReadError::SegmentMissing { dir, number, first_seq: expected });
         }
         let damage = |fault| tip.damage(named.path.clone(), 0, fault);
-        match Segment::open(named.path.clone(), named.form)? {
+        match Segment::open_on(disk, named.path.clone(), named.form)? {
             Some(Opened::Valid(segment)) => {
                 segment.admit(tip)?;
                 Ok(Some(segment))
             }
             Some(Opened::Headless(fault)) => {
-                let begun = judge.mark.covers(tip.number + 1, 0) || has_records(&named.path)?;
+                let begun = judge.mark.covers(tip.number + 1, 0) || has_records(disk, &named.path)?;
                 if named.form == Form::Open && later.is_none() && !begun {
                     self.aside.push(named.path.clone());
                     return Ok(None);
@@ -358,7 +368,7 @@ impl Survey {
         segment: Segment,
         tip: &mut Tip,
         window: &mut Window,
-        (dir, judge, later): (&Path, &Judge, Option<&Named>),
+        (place, judge, later): ((&Disk, &Path), &Judge, Option<&Named>),
     ) -> Result<bool, ReadError> {
         let mut scan = Scan::new(&segment, window);
         let invalid = loop {
@@ -372,7 +382,7 @@ impl Survey {
         self.last_seq = chain.last_seq;
         if let Some(fault) = invalid {
             let found = Invalid { segment: &segment, offset: end, fault, chain };
-            self.torn = found.judge(judge, later, &mut self.aside, dir)?;
+            self.torn = found.judge(judge, later, &mut self.aside, place)?;
         }
         let hash = match segment.form {
             Form::Sealed => Some(segment.recorded_hash()?),
@@ -405,9 +415,9 @@ impl Survey {
 }
 
 /// Whether anything is written behind the header page of `path`.
-fn has_records(path: &Path) -> Result<bool, DiskError> {
-    let file = File::open(path).map_err(DiskError::of(Operation::Open, path))?;
-    let len = file.metadata().map_err(DiskError::of(Operation::Read, path))?.len();
+fn has_records(disk: &Disk, path: &Path) -> Result<bool, DiskError> {
+    let Some(file) = disk.open_to_read(path)? else { return Ok(false) };
+    let len = file.len_bytes().map_err(DiskError::of(Operation::Read, path))?;
     let start = len.min(crate::limits::PAGE_BYTES);
     Ok(scan::last_written(&file, path, start, len)?.is_some())
 }
@@ -428,14 +438,14 @@ impl Invalid<'_> {
         judge: &Judge,
         later: Option<&Named>,
         aside: &mut Vec<PathBuf>,
-        dir: &Path,
+        (disk, dir): (&Disk, &Path),
     ) -> Result<Option<TornTail>, ReadError> {
         let number = self.segment.number();
         self.check_durable(&judge.mark)?;
         if later.is_some() {
             return Err(self.damage(Fault::LaterSegment { number: number + 1 }, None));
         }
-        let entered = entered_after(dir, number)?;
+        let entered = entered_after(disk, dir, number)?;
         if judge.same_boot {
             if !entered.is_empty() {
                 return Err(self.damage(Fault::LaterSegment { number: number + 1 }, None));
@@ -444,7 +454,7 @@ impl Invalid<'_> {
         }
         aside.extend(entered);
         Ok(self.torn()?.map(|torn| {
-            let copy = Some(folder::torn_path(dir, self.chain.last_seq + 1));
+            let copy = Some(folder::torn_path(disk, dir, self.chain.last_seq + 1));
             TornTail { copy, ..torn }
         }))
     }
@@ -500,10 +510,10 @@ impl Invalid<'_> {
 }
 
 /// Spares that were entered behind segment `number`.
-fn entered_after(dir: &Path, number: u64) -> Result<Vec<PathBuf>, ReadError> {
+fn entered_after(disk: &Disk, dir: &Path, number: u64) -> Result<Vec<PathBuf>, ReadError> {
     let mut entered = Vec::new();
-    for (_, path) in folder::list(dir)?.spares {
-        if let Some(Opened::Valid(segment)) = Segment::open(path, Form::Spare)?
+    for (_, path) in folder::list_on(disk, dir)?.spares {
+        if let Some(Opened::Valid(segment)) = Segment::open_on(disk, path, Form::Spare)?
             && number < segment.number()
         {
             entered.push(segment.path);

@@ -15,6 +15,7 @@ use crate::folder;
 use crate::lock::{Lock, owner};
 use crate::recover::{self, Survey, TornTail};
 use crate::start;
+use crate::storage::Handle;
 
 /// What a crash left that can be repaired without a doubt: none of it was ever acknowledged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,13 +35,13 @@ impl Repairs {
         self.torn.is_none() && self.aside.is_empty()
     }
 
-    fn of(dir: &Path, survey: &Survey) -> Self {
+    fn of(disk: &Disk, dir: &Path, survey: &Survey) -> Self {
         let seq = survey.last_seq + 1;
         let mut taken: Vec<PathBuf> =
             survey.torn.iter().filter_map(|torn| torn.copy.clone()).collect();
         let mut aside = Vec::new();
         for path in &survey.aside {
-            let to = folder::free_torn_path(dir, seq, &taken);
+            let to = folder::free_torn_path(disk, dir, seq, &taken);
             taken.push(to.clone());
             aside.push((path.clone(), to));
         }
@@ -56,8 +57,9 @@ impl Repairs {
 pub fn examine(dir: &Path) -> Result<Repairs, OpenError> {
     // Beside a writer an unfinished record is none that was torn.
     let _held = share_lock(dir)?;
-    let (_, survey) = recover::survey(dir, None)?;
-    Ok(Repairs::of(dir, &survey))
+    let disk = Disk::default();
+    let (_, survey) = recover::survey(&disk, dir, None)?;
+    Ok(Repairs::of(&disk, dir, &survey))
 }
 
 /// Does what [`examine`] says, durably: copies what is cut off before it is cut.
@@ -67,10 +69,10 @@ pub fn examine(dir: &Path) -> Result<Repairs, OpenError> {
 /// A writer has the journal open; something durable is damaged; an operation failed, after which
 /// the repair can be tried again.
 pub fn repair(dir: &Path) -> Result<Repairs, OpenError> {
-    let _lock = Lock::take(dir)?;
-    let (_, survey) = recover::survey(dir, None)?;
-    let repairs = Repairs::of(dir, &survey);
     let disk = Disk::default();
+    let _lock = Lock::take(&disk, dir)?;
+    let (_, survey) = recover::survey(&disk, dir, None)?;
+    let repairs = Repairs::of(&disk, dir, &survey);
     if let Some(torn) = &repairs.torn {
         start::set_aside_tail(&disk, dir, torn)?;
     }
@@ -93,7 +95,10 @@ fn share_lock(dir: &Path) -> Result<Option<File>, OpenError> {
     };
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(Some(file)),
-        Err(Errno::WOULDBLOCK) => Err(OpenError::Locked { owner_pid: owner(file), path }),
+        Err(Errno::WOULDBLOCK) => {
+            let owner_pid = owner(&Handle::new(Box::new(file)));
+            Err(OpenError::Locked { owner_pid, path })
+        }
         Err(errno) => Err(failed(errno.into()).into()),
     }
 }

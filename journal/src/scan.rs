@@ -4,8 +4,6 @@
 //! and not a signal that kills the auditor, and bytes that a running writer changes under the
 //! reader are copied once and judged as copied. The page cache serves both alike.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::error::{DiskError, Fault, Operation};
@@ -13,6 +11,7 @@ use crate::format::kind;
 use crate::limits::{PAGE_BYTES, RECORD_BYTES_MAX, SLOT_BYTES, WINDOW_BYTES, index};
 use crate::record::{self, Chain, Record};
 use crate::segment::Segment;
+use crate::storage::Handle;
 
 /// A piece of a file in memory. One is reused for all segments of a walk.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ pub(crate) enum Step<'a> {
 /// A scan over one segment.
 #[derive(Debug)]
 pub(crate) struct Scan<'s> {
-    file: &'s File,
+    file: &'s Handle,
     path: &'s Path,
     window: &'s mut Window,
     data_end: u64,
@@ -58,7 +57,7 @@ impl Window {
     }
 
     /// The bytes of `file` from `offset` on: at least `want` of them, or up to `end`.
-    fn at(&mut self, file: &File, offset: u64, want: u64, end: u64) -> std::io::Result<&[u8]> {
+    fn at(&mut self, file: &Handle, offset: u64, want: u64, end: u64) -> std::io::Result<&[u8]> {
         let need = index(want.min(end - offset));
         let held = offset
             .checked_sub(self.start)
@@ -142,7 +141,7 @@ impl<'s> Scan<'s> {
 
 /// The end of the last byte that is not zero in `start..end` of `file`; `None` when all are.
 pub(crate) fn last_written(
-    file: &File,
+    file: &Handle,
     path: &Path,
     start: u64,
     end: u64,
@@ -153,12 +152,23 @@ pub(crate) fn last_written(
     while at < end {
         let len = index(end - at).min(buffer.len());
         file.read_exact_at(&mut buffer[..len], at).map_err(DiskError::of(Operation::Read, path))?;
-        if let Some(position) = buffer[..len].iter().rposition(|byte| *byte != 0) {
+        if let Some(position) = last_not_zero(&buffer[..len]) {
             last = Some(at + position as u64 + 1);
         }
         at += len as u64;
     }
     Ok(last)
+}
+
+/// The position of the last byte that is not zero. Most of a tail is zeros: whole lines first.
+fn last_not_zero(bytes: &[u8]) -> Option<usize> {
+    let (lines, rest) = bytes.as_chunks::<64>();
+    let within = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte != 0);
+    if let Some(position) = within(rest) {
+        return Some(lines.len() * 64 + position);
+    }
+    let line = lines.iter().rposition(|line| line.iter().fold(0, |all, byte| all | byte) != 0)?;
+    Some(line * 64 + within(&lines[line])?)
 }
 
 /// Looks for valid records behind an invalid one at the start of `tail`: such a record is chained
@@ -215,6 +225,17 @@ mod tests {
             chain = Chain { crc, last_seq: seq, ..chain };
         }
         (bytes, starts)
+    }
+
+    #[test]
+    fn the_last_byte_that_is_not_zero_is_found_wherever_it_is() {
+        let mut bytes = vec![0; 200];
+        assert_eq!(last_not_zero(&bytes), None);
+        for position in 0..bytes.len() {
+            bytes[position] = 1;
+            assert_eq!(last_not_zero(&bytes), Some(position));
+            assert_eq!(last_not_zero(&bytes[..position]), position.checked_sub(1));
+        }
     }
 
     #[test]

@@ -1,11 +1,9 @@
-//! Finishing a segment: footer, sparse index, BLAKE3, sync, read-only mode, name.
+//! Finishing a segment: footer, sparse index, BLAKE3, sync, name, read-only mode.
 //!
 //! The same function serves the keeper beside a running writer and recovery after a crash, because
 //! it starts from the file alone. It checks every record once more on the way: what it signs was
 //! read back, not remembered. Doing it twice gives the same bytes.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use zerocopy::byteorder::little_endian::{U32, U64};
@@ -20,6 +18,7 @@ use crate::limits::{INDEX_STRIDE_BYTES, WINDOW_BYTES, index};
 use crate::record::Record;
 use crate::scan::{Scan, Step, Window};
 use crate::segment::{Opened, Segment, Tip};
+use crate::storage::Handle;
 
 /// What the records of a complete segment sum up to.
 #[derive(Clone, Debug)]
@@ -93,26 +92,28 @@ pub(crate) fn seal(
     disk: &Disk,
     dir: &Path,
     path: &Path,
-    file: &File,
+    file: &Handle,
     window: &mut Window,
 ) -> Result<[u8; 32], ReadError> {
-    let segment = reopen(path)?;
+    let segment = reopen(disk, path)?;
     let summary = sum(&segment, window)?;
     let end = segment.data_end();
     disk.write_at(file, path, summary.footer.as_bytes(), end)?;
     disk.write_at(file, path, summary.entries.as_bytes(), entries_offset(&segment))?;
     let hash = content_hash(&segment)?;
     disk.write_at(file, path, &hash, segment.len_bytes() - HASH_BYTES)?;
-    disk.set_read_only(file, path)?;
     disk.sync_file(file, path)?;
-    disk.rename(path, &folder::sealed_path(dir, segment.header.first_seq.get()))?;
+    let sealed = folder::sealed_path(dir, segment.header.first_seq.get());
+    disk.rename(path, &sealed)?;
     disk.sync_folder(dir)?;
+    // Last: a start that has to do all of this again must be able to write to the file.
+    disk.set_read_only(file, &sealed)?;
     Ok(hash)
 }
 
-fn reopen(path: &Path) -> Result<Segment, ReadError> {
+fn reopen(disk: &Disk, path: &Path) -> Result<Segment, ReadError> {
     let damaged = |fault| Tip::START.damage(path.to_owned(), 0, fault);
-    match Segment::open(path.to_owned(), Form::Open)? {
+    match Segment::open_on(disk, path.to_owned(), Form::Open)? {
         Some(Opened::Valid(segment)) => Ok(segment),
         Some(Opened::Headless(fault)) => Err(damaged(fault).into()),
         None => Err(damaged(Fault::Unwritten).into()),

@@ -6,7 +6,6 @@
 use std::convert::Infallible;
 use std::fs;
 use std::ops::ControlFlow;
-use std::os::unix::fs::FileExt;
 
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 

@@ -1,12 +1,10 @@
 //! A segment file opened for reading, its header page checked on its own and against the chain.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use zerocopy::{FromZeros, IntoBytes};
 
+use crate::disk::Disk;
 use crate::error::{Damage, DiskError, Fault, Field, Operation, ReadError};
 use crate::folder::{self, Form};
 use crate::format::{
@@ -15,13 +13,14 @@ use crate::format::{
 };
 use crate::limits::{INDEX_STRIDE_BYTES, PAGE_BYTES, SEGMENT_LEN_MAX_BYTES, SEGMENT_LEN_MIN_BYTES};
 use crate::record::Chain;
+use crate::storage::Handle;
 
 /// An open segment file with a valid header page.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) path: PathBuf,
     pub(crate) form: Form,
-    pub(crate) file: File,
+    pub(crate) file: Handle,
     pub(crate) header: Box<SegmentHeader>,
 }
 
@@ -53,13 +52,18 @@ impl Tip {
 impl Segment {
     /// Opens `path` and reads its first page; `Ok(None)` when there is no such file.
     pub(crate) fn open(path: PathBuf, form: Form) -> Result<Option<Opened>, ReadError> {
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(DiskError::new(Operation::Open, &path, error).into()),
-        };
+        Self::open_on(&Disk::default(), path, form)
+    }
+
+    /// As [`Self::open`], on `disk`.
+    pub(crate) fn open_on(
+        disk: &Disk,
+        path: PathBuf,
+        form: Form,
+    ) -> Result<Option<Opened>, ReadError> {
+        let Some(file) = disk.open_to_read(&path)? else { return Ok(None) };
         let failed = |source| DiskError::new(Operation::Read, &path, source);
-        let len = file.metadata().map_err(failed)?.len();
+        let len = file.len_bytes().map_err(failed)?;
         if len < PAGE_BYTES {
             let fault = field(Field::SegmentLen, SEGMENT_LEN_MIN_BYTES, len);
             return Ok(Some(Opened::Headless(fault)));
@@ -91,7 +95,7 @@ impl Segment {
         if let Some(segment) = Self::named_after(dir, tip)? {
             return Ok(Some(segment));
         }
-        if let Some(segment) = Self::spare_after(dir, tip)? {
+        if let Some(segment) = Self::spare_after(&Disk::default(), dir, tip)? {
             return Ok(Some(segment));
         }
         Self::named_after(dir, tip)
@@ -112,9 +116,13 @@ impl Segment {
     }
 
     /// A spare that the writer has entered behind `tip` and whose new name is not there yet.
-    pub(crate) fn spare_after(dir: &Path, tip: &Tip) -> Result<Option<Self>, ReadError> {
-        for (_, path) in folder::list(dir)?.spares {
-            if let Some(Opened::Valid(segment)) = Self::open(path, Form::Spare)?
+    pub(crate) fn spare_after(
+        disk: &Disk,
+        dir: &Path,
+        tip: &Tip,
+    ) -> Result<Option<Self>, ReadError> {
+        for (_, path) in folder::list_on(disk, dir)?.spares {
+            if let Some(Opened::Valid(segment)) = Self::open_on(disk, path, Form::Spare)?
                 && segment.header.segment_number.get() == tip.number + 1
                 && segment.header.prev_crc.get() == tip.seal_crc
             {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::disk::{Disk, Probe};
 use crate::format::SegmentHeader;
 use crate::limits::{FLUSH_INTERVAL_DEFAULT, SEGMENT_LEN_DEFAULT_BYTES, WHOLE_PAGES_MIN};
+use crate::storage::Storage;
 
 /// When what was appended may be acted upon, and so when it is synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +53,13 @@ pub struct Settings {
     pub on_durable: Option<OnDurable>,
     /// Told of every operation on the disk before it happens.
     pub probe: Option<Arc<dyn Probe>>,
+    /// The disk; `None` is that of the operating system.
+    pub storage: Option<Arc<dyn Storage>>,
 }
 
 impl Settings {
     pub(crate) fn disk(&self) -> Disk {
-        Disk::new(self.probe.clone())
+        Disk::new(self.storage.clone(), self.probe.clone())
     }
 }
 
@@ -70,6 +73,7 @@ impl Default for Settings {
             boot_id: None,
             on_durable: None,
             probe: None,
+            storage: None,
         }
     }
 }

@@ -3,8 +3,7 @@
 //! Recovery calls an invalid record before this mark corruption and behind it a torn tail. The
 //! mark may lag behind the truth (that only weakens the check) but never runs ahead of it.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -20,6 +19,7 @@ use crate::format::{
 };
 use crate::limits::{SIDECAR_SYNC_INTERVAL, index};
 use crate::settings::Level;
+use crate::storage::Handle;
 
 /// A place up to which everything is on the device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub(crate) enum Loaded {
 /// The sidecar file of a running journal.
 #[derive(Debug)]
 pub(crate) struct Sidecar {
-    file: File,
+    file: Handle,
     path: PathBuf,
     state: State,
     synced_at: Instant,
@@ -117,12 +117,14 @@ const GENERATION_MAX: u64 = u64::MAX / 2;
 
 /// Reads the sidecar file of `dir`.
 pub(crate) fn load(dir: &Path) -> Result<Loaded, ReadError> {
+    load_on(&Disk::default(), dir)
+}
+
+/// As [`load`], on `disk`.
+pub(crate) fn load_on(disk: &Disk, dir: &Path) -> Result<Loaded, ReadError> {
     let path = folder::sidecar_path(dir);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Missing),
-        Err(error) => return Err(DiskError::new(Operation::Read, &path, error).into()),
-    };
+    let Some(file) = disk.open_to_read(&path)? else { return Ok(Loaded::Missing) };
+    let bytes = file.read_all().map_err(DiskError::of(Operation::Read, &path))?;
     let first = read_slot(&bytes);
     let second = read_slot(bytes.get(index(SIDECAR_SLOT_STRIDE_BYTES)..).unwrap_or_default());
     Ok(match (first, second) {
@@ -167,7 +169,7 @@ impl Sidecar {
     /// Creates the file with an empty mark, durably; before the first segment exists.
     pub(crate) fn create(disk: &Disk, dir: &Path) -> Result<Self, DiskError> {
         let path = folder::sidecar_path(dir);
-        if path.exists() {
+        if disk.exists(&path) {
             // Cut short when the journal was created, as no segment exists.
             disk.remove(&path)?;
         }
@@ -249,8 +251,8 @@ impl Sidecar {
     }
 
     fn write_slot(&mut self, disk: &Disk) -> Result<(), DiskError> {
-        self.state.generation += 1;
         let State { mark, flags, boot_id, generation } = self.state;
+        let generation = generation + 1;
         let mut slot = SidecarSlot::new_zeroed();
         slot.magic = SIDECAR_MAGIC;
         slot.format_version = U32::new(FORMAT_VERSION);
@@ -263,7 +265,10 @@ impl Sidecar {
         slot.crc = U32::new(slot.checksum());
         let offset = generation % 2 * SIDECAR_SLOT_STRIDE_BYTES;
         self.dirty = true;
-        disk.write_at(&self.file, &self.path, slot.as_bytes(), offset)
+        disk.write_at(&self.file, &self.path, slot.as_bytes(), offset)?;
+        // Only now: a slot written in part is written again, and the other one stays whole.
+        self.state.generation = generation;
+        Ok(())
     }
 
     fn sync(&mut self, disk: &Disk) -> Result<(), DiskError> {

@@ -4,8 +4,6 @@
 //! is copied before it is zeroed, what may not be on the device is written again before it is
 //! synced, a segment gets its name last, and the sidecar says so after everything else.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use zerocopy::byteorder::little_endian::{U32, U64};
@@ -27,6 +25,7 @@ use crate::scan::Window;
 use crate::seal;
 use crate::settings::{Identity, Settings};
 use crate::sidecar::{Flags, Mark, Sidecar};
+use crate::storage::Handle;
 use crate::writer::{Start, Writer};
 
 /// Number of the spare that a start prepares for itself.
@@ -88,7 +87,8 @@ impl Recovery {
     /// Moves segments out of the way that were entered behind a torn tail, or never begun.
     fn set_aside_segments(&mut self, disk: &Disk) -> Result<(), DiskError> {
         for path in self.survey.aside.drain(..) {
-            disk.rename(&path, &folder::torn_path(&self.dir, self.survey.last_seq + 1))?;
+            let aside = folder::torn_path(disk, &self.dir, self.survey.last_seq + 1);
+            disk.rename(&path, &aside)?;
             disk.sync_folder(&self.dir)?;
         }
         Ok(())
@@ -120,12 +120,13 @@ impl Recovery {
                 chained.form = Form::Open;
             }
         }
-        Ok(())
+        // The last run may have ended between giving a name and syncing it.
+        disk.sync_folder(&self.dir)
     }
 
     /// Removes what was prepared and not entered; the keeper prepares anew.
     fn remove_spares(&self, disk: &Disk) -> Result<(), DiskError> {
-        for (_, path) in folder::list(&self.dir)?.spares {
+        for (_, path) in folder::list_on(disk, &self.dir)?.spares {
             disk.remove(&path)?;
         }
         Ok(())
@@ -243,7 +244,7 @@ impl Recovery {
         let epoch = self.epoch();
         let Recovery { dir, settings, identity, survey, lock, .. } = self;
         let file = disk.open_rw(&last.path)?;
-        let len = file.metadata().map_err(DiskError::of(Operation::Read, &last.path))?.len();
+        let len = file.len_bytes().map_err(DiskError::of(Operation::Read, &last.path))?;
         let named = (0, last.first_seq);
         let (mapped, pen) = Mapped::new(&disk, file, &last.path, len, named)?;
         let mut template = template(&identity, &settings, epoch);
@@ -284,7 +285,7 @@ fn template(identity: &Identity, settings: &Settings, epoch: u32) -> Box<Segment
 pub(crate) fn set_aside_tail(disk: &Disk, dir: &Path, torn: &TornTail) -> Result<(), DiskError> {
     let path = &torn.segment;
     let file = disk.open_rw(path)?;
-    let copy_path = folder::torn_path(dir, torn.last_seq + 1);
+    let copy_path = folder::torn_path(disk, dir, torn.last_seq + 1);
     let copy = disk.create(&copy_path)?;
     let end = torn.offset + torn.len_bytes;
     let mut buffer = vec![0_u8; WINDOW_BYTES];
@@ -302,7 +303,7 @@ pub(crate) fn set_aside_tail(disk: &Disk, dir: &Path, torn: &TornTail) -> Result
 /// Writes `start..end` of a file onto itself, so that the kernel takes it for new.
 fn rewrite(
     disk: &Disk,
-    file: &File,
+    file: &Handle,
     path: &Path,
     (start, end): (u64, u64),
 ) -> Result<(), DiskError> {

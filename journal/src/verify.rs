@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use zerocopy::{FromBytes, IntoBytes};

@@ -45,8 +45,12 @@ const DEPENDENCIES: [(&str, &[&str]); 8] = [
     ("tools", &["bench", "admin", "client", "server"]),
 ];
 /// The same for tests alone.
-const TEST_DEPENDENCIES: [(&str, &[&str]); 3] =
-    [("gateway/server", &["client"]), ("gateway/admin", &["client"]), ("engine", &["engine"])];
+const TEST_DEPENDENCIES: [(&str, &[&str]); 4] = [
+    ("gateway/server", &["client"]),
+    ("gateway/admin", &["client"]),
+    ("engine", &["engine"]),
+    ("journal", &["journal"]),
+];
 /// Files written by hand in a language that a compiler or interpreter reads.
 const SOURCES: [&str; 9] = ["rs", "toml", "sh", "py", "js", "css", "html", "yml", "service"];
 /// Longest source file, in lines.

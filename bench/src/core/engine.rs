@@ -135,7 +135,7 @@ impl Uncross<'_> {
     }
 }
 
-pub(super) fn instrument(id: u32) -> Instrument {
+pub(crate) fn instrument(id: u32) -> Instrument {
     Instrument {
         id,
         symbol: *format!("S{id:<7}").as_bytes().first_chunk().unwrap_or(b"S       "),

@@ -14,18 +14,18 @@ use super::{
 };
 
 /// Ports the orders are spread over.
-pub(super) const PORTS: u16 = 16;
+pub(crate) const PORTS: u16 = 16;
 
 /// A command of the workload as the engine's brokers number it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Numbered {
-    pub(super) record: Record,
+pub(crate) struct Numbered {
+    pub(crate) record: Record,
     /// The broker's number: of the new order, of the one it becomes, or of the one it ends.
-    pub(super) number: u32,
+    pub(crate) number: u32,
     /// Of a move: the number the order has.
-    pub(super) old_number: u32,
+    pub(crate) old_number: u32,
     /// Of a move: the quantity it was entered with, which is the total of the chain.
-    pub(super) total: u32,
+    pub(crate) total: u32,
 }
 
 /// A workload with what was found out about it.
@@ -33,10 +33,10 @@ pub(super) struct Numbered {
 pub struct Plan {
     /// The workload.
     pub workload: Workload,
-    pub(super) numbered: Vec<Numbered>,
+    pub(crate) numbered: Vec<Numbered>,
     /// By port, from 1, and number: the order's id in the workload.
     pub(super) ids: Vec<Vec<u32>>,
-    pub(super) capacity: Capacity,
+    pub(crate) capacity: Capacity,
     /// What the naive book makes of the timed commands.
     pub(super) naive: Tally,
     /// Orders that stand at once, at most.
@@ -44,7 +44,7 @@ pub struct Plan {
 }
 
 /// The port an order comes over.
-pub(super) fn port_of(id: u32) -> u16 {
+pub(crate) fn port_of(id: u32) -> u16 {
     1 + u16::try_from(id % u32::from(PORTS)).unwrap_or(0)
 }
 

@@ -77,6 +77,8 @@ pub struct Recovered {
     pub torn: Option<TornTail>,
     /// The epoch that was opened because something said may have been lost.
     pub opened_epoch: Option<u32>,
+    /// Whether the journal's segments can be prepared past the page cache.
+    pub takes_direct_writes: bool,
 }
 
 /// A running venue.

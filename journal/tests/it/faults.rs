@@ -245,7 +245,7 @@ fn poison(level: Level) {
 #[test]
 fn a_failure_while_sealing_poisons_the_journal() {
     let dir = tempfile::tempdir().unwrap();
-    let probe = FailAll::new(Operation::SetReadOnly, "open", EIO);
+    let probe = FailAll::new(Operation::SetReadOnly, "seg", EIO);
     let mut writer = writer(dir.path(), &probe.settings());
     probe.set(true);
     append(&mut writer, 1, 400);

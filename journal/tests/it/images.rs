@@ -223,7 +223,7 @@ fn a_segment_entered_but_not_named_is_found_again() {
 #[test]
 fn segments_complete_but_not_sealed_are_sealed_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
-    let gate = Gate::new(Operation::SetReadOnly, "open");
+    let gate = Gate::new(Operation::Rename, "open");
     let mut writer = writer(dir.path(), &Settings { probe: Some(gate.probe()), ..settings() });
     gate.close();
     append(&mut writer, 1, 700);

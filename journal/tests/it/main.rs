@@ -20,4 +20,5 @@ mod power;
 mod reading;
 mod roundtrip;
 mod seeking;
+mod simulated;
 mod support;

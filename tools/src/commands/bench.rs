@@ -3,7 +3,10 @@
 use std::io::{self, IsTerminal, Write};
 
 use clap::Subcommand;
-use uncross_bench::core::{Core, CoreError, file::FileError};
+use uncross_bench::{
+    core::{Core, CoreError, file::FileError},
+    journal::{Journal, JournalError},
+};
 
 use crate::{
     errors::{self, Failure},
@@ -12,31 +15,63 @@ use crate::{
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  uncross bench core --quick --workload b";
+  uncross bench core --quick --workload b
+  uncross bench journal --quick";
 
 /// Measure this machine's Uncross
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
     Core(Core),
+    Journal(Journal),
 }
 
 impl Bench {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
-        let Self::Core(core) = self;
-        let is_watched = io::stderr().is_terminal();
-        let told = core.run(&mut |progress| {
-            if is_watched {
-                // Whoever closed standard error does not want to hear it.
-                drop(writeln!(io::stderr(), "{progress}"));
-            }
-        });
-        let told = told.map_err(|error| failure(&error, core.write.is_some()))?;
-        if output.is_json() {
-            output.json(told.schema(), told.body())?;
-        } else {
-            output.line(told.text())?;
+        match self {
+            Self::Core(core) => run_core(core, output),
+            Self::Journal(journal) => run_journal(journal, output),
         }
-        told.verdict().map_err(|error| failure(&error, false))
+    }
+}
+
+/// Tells whoever watches how far a measurement is.
+fn progress() -> impl FnMut(&str) {
+    let is_watched = io::stderr().is_terminal();
+    move |progress| {
+        if is_watched {
+            // Whoever closed standard error does not want to hear it.
+            drop(writeln!(io::stderr(), "{progress}"));
+        }
+    }
+}
+
+fn run_core(core: &Core, output: &mut Output) -> Outcome {
+    let told = core.run(&mut progress());
+    let told = told.map_err(|error| failure(&error, core.write.is_some()))?;
+    if output.is_json() {
+        output.json(told.schema(), told.body())?;
+    } else {
+        output.line(told.text())?;
+    }
+    told.verdict().map_err(|error| failure(&error, false))
+}
+
+fn run_journal(journal: &Journal, output: &mut Output) -> Outcome {
+    let told = journal.run(&mut progress()).map_err(|error| {
+        let code = match error {
+            JournalError::Folder { .. } => &errors::FILE_WRITE,
+            JournalError::Replay(_) => &errors::REPLAY,
+            JournalError::Open(_)
+            | JournalError::Append(_)
+            | JournalError::Close(_)
+            | JournalError::Stuck { .. } => &errors::JOURNAL_DISK,
+        };
+        End::from(Failure::new(code, error.to_string()))
+    })?;
+    if output.is_json() {
+        output.json(told.schema(), told.body())
+    } else {
+        output.line(told.text())
     }
 }
 

@@ -81,6 +81,7 @@ impl Start {
                 "fewer connections than configured: the limit of open files is too low"
             );
         }
+        warn_of_preparation(&running);
         let addr = admin.as_ref().map(Admin::addr);
         let announced = self.announce(&config.venue.name, &running, addr, output);
         if announced.is_ok() {
@@ -134,5 +135,15 @@ impl Start {
         tell_layout(running.plan(), output)?;
         output.line("Ctrl-C stops it.")?;
         output.flush()
+    }
+}
+
+/// Says that the journal's segments take longer to prepare here than they need to.
+fn warn_of_preparation(running: &Venue) {
+    if !running.recovered().takes_direct_writes {
+        tracing::warn!(
+            code = "no-direct-io",
+            "the journal is prepared through the page cache: no direct writes to its file system"
+        );
     }
 }

@@ -35,3 +35,10 @@ fn what_is_no_command_file_is_refused_with_place_expectation_and_finding() {
     assert!(run.stderr.contains("UX-B002") && run.stdout.contains("uncross"), "{run:?}");
     place.run("bench core --commands nothing.bin").expect_failure(1, "UX-F002");
 }
+
+#[test]
+fn the_journal_is_measured_in_the_folder_that_is_named() {
+    let place = Place::empty();
+    place.run("bench journal --quick --dir . --json").expect_json("uncross.bench.journal/1");
+    place.run("bench journal --quick --dir nowhere").expect_failure(1, "UX-F003");
+}

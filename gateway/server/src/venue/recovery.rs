@@ -128,6 +128,7 @@ pub(super) fn recover(
         records: recovery.last_seq(),
         torn: recovery.torn().cloned(),
         opened_epoch: is_unproven.then(|| replica.engine().epoch() + 1),
+        takes_direct_writes: recovery.takes_direct_writes(),
     };
     let mut journal = recovery.into_writer(wall_ns(), replica.output_hash())?;
     journal.set_epoch(recovered.opened_epoch.unwrap_or(replica.engine().epoch()));

@@ -19,6 +19,7 @@ mod durability;
 mod export;
 mod fairness;
 mod gate;
+mod golden;
 mod harness;
 mod kinds;
 mod layouts;

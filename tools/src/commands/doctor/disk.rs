@@ -117,8 +117,8 @@ fn direct(folder: &Path) -> Finding {
     match write_direct(folder) {
         Ok(()) => Finding::ok(name, "works"),
         Err(error) => {
-            let expected = "writes that bypass the page cache, as backups and benchmarks use them";
-            let fix = "use ext4 or xfs; the journal itself does without";
+            let expected = "writes that bypass the page cache, as segments are prepared with them";
+            let fix = "use ext4 or xfs; without them the journal is prepared page by page";
             Finding::warn(name, error.to_string(), expected, fix)
         }
     }

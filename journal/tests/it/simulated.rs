@@ -1,0 +1,233 @@
+//! The journal on the simulated disk: the same code, and everything that disks do.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use uncross_journal::sim::{Fault, Loss, SimDisk};
+use uncross_journal::{
+    AppendError, CloseError, Level, OpenError, Operation, ReadError, Settings, Storage, kind,
+};
+
+use crate::support::{
+    BOOT_B, Kept, PATIENCE, append, assert_prefix, hash_after, never_flushing, open_dir, replayed,
+    settings, verify, writer,
+};
+
+const DIR: &str = "/sim/journal";
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
+
+fn dir() -> &'static Path {
+    Path::new(DIR)
+}
+
+fn on(disk: &SimDisk) -> Settings {
+    Settings { storage: disk.storage(), ..settings() }
+}
+
+fn rebooted(disk: &SimDisk) -> Settings {
+    Settings { boot_id: Some(BOOT_B), ..on(disk) }
+}
+
+/// A closed journal of `records` records.
+fn closed(records: u64) -> SimDisk {
+    let disk = SimDisk::new();
+    let mut writer = writer(dir(), &on(&disk));
+    append(&mut writer, 1, records);
+    writer.close().unwrap();
+    disk
+}
+
+/// The first file with this ending.
+fn file(disk: &SimDisk, extension: &str) -> std::path::PathBuf {
+    let found = |path: &std::path::PathBuf| path.extension().is_some_and(|is| is == extension);
+    disk.files().into_iter().find(found).unwrap()
+}
+
+#[test]
+fn a_journal_on_the_simulated_disk_is_one_on_a_real_one() {
+    let disk = closed(1500);
+    let copy = tempfile::tempdir().unwrap();
+    for path in disk.files() {
+        fs::write(copy.path().join(path.file_name().unwrap()), disk.bytes(&path).unwrap()).unwrap();
+    }
+    let report = verify(copy.path());
+    assert_eq!((report.last_seq, report.durable_seq), (1500, 1500));
+    assert!(2 < report.sealed_segments, "{report:?}");
+    let mut recovery = open_dir(dir(), &rebooted(&disk)).unwrap();
+    assert_prefix(&replayed(&mut recovery), 1500, "read back");
+}
+
+#[test]
+fn reads_and_writes_that_come_short_change_nothing() {
+    for seed in 0..4 {
+        let disk = SimDisk::new();
+        disk.chop(seed);
+        let mut first = writer(dir(), &on(&disk));
+        append(&mut first, 1, 400);
+        first.close().unwrap();
+        let mut recovery = open_dir(dir(), &on(&disk)).unwrap();
+        assert_prefix(&replayed(&mut recovery), 400, &format!("seed {seed}"));
+        recovery.into_writer(0, hash_after(400)).unwrap().close().unwrap();
+    }
+}
+
+#[test]
+fn a_sector_that_cannot_be_read_stops_the_start_and_is_no_corruption() {
+    let disk = closed(400);
+    let path = file(&disk, "seg");
+    disk.lose_sectors(&path, 8192..8704);
+    let error = open_dir(dir(), &on(&disk)).unwrap_err();
+    let OpenError::Read(ReadError::Disk(error)) = error else { panic!("{error}") };
+    assert_eq!((error.operation, error.path), (Operation::Read, path));
+    assert_eq!(error.source.raw_os_error(), Some(EIO));
+    disk.heal();
+    assert_eq!(open_dir(dir(), &on(&disk)).unwrap().last_seq(), 400);
+}
+
+#[test]
+fn a_bit_that_turned_in_what_was_durable_is_corruption() {
+    let disk = closed(400);
+    for extension in ["seg", "open"] {
+        let path = file(&disk, extension);
+        for offset in [4096, 5000, 9000] {
+            disk.flip(&path, offset, 3).unwrap();
+            let error = open_dir(dir(), &rebooted(&disk)).unwrap_err();
+            let OpenError::Read(ReadError::Corrupt(damage)) = error else { panic!("{error}") };
+            assert!(damage.path == path && damage.offset <= offset, "{damage}");
+            disk.flip(&path, offset, 3).unwrap();
+        }
+    }
+    assert_eq!(open_dir(dir(), &rebooted(&disk)).unwrap().last_seq(), 400);
+}
+
+#[test]
+fn what_a_failed_sync_dropped_is_written_again_by_the_next_start() {
+    let disk = SimDisk::new();
+    let mut first = writer(dir(), &Settings { level: Level::Group, ..on(&disk) });
+    let watermark = first.watermark();
+    append(&mut first, 1, 10);
+    first.ring();
+    assert!(watermark.wait_durable(10, PATIENCE));
+    disk.fail(Fault { at: disk.operations() + 1, errno: EIO, is_lasting: true });
+    append(&mut first, 11, 300);
+    first.ring();
+    assert!(watermark.wait_poisoned(PATIENCE));
+    let durable = watermark.durable_seq();
+    let refused = first.append(Kept::of(301).entry(), 0);
+    assert_eq!(refused, Err(AppendError::Poisoned));
+    assert!(matches!(first.close(), Err(CloseError::Poisoned(_))));
+
+    let killed = disk.killed().unwrap();
+    let at_once = open_dir(dir(), &rebooted(&killed.cut(Loss::Some(1)).unwrap())).unwrap();
+    assert!((10..300).contains(&at_once.last_seq()), "{}", at_once.last_seq());
+    // The page cache has all of it, though no sync would write it any more.
+    let recovery = open_dir(dir(), &on(&killed)).unwrap();
+    assert_eq!((recovery.last_seq(), durable), (300, 10));
+    let second = recovery.into_writer(0, hash_after(300)).unwrap();
+    assert_eq!(second.watermark().durable_seq(), 300);
+    let cut = killed.cut(Loss::Everything).unwrap();
+    let mut recovery = open_dir(dir(), &rebooted(&cut)).unwrap();
+    assert_prefix(&replayed(&mut recovery), 300, "after the power cut");
+}
+
+#[test]
+fn a_power_cut_loses_what_was_not_synced_and_nothing_else() {
+    let disk = SimDisk::new();
+    let mut first = writer(dir(), &on(&disk));
+    append(&mut first, 1, 200);
+    assert!(first.watermark().wait_durable(200, PATIENCE));
+    let cut = disk.cut(Loss::Everything).unwrap();
+    assert_eq!(open_dir(dir(), &rebooted(&cut)).unwrap().last_seq(), 200);
+
+    let disk = SimDisk::new();
+    let mut second = writer(dir(), &Settings { storage: disk.storage(), ..never_flushing() });
+    append(&mut second, 1, 200);
+    let cut = disk.cut(Loss::Everything).unwrap();
+    assert_eq!(open_dir(dir(), &rebooted(&cut)).unwrap().last_seq(), 0);
+    let lasts: Vec<u64> = (0..64)
+        .map(|seed| {
+            let cut = disk.cut(Loss::Some(seed)).unwrap();
+            let mut recovery = open_dir(dir(), &rebooted(&cut)).unwrap();
+            let last = recovery.last_seq();
+            assert_prefix(&replayed(&mut recovery), last, &format!("seed {seed}"));
+            last
+        })
+        .collect();
+    assert!(lasts.iter().any(|last| 0 < *last && *last < 200), "{lasts:?}");
+}
+
+#[test]
+fn a_slow_disk_delays_what_is_durable_and_loses_nothing() {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let disk = SimDisk::new();
+    let mut slow = writer(dir(), &Settings { level: Level::Sync, ..on(&disk) });
+    disk.delay(PAUSE);
+    for seq in 1..=5 {
+        let start = Instant::now();
+        append(&mut slow, seq, seq);
+        slow.ring();
+        assert!(slow.watermark().wait_durable(seq, PATIENCE));
+        assert!(PAUSE <= start.elapsed(), "{seq}");
+    }
+    let cut = disk.cut(Loss::Everything).unwrap();
+    assert_eq!(open_dir(dir(), &rebooted(&cut)).unwrap().last_seq(), 5);
+}
+
+#[test]
+fn a_disk_without_room_refuses_records_and_goes_on_when_there_is_some() {
+    let disk = SimDisk::new();
+    // The sidecar, the lock, and three segments but not a fourth.
+    disk.limit(4 * (64 << 10) - 1);
+    let mut short = writer(dir(), &on(&disk));
+    assert!(short.watermark().wait_prepared(100_000, PATIENCE), "two spares");
+    let slot = Kept { body: vec![1; 40], kind: kind::ENTER, ..Kept::of(1) };
+    let mut seq = 0;
+    let refused = loop {
+        match short.append(Kept { seq: seq + 1, ..slot.clone() }.entry(), 0) {
+            Ok(()) => seq += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused, AppendError::NotReady);
+    assert!(short.watermark().wait_durable(seq, PATIENCE));
+    while !short.watermark().short_of_space() {
+        std::thread::yield_now();
+    }
+    let error = short.watermark().preparation_error().unwrap();
+    assert_eq!(error.source.raw_os_error(), Some(ENOSPC));
+    disk.heal();
+    assert!(short.watermark().wait_prepared(1, PATIENCE), "there is room again");
+    short.append(Kept { seq: seq + 1, ..slot }.entry(), 0).unwrap();
+    short.close().unwrap();
+    assert_eq!(open_dir(dir(), &on(&disk)).unwrap().last_seq(), seq + 1);
+}
+
+#[test]
+fn the_lock_is_held_as_long_as_the_journal_is_open() {
+    let disk = closed(5);
+    let held = open_dir(dir(), &on(&disk)).unwrap();
+    let error = open_dir(dir(), &on(&disk)).unwrap_err();
+    let OpenError::Locked { owner_pid, .. } = error else { panic!("{error}") };
+    assert_eq!(owner_pid, Some(std::process::id()));
+    drop(held);
+    assert_eq!(open_dir(dir(), &on(&disk)).unwrap().last_seq(), 5);
+    assert!(disk.exists(&dir().join("lock")));
+}
+
+#[test]
+fn a_start_finds_out_whether_writes_can_go_past_the_page_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let _real = open_dir(dir.path(), &settings()).unwrap().takes_direct_writes();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "the lock and nothing else");
+    let disk = closed(5);
+    let files = disk.files();
+    let recovery = open_dir(self::dir(), &on(&disk)).unwrap();
+    assert!(recovery.takes_direct_writes());
+    // The file is created, then given its room, then opened for direct writes.
+    disk.fail(Fault { at: disk.operations() + 3, errno: 22, is_lasting: false });
+    assert!(!recovery.takes_direct_writes());
+    assert_eq!(disk.failed().as_deref(), Some("open spare-18446744073709551615.pre"));
+    assert_eq!(disk.files(), files);
+}
