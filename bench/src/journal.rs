@@ -28,8 +28,9 @@ pub use self::report::Told;
 use crate::machine::{Machine, Times};
 
 const EXAMPLES: &str = "\
-The folder decides which disk is measured; what is written there is removed again. Under 50 seconds on
-two CPUs; with --quick a few, and the figures say little. docs/bench-method.md says what they mean.
+The folder decides which disk is measured; what is written there is removed again. Under 50 seconds
+on two CPUs; with --quick a few, and the figures say little. docs/bench-method.md says what they
+mean.
 
 Examples:
   uncross bench journal --quick

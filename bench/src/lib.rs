@@ -1,9 +1,8 @@
 //! Measures Uncross: programs, never timed tests.
 //!
 //! [`core`] runs the matching engine alone, in process, against the naive book and, with the
-//! feature `peers`, against order books of others. [`journal`] measures the journal beside the limits
-//! of memory and disk. What is measured and how to read it is in
-//! `docs/bench-method.md`.
+//! feature `peers`, against order books of others. [`journal`] measures the journal beside the
+//! limits of memory and disk. What is measured and how to read it is in `docs/bench-method.md`.
 
 pub mod core;
 pub mod journal;

@@ -204,8 +204,8 @@ impl Recovery {
         Ok(())
     }
 
-    /// Whether segments can be prepared past the page cache here. Where they cannot, it is done page
-    /// by page: slower, and each start should say so. Writes one page and removes it again.
+    /// Whether segments can be prepared past the page cache here. Where they cannot, it is done
+    /// page by page: slower, and each start should say so. Writes one page and removes it again.
     #[must_use]
     pub fn takes_direct_writes(&self) -> bool {
         let path = folder::spare_path(&self.dir, u64::MAX);

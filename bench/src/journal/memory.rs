@@ -1,7 +1,7 @@
 //! A disk of anonymous memory: the journal's own loop with no file behind its pages.
 //!
-//! It keeps names and lengths; what is mapped is memory that nothing else sees. Enough for a journal
-//! that is new and stays in its first segment.
+//! It keeps names and lengths; what is mapped is memory that nothing else sees. Enough for a
+//! journal that is new and stays in its first segment.
 
 use std::{
     collections::BTreeMap,

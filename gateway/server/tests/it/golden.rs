@@ -5,7 +5,7 @@
 //! engine is changed on purpose, its version rises and a new journal is made beside the old one:
 //!
 //! ```text
-//! cargo test -p uncross-server --test it --locked -- --ignored write_the_golden_journal --nocapture
+//! cargo test -p uncross-server --test it -- --ignored write_the_golden_journal --nocapture
 //! ```
 //!
 //! prints the constants below as the new file has them.
