@@ -83,8 +83,8 @@ impl Reached {
 }
 
 /// The files of a venue beside its journal that belong to a backup.
-fn other_files(dir: &VenueDir) -> [PathBuf; 3] {
-    [dir.config_file(), dir.users_file(), dir.begun_file()]
+fn other_files(dir: &VenueDir) -> [PathBuf; 4] {
+    [dir.config_file(), dir.users_file(), dir.operators_file(), dir.begun_file()]
 }
 
 /// Makes a folder that only its owner may look into.

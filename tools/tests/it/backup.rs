@@ -50,7 +50,7 @@ fn a_backup_beside_a_running_venue_leads_to_its_state_and_a_restored_one_opens_a
     assert_eq!(restored.text("state_hash"), made.text("state_hash"));
     assert_eq!(restored.value("is_whole"), true);
     place.run("replay box/venue --compare venue --until 400").expect_success();
-    for name in ["venue.toml", "users.toml"] {
+    for name in ["venue.toml", "users.toml", "operators.toml"] {
         let read = |folder: &str| fs::read(place.path(&format!("{folder}/{name}"))).unwrap();
         assert_eq!(read("box/venue"), read("venue"));
     }

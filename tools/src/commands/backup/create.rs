@@ -24,11 +24,11 @@ use crate::{
 
 const EXAMPLES: &str = "\
 A generation is a folder with the sealed segments and the open one up to the last record that is
-known to be on the device, configuration and users, and a manifest with the SHA-256 of each file and
-the hash of the state. The venue may run. The state is found by applying the venue's own journal; a
-generation appears only when applying the copy comes to the same state. Then the oldest beyond
---keep are removed: only generations whose files are still those of their manifests count, so that
-the last good one is never removed.
+known to be on the device, configuration, users and operators, and a manifest with the SHA-256 of
+each file and the hash of the state. The venue may run. The state is found by applying the venue's
+own journal; a generation appears only when applying the copy comes to the same state. Then the
+oldest beyond --keep are removed: only generations whose files are still those of their manifests
+count, so that the last good one is never removed.
 
 Examples:
   uncross backup create ./venue ./backups
