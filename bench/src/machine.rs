@@ -108,6 +108,14 @@ impl Times {
     }
 }
 
+/// Nanoseconds that this thread has been on a processor, to the last tick; 0 where the kernel does
+/// not tell.
+#[must_use]
+pub fn on_processor_ns() -> u64 {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    stat.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
 /// Memory of the process in bytes: private and writable, and resident.
 #[must_use]
 pub fn memory() -> (u64, u64) {

@@ -29,7 +29,7 @@ use crate::core::{
     plan::{Numbered, PORTS, Plan, port_of},
     workload::Op,
 };
-use crate::machine::Times;
+use crate::machine::{Times, on_processor_ns};
 
 /// Any time will do: nothing expires.
 const TIME_NS: u64 = 1_700_000_000_000_000_000;
@@ -63,8 +63,11 @@ pub(super) fn measure(dir: &Path, extent: Extent) -> Result<Pairs, JournalError>
     let mut pairs = Pairs::default();
     for _ in 0..extent.pairs {
         let start = Times::read();
-        let took = replayed(&dir, &state)?;
-        let alone = in_memory(capacity, &commands, &state)?;
+        let (took, on_processor) = replayed(&dir, &state)?;
+        let (alone, alone_on_processor) = in_memory(capacity, &commands, &state)?;
+        if 0 < on_processor {
+            pairs.push_cpu(float(alone_on_processor) / float(on_processor));
+        }
         let rate = |took: Duration| float(commands.len() as u64) / took.as_secs_f64();
         let (figure, floor) = (rate(took), rate(alone));
         pairs.push(&start, figure, floor, figure / floor);
@@ -119,11 +122,12 @@ fn append(writer: &mut Writer, entry: Entry<'_>, output_hash: u64) -> Result<(),
     }
 }
 
-/// The whole replay, from the opening of the folder: every checksum, every checkpoint.
-fn replayed(dir: &Path, state: &[u8; 32]) -> Result<Duration, JournalError> {
-    let start = Instant::now();
+/// The whole replay, from the opening of the folder: every checksum, every checkpoint. How long it
+/// took, and nanoseconds on a processor.
+fn replayed(dir: &Path, state: &[u8; 32]) -> Result<(Duration, u64), JournalError> {
+    let (start, before_ns) = (Instant::now(), on_processor_ns());
     let done = replay(dir, &mut Discard);
-    let took = start.elapsed();
+    let took = (start.elapsed(), on_processor_ns().saturating_sub(before_ns));
     let replayed = done.map_err(|error| JournalError::Replay(error.to_string()))?;
     match replayed.replica {
         Some(replica) if replica.state_hash() == *state => Ok(took),
@@ -146,8 +150,8 @@ fn in_memory(
     capacity: Capacity,
     commands: &[Command<'_>],
     state: &[u8; 32],
-) -> Result<Duration, JournalError> {
-    let start = Instant::now();
+) -> Result<(Duration, u64), JournalError> {
+    let (start, before_ns) = (Instant::now(), on_processor_ns());
     let mut engine = Engine::new(capacity);
     let mut sink = Count(0);
     // The first record was the capacity.
@@ -157,7 +161,7 @@ fn in_memory(
             progress = engine.resume(&mut sink);
         }
     }
-    let took = start.elapsed();
+    let took = (start.elapsed(), on_processor_ns().saturating_sub(before_ns));
     let is_same = state_hash(&engine) == *state && commands.len() as u64 <= 2 * sink.0;
     if is_same { Ok(took) } else { Err(told_apart("the engine")) }
 }

@@ -15,6 +15,8 @@ pub(super) struct Pairs {
     ratios: Vec<f64>,
     /// Pairs in which others took more of the machine than leaves figures alone.
     noisy: usize,
+    /// The same ratios of time on a processor, where that is told.
+    cpu: Vec<f64>,
 }
 
 impl Pairs {
@@ -25,6 +27,10 @@ impl Pairs {
         self.figures.push(figure);
         self.floors.push(floor);
         self.ratios.push(ratio);
+    }
+
+    pub(super) fn push_cpu(&mut self, ratio: f64) {
+        self.cpu.push(ratio);
     }
 
     fn ratio(&self) -> f64 {
@@ -114,6 +120,7 @@ impl Report {
                 "group_bytes_ratio": group.spread(),
                 "replay_ratio": replay.spread(),
             },
+            "replay_cpu_ratio": round(median(replay.cpu.clone())),
             "append_ns": round(append.figure()),
             "append_floor_ns": round(append.floor()),
             "acknowledged_p50_us": round(durable.figure()),
@@ -152,7 +159,12 @@ impl Report {
                 group.figure() / 1e6,
                 group.floor() / 1e6
             ),
-            format!("{:.0}/s, engine {:.0}/s", replay.figure(), replay.floor()),
+            format!(
+                "{:.0}/s, engine {:.0}/s; {:.2} in time on a processor",
+                replay.figure(),
+                replay.floor(),
+                median(replay.cpu.clone())
+            ),
             format!(
                 "at 100,000/s; {:.0} at 100/s; acknowledged after {:.0} us and {:.0} us",
                 median(quiet.process.clone()),
