@@ -170,9 +170,11 @@ impl Engine {
                 Err(DefineError::SymbolTaken { .. }) => ActOutcome::SymbolTaken,
                 Err(DefineError::Full { .. } | DefineError::NoLocate) => ActOutcome::Full,
             },
-            Act::Remove(id) => match self.book_of(id) {
-                Some(_) => ActOutcome::Done,
-                None => ActOutcome::UnknownInstrument,
+            Act::Remove(id) => match (self.book_of(id), self.symbols.get(id as usize)) {
+                (Some(_), _) => ActOutcome::Done,
+                // It was removed before.
+                (None, Some(&symbol)) if symbol != NO_SYMBOL => ActOutcome::Unchanged,
+                (None, _) => ActOutcome::UnknownInstrument,
             },
             Act::Halt(id) => listing(id, Listing::Halted),
             Act::Resume(id) => listing(id, Listing::Trading),

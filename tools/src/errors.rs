@@ -165,7 +165,7 @@ codes! {
     COPIES_FULL "UX-C022" Configuration
         "drop copies of too many firms are asked for"
         "each firm has a stream, and one that is copied no more keeps its place until the day ends"
-        "take users for drop copies out of users.toml, or start when the day is over";
+        "start without the firm that is new, let the day roll, then start with it";
     NO_JOURNAL "UX-J001" Configuration
         "there is no journal"
         "the folder is no venue, or the venue was never started"

@@ -116,6 +116,9 @@ impl Naive {
             Act::Revive(target) if !self.is_killed(target) => ActOutcome::Unchanged,
             Act::Kill { .. } | Act::Revive(_) => ActOutcome::Done,
             Act::List(instrument) => self.judge_listing(instrument),
+            Act::Remove(id) if self.book(id).is_none() && self.symbols.contains_key(&id) => {
+                ActOutcome::Unchanged
+            }
             Act::Remove(id) | Act::Halt(id) | Act::Resume(id) => {
                 let Some(book) = self.book(id) else { return ActOutcome::UnknownInstrument };
                 match (act, book.state) {

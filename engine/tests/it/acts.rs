@@ -157,7 +157,8 @@ fn a_removed_instrument_is_halted_and_emptied_and_gone_the_next_day() {
     let told = act(&mut stage, Act::Remove(1));
     assert_eq!(told, ["!9 Done", "HH", "C1 10 S left 0", "C2 5 S left 0"]);
     assert_eq!(stage.enter(1, 3, BUY, 10, 1_000), ["J3 0x17"]);
-    assert_eq!(act(&mut stage, Act::Remove(1)), ["!9 UnknownInstrument"]);
+    assert_eq!(act(&mut stage, Act::Remove(1)), ["!9 Unchanged"]);
+    assert_eq!(act(&mut stage, Act::Remove(7)), ["!9 UnknownInstrument"]);
     // Listed again the same day it has another locate code.
     assert_eq!(act(&mut stage, Act::List(instrument(1))), ["!9 Done", "L3", "HT"]);
     act(&mut stage, Act::Remove(1));

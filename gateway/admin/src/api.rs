@@ -27,11 +27,12 @@ use crate::{
     body::Fields,
     clerk::Clerk,
     health::{Detail, look},
-    limits::ACT_PATIENCE,
+    limits::{ACT_PATIENCE, PATH_SHOWN_MAX},
     names::{Symbols, Targets, unknown_instrument},
     operators::Role,
     problem::{self, Problem},
     registry::Registry,
+    workers::Workers,
 };
 
 /// What every answer comes from.
@@ -41,7 +42,8 @@ pub(crate) struct Api {
     pub(crate) clerk: Arc<dyn Clerk>,
     pub(crate) registry: Registry,
     pub(crate) targets: Targets,
-    pub(crate) symbols: Mutex<Symbols>,
+    pub(crate) symbols: Arc<Mutex<Symbols>>,
+    pub(crate) workers: Workers,
     /// Longest that a body may take to come.
     pub(crate) body_timeout: Duration,
     /// Longest that a record may take to be durable.
@@ -129,9 +131,7 @@ async fn list(State(api): Shared, request: Request<Body>) -> Answered {
     let who = actor(&api, request.headers())?;
     let fields = Fields::read(request, api.body_timeout).await?;
     let instrument: Instrument = listing::parse(fields.into_inner())?;
-    let answer = act(&api, who, Act::List(instrument), "the instrument").await?;
-    api.symbols.lock().unwrap_or_else(PoisonError::into_inner).learn(&instrument);
-    Ok(answer)
+    act(&api, who, Act::List(instrument), "the instrument").await
 }
 
 async fn remove(State(api): Shared, name: Name, headers: HeaderMap) -> Answered {
@@ -162,7 +162,7 @@ async fn on_instrument(
 async fn no_path(request: Request<Body>) -> Problem {
     Problem::new(&problem::PATH, "there is nothing here")
         .expected("a path of docs/operations.md")
-        .found(request.uri().path())
+        .found(request.uri().path().chars().take(PATH_SHOWN_MAX).collect::<String>())
 }
 
 async fn no_method(request: Request<Body>) -> Problem {
@@ -195,10 +195,20 @@ struct Acted<'a> {
 /// Orders an act and waits until it is durable; `name` is what it is about.
 async fn act(api: &Arc<Api>, who: String, act: Act, name: &str) -> Answered {
     let clerk = Arc::clone(&api.clerk);
-    let signed = who.clone();
-    let ordered = move || clerk.order(&signed, act, ACT_PATIENCE);
-    let ordered = tokio::task::spawn_blocking(ordered).await;
+    let (signed, symbols) = (who.clone(), Arc::clone(&api.symbols));
+    let ordered = api.workers.run(move || {
+        let answer = clerk.order(&signed, act, ACT_PATIENCE);
+        // Also when the client is gone: the symbol must not be taken for another's id.
+        if let (Act::List(instrument), Ok(Answer { outcome, .. })) = (act, &answer)
+            && *outcome == ActOutcome::Done
+        {
+            symbols.lock().unwrap_or_else(PoisonError::into_inner).learn(&instrument);
+        }
+        answer
+    });
+    let ordered = ordered.ok_or_else(|| failed(&DeskError::Busy))?;
     let Answer { seq, time_ns, outcome } = ordered
+        .await
         .map_err(|_cancelled| Problem::new(&problem::CLOSED, "the door is being closed"))?
         .map_err(|error| failed(&error))?;
     let outcome = match outcome {

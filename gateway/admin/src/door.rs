@@ -30,11 +30,12 @@ use uncross_server::{desk::Desk, users::Users};
 use crate::{
     api::{Api, router},
     limits::{
-        ACTS_MAX, BACKLOG, BODY_TIMEOUT, CONNECTIONS_MAX, DURABLE_PATIENCE, HEAD_LEN_MAX,
+        BACKLOG, BODY_TIMEOUT, CONNECTIONS_MAX, CONVERSATION_MAX, DURABLE_PATIENCE, HEAD_LEN_MAX,
         HEAD_TIMEOUT, STOP_PATIENCE,
     },
     names::{Symbols, Targets},
     registry::Registry,
+    workers::Workers,
 };
 
 /// Pause after the system refused a connection, mostly for want of descriptors.
@@ -140,7 +141,8 @@ pub fn start(desk: Desk, settings: Settings) -> Result<Admin, AdminError> {
         clerk: Arc::new(desk),
         registry: Registry::new(operators_file),
         targets: Targets::new(users),
-        symbols: Mutex::new(Symbols::new(&symbols)),
+        symbols: Arc::new(Mutex::new(Symbols::new(&symbols))),
+        workers: Workers::start()?,
         body_timeout: BODY_TIMEOUT,
         durable_patience: DURABLE_PATIENCE + flush_interval,
         since: Instant::now(),
@@ -155,11 +157,7 @@ fn open(bound: Bound, router: Router, head_timeout: Duration) -> Result<Admin, A
     listening.map_err(|error| AdminError::Listen { address, error })?;
     let listener = std::net::TcpListener::from(socket);
     let addr = listener.local_addr()?;
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(ACTS_MAX)
-        .thread_name("uncross-act")
-        .build()?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     let listener = {
         let _guard = runtime.enter();
         TcpListener::from_std(listener)?
@@ -223,7 +221,7 @@ async fn converse(stream: TcpStream, router: Router, watcher: Watcher, head_time
         .header_read_timeout(head_timeout)
         .max_buf_size(HEAD_LEN_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    drop(watcher.watch(connection).await);
+    drop(tokio::time::timeout(CONVERSATION_MAX, watcher.watch(connection)).await);
 }
 
 #[cfg(test)]

@@ -22,5 +22,6 @@ mod names;
 pub mod operators;
 pub mod problem;
 mod registry;
+mod workers;
 
 pub use door::{Admin, AdminError, Bound, Settings, start};

@@ -13,13 +13,20 @@ pub const HEAD_LEN_MAX: usize = 16 * 1_024;
 pub const BODY_LEN_MAX: usize = 16 * 1_024;
 /// Longest time from the beginning of a connection, or from its last answer, to the end of a
 /// request's head: the time that an idle connection is kept.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest life of a connection, so that nobody keeps a place by not reading what is answered: a
+/// body and the longest act fit twice.
+pub const CONVERSATION_MAX: Duration = Duration::from_secs(20);
 /// Longest time until a body is there.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Characters of an unknown path that its answer shows.
+pub const PATH_SHOWN_MAX: usize = 100;
 /// Longest wait for an act to be durable.
 pub const ACT_PATIENCE: Duration = Duration::from_secs(5);
-/// Acts that wait for the core at the same time, a thread each; further ones wait for a thread.
+/// Acts that wait for the core at the same time, a thread each.
 pub const ACTS_MAX: usize = 4;
+/// Acts that wait for a thread; further ones are refused.
+pub const ACTS_WAITING_MAX: usize = 16;
 /// Time for what is being answered when the door is closed: longer than an act may take.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(6);
 
@@ -40,4 +47,7 @@ pub const NAME_LEN_MAX: usize = 16;
 pub const TOKEN_LEN: usize = 32;
 
 const _: () = assert!(ACT_PATIENCE.as_millis() < STOP_PATIENCE.as_millis());
+const _: () = assert!(
+    2 * (BODY_TIMEOUT.as_millis() + ACT_PATIENCE.as_millis()) <= CONVERSATION_MAX.as_millis()
+);
 const _: () = assert!(8 * 1_024 <= HEAD_LEN_MAX, "the HTTP library takes no less");

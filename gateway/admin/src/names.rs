@@ -99,7 +99,8 @@ impl Symbols {
         self.ids.insert(text(instrument.symbol), instrument.id);
     }
 
-    /// The id that `name` means: a symbol, `id:N`, or a number that is no symbol.
+    /// The id that `name` means: a symbol or `id:N`. A number alone is a symbol or nothing, so that
+    /// no slip reaches another instrument.
     pub(crate) fn find(&self, name: &str) -> Result<u32, Problem> {
         let number = |text: &str| {
             let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -111,10 +112,8 @@ impl Symbols {
         if let Some(id) = self.ids.get(name) {
             return Ok(*id);
         }
-        number(name).ok_or_else(|| {
-            let nearest = nearest(name, self.ids.keys().map(String::as_str));
-            unknown_instrument(name, nearest)
-        })
+        let nearest = nearest(name, self.ids.keys().map(String::as_str));
+        Err(unknown_instrument(name, nearest))
     }
 }
 
@@ -193,12 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn a_symbol_of_digits_wins_over_an_id() {
+    fn digits_alone_are_a_symbol_and_never_an_id() {
         let symbols = Symbols::new(&[(1, *b"DEMO    "), (2, *b"700     ")]);
-        for (name, id) in [("DEMO", 1), ("700", 2), ("id:700", 700), ("701", 701), ("id:2", 2)] {
+        for (name, id) in [("DEMO", 1), ("700", 2), ("id:700", 700), ("id:2", 2)] {
             assert_eq!(symbols.find(name).unwrap(), id, "{name}");
         }
-        for name in ["", "demo", "id:", "id:x", "-1", "+1", "99999999999"] {
+        for name in ["", "demo", "701", "1", "id:", "id:x", "-1", "+1", "99999999999"] {
             assert!(symbols.find(name).is_err(), "{name:?}");
         }
     }

@@ -80,19 +80,36 @@ pub enum DeskError {
 }
 
 /// What the core says of itself, for health checks: written without locks, read at any time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pulse {
     seq: AtomicU64,
+    /// Beats are told from it by the monotonic clock: the wall clock may be set.
+    since: Instant,
     beat_ns: AtomicU64,
     has_stopped: AtomicBool,
 }
 
+impl Default for Pulse {
+    fn default() -> Self {
+        Self {
+            seq: AtomicU64::new(0),
+            since: Instant::now(),
+            beat_ns: AtomicU64::new(0),
+            has_stopped: AtomicBool::new(false),
+        }
+    }
+}
+
 impl Pulse {
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// A turn of the core is over.
-    pub(crate) fn beat(&self, seq: u64, now_ns: u64) {
+    pub(crate) fn beat(&self, seq: u64) {
         // Relaxed: figures for people; nothing else is read by them.
         self.seq.store(seq, Ordering::Relaxed);
-        self.beat_ns.store(now_ns, Ordering::Relaxed);
+        self.beat_ns.store(self.now_ns(), Ordering::Relaxed);
     }
 
     /// The threads have ended, or are about to.
@@ -233,7 +250,7 @@ impl Desk {
             // Relaxed: as above.
             seq: self.pulse.seq.load(Ordering::Relaxed),
             durable_seq: self.watermark.durable_seq(),
-            core_beat_age: Duration::from_nanos(wall_ns().saturating_sub(beat_ns)),
+            core_beat_age: Duration::from_nanos(self.pulse.now_ns().saturating_sub(beat_ns)),
             // Relaxed: as above.
             state: match (self.watermark.poisoned(), self.pulse.has_stopped.load(Ordering::Relaxed))
             {

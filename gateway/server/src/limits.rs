@@ -76,8 +76,9 @@ pub const LOGIN_FAILURES_TRACKED: usize = 4_096;
 pub const ACCEPTS_PER_ROUND: usize = 16;
 /// Fewest connections a venue is started for.
 pub const CONNECTIONS_MIN: u32 = 16;
-/// File descriptors kept for the journal, the poll, logs and the like.
-pub const DESCRIPTORS_RESERVED: u64 = 64;
+/// File descriptors kept for the journal, the poll, logs and the like, and for the door of
+/// operators with its 64 connections.
+pub const DESCRIPTORS_RESERVED: u64 = 144;
 /// Seconds that the records of a start may wait for room in the journal.
 pub const START_PATIENCE_S: u64 = 10;
 

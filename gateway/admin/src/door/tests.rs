@@ -92,7 +92,8 @@ impl Stage {
             clerk,
             registry: Registry::new(path),
             targets: Targets::new(users),
-            symbols: Mutex::new(Symbols::new(&[(1, *b"DEMO    "), (2, *b"A/B%    ")])),
+            symbols: Arc::new(Mutex::new(Symbols::new(&[(1, *b"DEMO    "), (2, *b"A/B%    ")]))),
+            workers: Workers::start().unwrap(),
             body_timeout: Duration::from_millis(300),
             durable_patience: DURABLE_PATIENCE,
             since: Instant::now(),
@@ -130,7 +131,7 @@ fn every_act_reaches_the_desk_with_the_name_of_who_ordered_it() {
         ("DELETE", "/v1/kills/firm:ABCD", "", Act::Revive(Target::Firm(*b"ABCD"))),
         ("DELETE", "/v1/kills/port%3A7", "", Act::Revive(Target::Port(7))),
         ("DELETE", "/v1/instruments/DEMO", "", Act::Remove(1)),
-        ("DELETE", "/v1/instruments/5", "", Act::Remove(5)),
+        ("DELETE", "/v1/instruments/id:5", "", Act::Remove(5)),
         ("POST", "/v1/instruments/A%2FB%25/halt", "", Act::Halt(2)),
         ("POST", "/v1/instruments/id:1/resume", "", Act::Resume(1)),
     ] {

@@ -107,8 +107,9 @@ fn a_removed_instrument_is_halted_and_its_orders_are_canceled() {
     let told = [feed.next(), feed.next()];
     assert_eq!((told[0][0], told[0][19], told[1][0]), (b'H', b'H', b'D'));
     assert_eq!(broker.buy("DEMO", 100_000), "0x17");
-    let again = stage.ask("DELETE", "/v1/instruments/DEMO", "");
-    assert_eq!((again.status, again.code()), (404, "UX-A031"));
+    assert_eq!(stage.act("DELETE", "/v1/instruments/DEMO", ""), "unchanged");
+    let halt = stage.ask("POST", "/v1/instruments/DEMO/halt", "");
+    assert_eq!((halt.status, halt.code()), (404, "UX-A031"));
     assert_eq!(broker.cancel(2), "C2 U");
 }
 

@@ -188,7 +188,7 @@ pub(super) fn open_day(
     // Nobody may read of it before it is durable.
     core.settle()?;
     // The first turn comes when somebody wakes the core or its sleep ends.
-    core.pulse().beat(core.seq(), clock.now_ns());
+    core.pulse().beat(core.seq());
     match failure {
         Some(error) => Err(io_error("writing a stream")(error)),
         None => Ok(core),
