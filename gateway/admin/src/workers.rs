@@ -72,11 +72,11 @@ mod tests {
     fn what_finds_no_thread_and_no_place_is_refused_and_the_rest_is_done() {
         let workers = Workers::start().unwrap();
         let gate = Arc::new(Barrier::new(ACTS_MAX + 1));
-        let hold = || {
+        let wait = || {
             let gate = Arc::clone(&gate);
-            move || drop(gate.wait())
+            move || gate.wait().is_leader()
         };
-        let held: Vec<_> = (0..ACTS_MAX).filter_map(|_| workers.run(hold())).collect();
+        let held: Vec<_> = (0..ACTS_MAX).filter_map(|_| workers.run(wait())).collect();
         assert_eq!(held.len(), ACTS_MAX);
         let (mut waiting, mut refused) = (Vec::new(), false);
         // The queue empties while the threads take what they hold.
