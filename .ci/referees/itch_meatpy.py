@@ -14,13 +14,7 @@ import tempfile
 
 from meatpy.itch50 import ITCH50MarketProcessor, ITCH50MessageReader
 
-from venue import check, judge, queue, run, same
-
-
-def theirs(levels):
-    return [
-        (level.price, order.volume, order.order_id) for level in levels for order in level.queue
-    ]
+from venue import check, judge, queue, run, same, theirs
 
 
 def feed(venue, symbols):

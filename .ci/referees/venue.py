@@ -121,6 +121,13 @@ def queue(rows):
     ]
 
 
+def theirs(levels):
+    """The same of a side of a book of meatpy's."""
+    return [
+        (level.price, order.volume, order.order_id) for level in levels for order in level.queue
+    ]
+
+
 # OUCH 5.0, from the published layouts.
 
 

@@ -138,7 +138,7 @@ fn contestants() -> Vec<Contestant> {
         #[cfg(feature = "peers")]
         Contestant {
             swept: Some(peers::matchcore::swept),
-            ..contestant!("matchcore", peers::matchcore::Matchcore)
+            ..contestant!("matchcore", peers::matchcore::Matchcore<'_>)
         },
         #[cfg(feature = "peers")]
         Contestant {

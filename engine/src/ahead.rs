@@ -151,8 +151,8 @@ impl Engine {
                 None
             }
             Entering::First { level } => {
-                let slot = arena.is_level(level).then(|| arena.level(level).next)?;
-                arena.is_order(slot).then(|| arena.fetch(slot))?;
+                let slot = arena.is_level(level).then(|| arena.first(level))?;
+                arena.is_order(slot).then(|| arena.fetch_order(slot))?;
                 Some(Entering::Maker { slot })
             }
             Entering::Maker { slot } => {
@@ -182,7 +182,7 @@ impl Engine {
             }
             Naming::Noted { page, at } => {
                 let slot = user_refs.noted_at(page, at);
-                arena.is_order(slot).then(|| arena.fetch(slot))?;
+                arena.is_order(slot).then(|| arena.fetch_order(slot))?;
                 Some(Naming::Order { slot })
             }
             Naming::Order { slot } => {

@@ -6,7 +6,10 @@
 //! levels: each kind has free slots of its own, so that the references of displayed orders are what
 //! they would be if no hidden order existed.
 //!
-//! Indices are not checked against the length of the table each time they are used, which counted
+//! Orders are named by slots, which count orders. Links within a queue, and the names of levels, are
+//! *places*, which count cells, so that following one takes no arithmetic.
+//!
+//! Slots and places are not checked against the length of the table each time they are used, which counted
 //! for a tenth of a command: only this file makes them, and [`Arena::find`] checks those that come
 //! from outside.
 
@@ -40,19 +43,26 @@ struct Aside {
 
 const _: () = assert!(size_of::<Aside>() == 16);
 
-/// A stack of free slots: those never used count up, those given back are linked through `next`.
+/// A stack of free slots or levels: those never used count up, those given back are linked through
+/// `next`.
 #[derive(Debug)]
 struct FreeList {
     head: u32,
-    /// First slot that was never used.
+    /// First one that was never used.
     fresh: u32,
     end: u32,
     count: u32,
+    /// What is shifted by so much is a place.
+    shift: u32,
 }
 
 impl FreeList {
-    const fn new(start: u32, end: u32) -> Self {
-        Self { head: NONE, fresh: start, end, count: end - start }
+    const fn of_slots(start: u32, end: u32) -> Self {
+        Self { head: NONE, fresh: start, end, count: end - start, shift: 1 }
+    }
+
+    const fn of_levels(start: u32, end: u32) -> Self {
+        Self { head: NONE, fresh: start, end, count: end - start, shift: 0 }
     }
 
     #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
@@ -60,7 +70,7 @@ impl FreeList {
     fn take(&mut self, cells: &Cells) -> Option<u32> {
         let slot = if self.head != NONE {
             let slot = self.head;
-            self.head = cells.cell(slot).next;
+            self.head = cells.cell(slot << self.shift).next;
             slot
         } else if self.fresh < self.end {
             self.fresh += 1;
@@ -74,66 +84,63 @@ impl FreeList {
 
     #[inline]
     fn give(&mut self, cells: &mut Cells, slot: u32) {
-        cells.cell_mut(slot).next = self.head;
+        cells.cell_mut(slot << self.shift).next = self.head;
         self.head = slot;
         self.count += 1;
     }
 }
 
-/// The memory of orders and levels. An index counts the orders and then the levels.
+/// Place of an order.
+#[inline]
+const fn place(slot: u32) -> u32 {
+    slot << 1
+}
+
+/// The memory of orders and levels: first orders, two cells each, then levels.
 ///
-/// Invariant: every index that the free lists hand out is below `levels_start` plus the number of
-/// levels, those of orders below `levels_start`; links and the tables of others hold no index but
-/// those that were handed out. `pairs` never changes its length.
+/// Invariant: every slot that the free lists hand out is below `orders_len`, every level below
+/// twice the number of pairs; links and the tables of others hold no slot or place but those that
+/// were handed out. `pairs` never changes its length.
 #[derive(Debug)]
 struct Cells {
     pairs: Vec<[Cell; 2]>,
-    levels_start: u32,
+    orders_len: u32,
 }
 
 impl Cells {
-    fn new(levels_start: u32, levels_max: u32) -> Self {
+    fn new(orders_len: u32, levels_max: u32) -> Self {
         let free: [Cell; 2] = zerocopy::transmute!(Unit::FREE);
-        let len = levels_start as usize + levels_max.div_ceil(2) as usize;
-        Self { pairs: filled(free, len), levels_start }
-    }
-
-    /// Where the order or the level begins: those before it that are orders count twice.
-    #[inline]
-    const fn place(&self, index: u32) -> usize {
-        let orders = if index < self.levels_start { index } else { self.levels_start };
-        index as usize + orders as usize
+        let len = orders_len as usize + levels_max.div_ceil(2) as usize;
+        Self { pairs: filled(free, len), orders_len }
     }
 
     /// The level, or the first half of the order.
     #[inline]
-    fn cell(&self, index: u32) -> &Cell {
-        let place = self.place(index);
-        debug_assert!(place < 2 * self.pairs.len(), "an index nobody handed out");
-        // SAFETY: `index` was handed out, so by the invariant its place is in the table.
-        unsafe { self.pairs.as_flattened().get_unchecked(place) }
+    fn cell(&self, place: u32) -> &Cell {
+        debug_assert!((place as usize) < 2 * self.pairs.len(), "a place nobody handed out");
+        // SAFETY: `place` was handed out, so by the invariant it is in the table.
+        unsafe { self.pairs.as_flattened().get_unchecked(place as usize) }
     }
 
     #[inline]
-    fn cell_mut(&mut self, index: u32) -> &mut Cell {
-        let place = self.place(index);
-        debug_assert!(place < 2 * self.pairs.len(), "an index nobody handed out");
+    fn cell_mut(&mut self, place: u32) -> &mut Cell {
+        debug_assert!((place as usize) < 2 * self.pairs.len(), "a place nobody handed out");
         // SAFETY: as in `cell`.
-        unsafe { self.pairs.as_flattened_mut().get_unchecked_mut(place) }
+        unsafe { self.pairs.as_flattened_mut().get_unchecked_mut(place as usize) }
     }
 
     #[inline]
     fn unit(&self, slot: u32) -> &Unit {
-        debug_assert!(slot < self.levels_start, "no slot of an order");
-        // SAFETY: `slot` was handed out as that of an order, so it is below `levels_start`,
-        // which is at most the number of pairs.
+        debug_assert!(slot < self.orders_len, "no slot of an order");
+        // SAFETY: `slot` was handed out as that of an order, so it is below `orders_len`, which is
+        // at most the number of pairs.
         let pair = unsafe { self.pairs.get_unchecked(slot as usize) };
         transmute_ref!(pair)
     }
 
     #[inline]
     fn unit_mut(&mut self, slot: u32) -> &mut Unit {
-        debug_assert!(slot < self.levels_start, "no slot of an order");
+        debug_assert!(slot < self.orders_len, "no slot of an order");
         // SAFETY: as in `unit`.
         let pair = unsafe { self.pairs.get_unchecked_mut(slot as usize) };
         transmute_mut!(pair)
@@ -152,10 +159,11 @@ pub(crate) struct Arena {
     displayed: FreeList,
     hidden: FreeList,
     levels: FreeList,
-    /// Where the slots of hidden orders begin, and where those of levels do.
+    /// Where the slots of hidden orders begin.
     hidden_start: u32,
+    /// Where levels begin: a place.
     levels_start: u32,
-    /// No index is as high.
+    /// No place is as high.
     end: u32,
     /// Slots out of generations, linked through `next` until the next day.
     retired: u32,
@@ -163,15 +171,16 @@ pub(crate) struct Arena {
 
 impl Arena {
     pub(crate) fn new(displayed_max: u32, hidden_max: u32, levels_max: u32) -> Self {
-        let (hidden_start, levels_start) = (displayed_max, displayed_max + hidden_max);
+        let (hidden_start, orders_len) = (displayed_max, displayed_max + hidden_max);
+        let levels_start = place(orders_len);
         let end = levels_start + levels_max;
         let aside = Aside { entered_seq: 0, decremented: 0, group: 0, channel: 0 };
         Self {
-            cells: Cells::new(levels_start, levels_max),
-            asides: filled(aside, levels_start as usize),
-            displayed: FreeList::new(0, hidden_start),
-            hidden: FreeList::new(hidden_start, levels_start),
-            levels: FreeList::new(levels_start, end),
+            cells: Cells::new(orders_len, levels_max),
+            asides: filled(aside, orders_len as usize),
+            displayed: FreeList::of_slots(0, hidden_start),
+            hidden: FreeList::of_slots(hidden_start, orders_len),
+            levels: FreeList::of_levels(levels_start, end),
             hidden_start,
             levels_start,
             end,
@@ -192,15 +201,15 @@ impl Arena {
 
     #[inline]
     fn aside(&self, slot: u32) -> &Aside {
-        debug_assert!(slot < self.levels_start, "no slot of an order");
-        // SAFETY: `slot` was handed out as that of an order, so it is below `levels_start`,
-        // which is the length of `asides`.
+        debug_assert!(slot < self.cells.orders_len, "no slot of an order");
+        // SAFETY: `slot` was handed out as that of an order, so it is below `orders_len`, which is
+        // the length of `asides`.
         unsafe { self.asides.get_unchecked(slot as usize) }
     }
 
     #[inline]
     fn aside_mut(&mut self, slot: u32) -> &mut Aside {
-        debug_assert!(slot < self.levels_start, "no slot of an order");
+        debug_assert!(slot < self.cells.orders_len, "no slot of an order");
         // SAFETY: as in `aside`.
         unsafe { self.asides.get_unchecked_mut(slot as usize) }
     }
@@ -230,15 +239,21 @@ impl Arena {
         OrderRef::new(origin, self.unit(slot).generation(), slot)
     }
 
-    /// Whether the index is that of an order.
+    /// Whether there is such a slot.
     #[inline]
-    pub(crate) const fn is_order(&self, index: u32) -> bool {
-        index < self.cells.levels_start
+    pub(crate) const fn is_order(&self, slot: u32) -> bool {
+        slot < self.cells.orders_len
     }
 
     #[inline]
-    pub(crate) const fn is_level(&self, index: u32) -> bool {
-        self.cells.levels_start <= index && index < self.end
+    pub(crate) const fn is_level(&self, place: u32) -> bool {
+        self.levels_start <= place && place < self.end
+    }
+
+    /// The first order of a level.
+    #[inline]
+    pub(crate) fn first(&self, level: u32) -> u32 {
+        self.cells.cell(level).next >> 1
     }
 
     /// Number of an order, if it is of channel 0.
@@ -251,23 +266,29 @@ impl Arena {
     /// Fetches the neighbours of an order, which may have left its queue meanwhile.
     #[inline]
     pub(crate) fn fetch_neighbours(&self, unit: &Unit) {
-        for index in [unit.next, unit.prev] {
-            if index < self.end {
-                self.fetch(index);
-            }
+        for place in [unit.next, unit.prev] {
+            self.fetch(place);
         }
     }
 
-    /// Fetches an order or a level that may be wanted soon.
+    /// Fetches the order or the level at a place that may be wanted soon, if it is one.
     #[inline]
-    pub(crate) fn fetch(&self, index: u32) {
-        fetch(self.cells.cell(index));
+    pub(crate) fn fetch(&self, place: u32) {
+        if place < self.end {
+            fetch(self.cells.cell(place));
+        }
+    }
+
+    /// Fetches an order that may be wanted soon.
+    #[inline]
+    pub(crate) fn fetch_order(&self, slot: u32) {
+        fetch(self.cells.unit(slot));
     }
 
     /// The slot of the live order with this public reference.
     pub(crate) fn find(&self, origin: Origin, order_ref: u64) -> Option<u32> {
         let slot = OrderRef::slot_of(order_ref);
-        let is_live = slot < self.levels_start && 0 < self.unit(slot).open;
+        let is_live = self.is_order(slot) && 0 < self.unit(slot).open;
         (is_live && self.order_ref(origin, slot).raw() == order_ref).then_some(slot)
     }
 
@@ -345,8 +366,8 @@ impl Arena {
     fn link_whole(&mut self, level: u32, slot: u32, unit: Unit) {
         let at = self.cells.cell_mut(level);
         let last = at.prev;
-        at.prev = slot;
-        self.cells.cell_mut(last).next = slot;
+        at.prev = place(slot);
+        self.cells.cell_mut(last).next = place(slot);
         *self.unit_mut(slot) = Unit { next: level, prev: last, ..unit };
     }
 
@@ -470,8 +491,8 @@ impl Arena {
     pub(crate) fn link_last(&mut self, level: u32, slot: u32) {
         let at = self.cells.cell_mut(level);
         let last = at.prev;
-        at.prev = slot;
-        self.cells.cell_mut(last).next = slot;
+        at.prev = place(slot);
+        self.cells.cell_mut(last).next = place(slot);
         let unit = self.unit_mut(slot);
         unit.next = level;
         unit.prev = last;
@@ -484,7 +505,8 @@ impl Arena {
         let Unit { next, prev, .. } = *self.unit(slot);
         self.cells.cell_mut(prev).next = next;
         self.cells.cell_mut(next).prev = prev;
-        (next == prev && self.levels_start <= next).then_some(next)
+        // Between one neighbour and itself there is room for one order: that neighbour is the level.
+        (next == prev).then_some(next)
     }
 
     /// Takes the first order out of the queue of `level`, where `next` follows. Whether that left
@@ -500,7 +522,7 @@ impl Arena {
     pub(crate) fn queue(&self, level: u32) -> impl Iterator<Item = u32> + '_ {
         let mut at = self.level(level).next;
         core::iter::from_fn(move || {
-            let slot = (at != level).then_some(at)?;
+            let slot = (at != level).then_some(at >> 1)?;
             at = self.unit(slot).next;
             Some(slot)
         })
@@ -593,7 +615,7 @@ mod tests {
             (Some(0), Some(1))
         );
         assert_eq!(arena.take_order(false, by(3)), None);
-        assert_eq!((arena.take_level(7, 0), arena.take_level(8, 0)), (Some(2), None));
+        assert_eq!((arena.take_level(7, 0), arena.take_level(8, 0)), (Some(4), None));
     }
 
     #[test]

@@ -62,8 +62,8 @@ pub const ECHO_PARTS_MAX: usize = ECHO_LEN_MAX.div_ceil(ECHO_PART_LEN);
 
 // A reference is one u64.
 const _: () = assert!(SLOT_BITS + GENERATION_BITS + EPOCH_BITS + SHARD_BITS == 64);
-// Orders and levels share one index space of u32, and u32::MAX means "none".
-const _: () = assert!((ORDERS_MAX as u64) + (LEVELS_MAX as u64) < u32::MAX as u64);
+// Orders, twice, and levels share one space of places of u32, and u32::MAX means "none".
+const _: () = assert!(2 * (ORDERS_MAX as u64) + (LEVELS_MAX as u64) < u32::MAX as u64);
 // The answer to an order (acceptance, its echo, one more) fits a step.
 const _: () = assert!(ECHO_PARTS_MAX + 2 <= STEP_EVENTS_MAX);
 // Every stream of drop copies ends and begins beside the feed's within the step of a day roll, and
@@ -93,7 +93,7 @@ pub struct Capacity {
     pub port_orders: u32,
     /// Pages of the `UserRefNum` table that one port may hold.
     pub port_pages: u32,
-    /// Pages of the `UserRefNum` table. 280 bytes each, [`USER_REF_PAGE_LEN`] numbers a page.
+    /// Pages of the `UserRefNum` table. 312 bytes each, [`USER_REF_PAGE_LEN`] numbers a page.
     pub user_ref_pages: u32,
 }
 

@@ -428,7 +428,7 @@ impl Engine {
             let Some(level) = level else {
                 return self.finish(taker, sink);
             };
-            let maker = self.store.arena.level(level).next;
+            let maker = self.store.arena.first(level);
             if let Some(prevention) = self.prevention(taker, maker) {
                 self.prevent(prevention, taker.slot, maker, sink);
                 left -= MEETING_EVENTS;
@@ -469,7 +469,7 @@ impl Engine {
     #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
     #[inline(always)]
     fn trade(&mut self, meeting: &mut Meeting, level: u32, sink: &mut impl Sink) {
-        let slot = self.store.arena.level(level).next;
+        let slot = self.store.arena.first(level);
         let mut maker = *self.store.arena.unit(slot);
         let qty = meeting.open.min(maker.open);
         maker.open -= qty;

@@ -151,7 +151,6 @@ pub(crate) fn instrument(id: u32) -> Instrument {
 }
 
 /// The engine's command for a command of a workload.
-#[inline]
 pub(super) fn command(numbered: &Numbered) -> Command<'static> {
     let Numbered { record, number, old_number, total } = *numbered;
     let source = Source { port: port_of(record.id), generation: 1, channel: 0 };
@@ -195,12 +194,18 @@ pub(super) fn command(numbered: &Numbered) -> Command<'static> {
 
 /// What the engine may fetch before the command comes.
 #[inline]
-fn waiting(numbered: &Numbered) -> Waiting {
-    let Numbered { record, number, old_number, .. } = *numbered;
-    match record.op {
-        Op::Limit | Op::Ioc => Waiting::enter(u32::from(record.symbol) + 1, record.side, record.px),
-        Op::Cancel => Waiting::standing(port_of(record.id), 0, number),
-        Op::Move => Waiting::standing(port_of(record.id), 0, old_number),
+fn waiting(command: &Command<'_>) -> Waiting {
+    match command {
+        Command::Enter(Enter { instrument, px, terms: Ok(terms), .. }) => {
+            Waiting::enter(*instrument, terms.action.side(), *px)
+        }
+        Command::Cancel(Cancel { source, user_ref_num, .. }) => {
+            Waiting::standing(source.port, source.channel, *user_ref_num)
+        }
+        Command::Replace(Replace { source, orig_user_ref_num, .. }) => {
+            Waiting::standing(source.port, source.channel, *orig_user_ref_num)
+        }
+        _ => Waiting::default(),
     }
 }
 
@@ -209,7 +214,7 @@ impl Uncross<'_> {
     #[inline(never)]
     fn look_ahead(&mut self, at: usize) {
         let [first, ..] = AHEAD;
-        let next = self.plan.numbered.get(at + first);
+        let next = self.plan.commands.get(at + first);
         self.queue[(at + first) % QUEUE] = next.map_or_else(Waiting::default, waiting);
         for distance in AHEAD {
             self.engine.look_ahead(&mut self.queue[(at + distance) % QUEUE]);
@@ -238,14 +243,14 @@ impl<'a> Contender<'a> for Uncross<'a> {
         if self.engine.is_cold() {
             self.look_ahead(at);
         }
-        let command = command(&self.plan.numbered[at]);
-        Self::tell(&mut self.engine, &mut self.seq, &command, &mut self.kept);
+        let command = &self.plan.commands[at];
+        Self::tell(&mut self.engine, &mut self.seq, command, &mut self.kept);
     }
 
     fn tally(&mut self, at: usize, tally: &mut Tally) {
-        let command = command(&self.plan.numbered[at]);
+        let command = &self.plan.commands[at];
         let mut sink = Counted { kept: &mut self.kept, ids: &self.plan.ids, tally };
-        Self::tell(&mut self.engine, &mut self.seq, &command, &mut sink);
+        Self::tell(&mut self.engine, &mut self.seq, command, &mut sink);
     }
 
     fn outcomes(&self) -> u64 {

@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 
 use uncross_engine::{
+    command::Command,
     limits::{Capacity, USER_REF_PAGE_LEN},
     naive::plain::Plain,
     types::Side,
 };
 
 use super::{
+    engine::command,
     plain::{say, tell},
     workload::{Op, Record, Tally, Workload},
 };
@@ -34,6 +36,8 @@ pub struct Plan {
     /// The workload.
     pub workload: Workload,
     pub(crate) numbered: Vec<Numbered>,
+    /// The same as the engine is told them.
+    pub(super) commands: Vec<Command<'static>>,
     /// By port, from 1, and number: the order's id in the workload.
     pub(super) ids: Vec<Vec<u32>>,
     pub(crate) capacity: Capacity,
@@ -54,6 +58,7 @@ impl Plan {
     pub fn new(workload: Workload) -> Self {
         let survey = Survey::take(&workload);
         let (numbered, ids) = number(&workload);
+        let commands = numbered.iter().map(command).collect();
         let numbers: usize = ids.iter().map(Vec::len).sum();
         let numbers = u32::try_from(numbers).unwrap_or(u32::MAX);
         // A page goes back when its orders are gone: no more are held than orders stand, but for
@@ -72,7 +77,7 @@ impl Plan {
             user_ref_pages: pages,
         };
         let Survey { naive, orders_max, .. } = survey;
-        Self { workload, numbered, ids, capacity, naive, orders_max }
+        Self { workload, numbered, commands, ids, capacity, naive, orders_max }
     }
 }
 

@@ -12,7 +12,7 @@ use uncross_engine::{
 };
 
 use super::{
-    engine::{SESSION, command, instrument},
+    engine::{SESSION, instrument},
     plan::PORTS,
     workload::{Op, Record, Workload},
     *,
@@ -59,7 +59,7 @@ fn engine_says_what_the_naive_engine_says() {
             let source = Source { port, generation: 1, channel: 0 };
             Command::SessionUp(SessionUp { source, firm: *b"FIRM", session, grace_ms: None })
         }));
-        commands.extend(plan.numbered.iter().map(command));
+        commands.extend(plan.commands.iter().copied());
         for (seq, each) in (1..).zip(&commands) {
             let (mut ours, mut theirs): (Vec<Event>, Vec<Event>) = (Vec::new(), Vec::new());
             let mut progress = engine.begin(seq, seq, each, &mut ours);
@@ -270,7 +270,7 @@ fn a_move_of_an_order_from_another_side_is_refused() {
 fn sums_of_others_agree_or_are_explained() {
     for name in Name::ALL {
         let plan = Plan::new(generate(name, Size::TINY));
-        let matchcore = contest::count::<peers::matchcore::Matchcore>(&plan).tally;
+        let matchcore = contest::count::<peers::matchcore::Matchcore<'_>>(&plan).tally;
         assert_eq!(matchcore, peers::matchcore::swept(&plan), "{}", name.letter());
         let orderbook = contest::count::<peers::orderbook::Orderbook<'_>>(&plan).tally;
         assert_eq!(orderbook, plan.naive, "{}", name.letter());

@@ -12,9 +12,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(16))]
 pub(crate) struct Cell {
-    /// Of a level its first order; otherwise as in [`Unit`].
+    /// Of a level the place of its first order; otherwise as in [`Unit`].
     pub(crate) next: u32,
-    /// Of a level its last order; otherwise as in [`Unit`].
+    /// Of a level the place of its last order; otherwise as in [`Unit`].
     pub(crate) prev: u32,
     /// Price.
     pub(crate) px: u32,
@@ -26,9 +26,9 @@ pub(crate) struct Cell {
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(16))]
 pub(crate) struct Unit {
-    /// Next in the queue; of a free unit the next free one.
+    /// Place of the next in the queue; of a free unit the slot of the next free one.
     pub(crate) next: u32,
-    /// Previous in the queue.
+    /// Place of the previous one in the queue.
     pub(crate) prev: u32,
     /// Price.
     pub(crate) px: u32,

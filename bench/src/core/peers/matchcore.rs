@@ -23,17 +23,17 @@ use crate::core::{
     workload::{Op, Record, Tally},
 };
 
-/// A command, and the numbers the book knows it and its order by.
-#[derive(Clone, Copy, Debug)]
+/// A command as its book is told it.
+#[derive(Debug)]
 struct Placed {
-    record: Record,
-    seq: u32,
-    order: u32,
+    symbol: u16,
+    command: Command,
 }
 
 /// One book per symbol.
 #[derive(Debug)]
-pub(in crate::core) struct Matchcore {
+pub(in crate::core) struct Matchcore<'a> {
+    records: &'a [Record],
     books: Vec<OrderBook>,
     placed: Vec<Placed>,
     /// By symbol and the book's own number of an order: the id in the workload.
@@ -41,35 +41,32 @@ pub(in crate::core) struct Matchcore {
     trades: u64,
 }
 
-impl Placed {
-    #[inline]
-    fn command(self) -> Command {
-        let Self { record, seq, order } = self;
-        let (seq, order_id) = (u64::from(seq), OrderId(u64::from(order)));
-        let price = Price(u64::from(record.px));
-        let kind = match record.op {
-            Op::Limit | Op::Ioc => {
-                let side = match record.side {
-                    types::Side::Bid => Side::Buy,
-                    types::Side::Ask => Side::Sell,
-                };
-                let time_in_force =
-                    if record.op == Op::Ioc { TimeInForce::Ioc } else { TimeInForce::Gtc };
-                let quantity = Quantity(u64::from(record.qty));
-                let flags = OrderFlags::new(side, false, time_in_force);
-                let policy = QuantityPolicy::Standard { quantity };
-                let order = NewOrder::Limit(LimitOrder::new(price, policy, flags));
-                CommandKind::Submit(SubmitCmd { order })
-            }
-            Op::Cancel => CommandKind::Cancel(CancelCmd { order_id, order_kind: OrderKind::Limit }),
-            Op::Move => {
-                let patch = AmendPatch::Limit(LimitOrderPatch::new().with_price(price));
-                CommandKind::Amend(AmendCmd { order_id, patch })
-            }
-        };
-        let meta = CommandMeta { sequence_number: SequenceNumber(seq), timestamp: Timestamp(seq) };
-        Command { meta, kind }
-    }
+/// The command that the book counts as number `seq`, about its order number `order`.
+fn command(record: &Record, seq: u32, order: u32) -> Command {
+    let (seq, order_id) = (u64::from(seq), OrderId(u64::from(order)));
+    let price = Price(u64::from(record.px));
+    let kind = match record.op {
+        Op::Limit | Op::Ioc => {
+            let side = match record.side {
+                types::Side::Bid => Side::Buy,
+                types::Side::Ask => Side::Sell,
+            };
+            let time_in_force =
+                if record.op == Op::Ioc { TimeInForce::Ioc } else { TimeInForce::Gtc };
+            let quantity = Quantity(u64::from(record.qty));
+            let flags = OrderFlags::new(side, false, time_in_force);
+            let policy = QuantityPolicy::Standard { quantity };
+            let order = NewOrder::Limit(LimitOrder::new(price, policy, flags));
+            CommandKind::Submit(SubmitCmd { order })
+        }
+        Op::Cancel => CommandKind::Cancel(CancelCmd { order_id, order_kind: OrderKind::Limit }),
+        Op::Move => {
+            let patch = AmendPatch::Limit(LimitOrderPatch::new().with_price(price));
+            CommandKind::Amend(AmendCmd { order_id, patch })
+        }
+    };
+    let meta = CommandMeta { sequence_number: SequenceNumber(seq), timestamp: Timestamp(seq) };
+    Command { meta, kind }
 }
 
 /// The order that came, if the command let it trade.
@@ -82,8 +79,8 @@ fn target(outcome: &CommandOutcome) -> Option<&OrderOutcome> {
     }
 }
 
-impl Contender<'_> for Matchcore {
-    fn new(plan: &Plan) -> Self {
+impl<'a> Contender<'a> for Matchcore<'a> {
+    fn new(plan: &'a Plan) -> Self {
         let symbols = usize::from(plan.workload.symbols);
         let mut ids: Vec<Vec<u32>> = vec![Vec::new(); symbols];
         let mut orders = vec![0; plan.workload.highest_id as usize + 1];
@@ -95,33 +92,33 @@ impl Contender<'_> for Matchcore {
             if matches!(record.op, Op::Limit | Op::Ioc) {
                 *order = seq;
             }
-            Placed { record: *record, seq, order: *order }
+            Placed { symbol: record.symbol, command: command(record, seq, *order) }
         });
         let placed = placed.collect();
         let books = (0..symbols).map(|symbol| OrderBook::new(&format!("S{symbol}"))).collect();
-        Self { books, placed, ids, trades: 0 }
+        Self { records: &plan.workload.records, books, placed, ids, trades: 0 }
     }
 
     #[inline]
     fn apply(&mut self, at: usize) {
-        let placed = self.placed[at];
-        let book = &mut self.books[usize::from(placed.record.symbol)];
-        let outcome = black_box(book.execute(&placed.command()));
+        let Placed { symbol, command } = &self.placed[at];
+        let book = &mut self.books[usize::from(*symbol)];
+        let outcome = black_box(book.execute(command));
         if let Some(result) = target(&outcome).and_then(OrderOutcome::match_result) {
             self.trades += result.trades().len() as u64;
         }
     }
 
     fn tally(&mut self, at: usize, tally: &mut Tally) {
-        let placed = self.placed[at];
-        let symbol = usize::from(placed.record.symbol);
-        let outcome = self.books[symbol].execute(&placed.command());
+        let Placed { symbol, command } = &self.placed[at];
+        let symbol = usize::from(*symbol);
+        let outcome = self.books[symbol].execute(command);
         let Some(result) = target(&outcome).and_then(OrderOutcome::match_result) else { return };
         for trade in result.trades() {
             let maker = usize::try_from(trade.maker_order_id().0).unwrap_or(usize::MAX);
             let maker = u64::from(self.ids[symbol][maker]);
             let (px, qty) = (trade.price().0, trade.quantity().0);
-            tally.add(maker, u64::from(placed.record.id), px, qty);
+            tally.add(maker, u64::from(self.records[at].id), px, qty);
             self.trades += 1;
         }
     }
