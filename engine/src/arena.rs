@@ -6,19 +6,21 @@
 //! levels: each kind has free slots of its own, so that the references of displayed orders are what
 //! they would be if no hidden order existed.
 //!
-//! Orders are named by slots, which count orders. Links within a queue, and the names of levels, are
-//! *places*, which count cells, so that following one takes no arithmetic.
+//! Orders are named by slots, which count orders. Links within a queue, and the names of levels,
+//! are *places*, which count cells, so that following one takes no arithmetic.
 //!
-//! Slots and places are not checked against the length of the table each time they are used, which counted
-//! for a tenth of a command: only this file makes them, and [`Arena::find`] checks those that come
-//! from outside.
+//! Slots and places are not checked against the length of the table each time they are used, which
+//! counted for a tenth of a command: only this module makes them, and [`Arena::find`] checks those
+//! that come from outside.
 
 #![expect(unsafe_code, reason = "indices the arena made itself are in range")]
 
+mod free;
 mod unit;
 
 use zerocopy::{transmute_mut, transmute_ref};
 
+use self::free::FreeList;
 pub(crate) use self::unit::{Cell, Identity, Renewed, Traits, Unit};
 use crate::{
     ahead::fetch,
@@ -42,53 +44,6 @@ struct Aside {
 }
 
 const _: () = assert!(size_of::<Aside>() == 16);
-
-/// A stack of free slots or levels: those never used count up, those given back are linked through
-/// `next`.
-#[derive(Debug)]
-struct FreeList {
-    head: u32,
-    /// First one that was never used.
-    fresh: u32,
-    end: u32,
-    count: u32,
-    /// What is shifted by so much is a place.
-    shift: u32,
-}
-
-impl FreeList {
-    const fn of_slots(start: u32, end: u32) -> Self {
-        Self { head: NONE, fresh: start, end, count: end - start, shift: 1 }
-    }
-
-    const fn of_levels(start: u32, end: u32) -> Self {
-        Self { head: NONE, fresh: start, end, count: end - start, shift: 0 }
-    }
-
-    #[expect(clippy::inline_always, reason = "counted: calls cost what they do")]
-    #[inline(always)]
-    fn take(&mut self, cells: &Cells) -> Option<u32> {
-        let slot = if self.head != NONE {
-            let slot = self.head;
-            self.head = cells.cell(slot << self.shift).next;
-            slot
-        } else if self.fresh < self.end {
-            self.fresh += 1;
-            self.fresh - 1
-        } else {
-            return None;
-        };
-        self.count -= 1;
-        Some(slot)
-    }
-
-    #[inline]
-    fn give(&mut self, cells: &mut Cells, slot: u32) {
-        cells.cell_mut(slot << self.shift).next = self.head;
-        self.head = slot;
-        self.count += 1;
-    }
-}
 
 /// Place of an order.
 #[inline]
@@ -505,7 +460,7 @@ impl Arena {
         let Unit { next, prev, .. } = *self.unit(slot);
         self.cells.cell_mut(prev).next = next;
         self.cells.cell_mut(next).prev = prev;
-        // Between one neighbour and itself there is room for one order: that neighbour is the level.
+        // An order between one neighbour and itself was alone: that neighbour is the level.
         (next == prev).then_some(next)
     }
 

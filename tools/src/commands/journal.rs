@@ -22,6 +22,7 @@ mod inspect;
 mod query;
 mod repair;
 mod sentence;
+mod table;
 mod target;
 mod verify;
 

@@ -6,6 +6,10 @@ use std::{
     process::Stdio,
 };
 
+use parquet::{
+    file::reader::{FileReader, SerializedFileReader},
+    record::Field,
+};
 use serde_json::Value;
 
 use crate::{
@@ -76,6 +80,57 @@ fn a_session_is_exported_as_messages_and_as_events() {
     let again = again.expect_success();
     let hash = itch["blake3"].as_str().unwrap();
     assert!(again.contains(hash), "the same file again: {again}");
+}
+
+#[test]
+fn events_and_trades_are_tables_where_the_name_of_the_file_says_so() {
+    let place = traded();
+    let run = place.run("journal export venue --events day.csv --trades trades.parquet --json");
+    let summary = run.expect_json(SCHEMA);
+    let [events, trades] = &files(&summary)[..] else { panic!("two files are due: {summary:?}") };
+    let stdout = place.run("journal export venue --events -").expect_success();
+    let lines = lines(&stdout);
+    assert_eq!(
+        (events["content"].as_str(), trades["content"].as_str()),
+        (Some("events"), Some("trades"))
+    );
+    assert_eq!(events["items"], lines.len());
+
+    let table = place.read("day.csv");
+    let mut rows = table.lines();
+    let names: Vec<_> = rows.next().unwrap().split(',').collect();
+    assert_eq!(names[..4], ["seq", "index", "time_ns", "event"]);
+    for (row, line) in rows.zip(&lines) {
+        // Nothing here holds a comma or a quote.
+        for (name, cell) in names.iter().zip(row.split(',')) {
+            let expected = match &line[name] {
+                Value::String(text) => text.clone(),
+                Value::Null => String::new(),
+                other => other.to_string(),
+            };
+            assert_eq!(cell, expected, "{name} of {line}");
+        }
+    }
+    assert_eq!(table.lines().count(), 1 + lines.len());
+
+    let fills: Vec<_> = lines.iter().filter(|line| line["event"] == "fill").collect();
+    assert_eq!(trades["items"], fills.len());
+    let file = fs::File::open(place.path("trades.parquet")).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), fills.len());
+    for (row, fill) in rows.iter().zip(fills) {
+        let cells: BTreeMap<_, _> = row.get_column_iter().collect();
+        let cell = |name: &str| *cells.iter().find(|(key, _)| key.as_str() == name).unwrap().1;
+        let matched = fill["match_number"].as_str().unwrap().parse().unwrap();
+        assert_eq!(cell("match_number"), &Field::ULong(matched));
+        assert_eq!(cell("symbol"), &Field::Str(fill["symbol"].as_str().unwrap().to_owned()));
+        assert_eq!(cell("maker_is_hidden"), &Field::Bool(false));
+    }
+
+    place.run("journal export venue --events same --format csv").expect_success();
+    assert_eq!(place.read("same"), table);
+    place.run("journal export venue --events a --format xml").expect_failure(2, "UX-U001");
 }
 
 /// By kind of event, the fields that docs/protocol/export.md lists.

@@ -13,12 +13,17 @@ use uncross_client::wire::{
     text::{alpha, trim},
 };
 use uncross_server::{
-    export::{ExportError, Exported, Session, StreamOf, Survey, Taker, export, line::Line, survey},
+    export::{
+        ExportError, Exported, Session, StreamOf, Survey, Taker, export,
+        line::{Line, Said},
+        survey,
+    },
     journal::ReplayError,
 };
 
 use super::{
     journal_of,
+    table::{Format, Table},
     target::{Target, Written, exists, is_stdout},
 };
 use crate::{
@@ -29,20 +34,22 @@ use crate::{
 
 const EXAMPLES: &str = "\
 The journal is applied again, so that the files hold the messages that subscribers and brokers were
-sent, byte for byte; each message stands behind its length, two bytes, big-endian. An event is a
-line with a JSON object. A session is a trading day; without --session it is the last one. One FILE
-may be -, which is standard output; nothing else is then printed there.
+sent, byte for byte; each message stands behind its length, two bytes, big-endian. Events and trades
+are rows of CSV or Parquet where the name of the file ends so, otherwise JSON objects in lines. A
+session is a trading day; without --session it is the last one. One FILE may be -, which is standard
+output; nothing else is then printed there.
 
 Examples:
   uncross journal export ./venue --sessions
   uncross journal export ./venue --itch today.itch
   uncross journal export ./venue --events - | grep '\"event\":\"fill\"'
+  uncross journal export ./venue --trades trades.parquet --events events.csv
   uncross journal export ./venue --itch today.itch --events today.jsonl --json";
 
 /// Events between two signs of life.
 const EVENTS_PER_TICK: u64 = 65_536;
 
-/// Write a session's market data, events or reports to files
+/// Write a session's market data, events, trades or reports to files
 ///
 /// Changes nothing in the venue and may run beside it. A file appears when it is whole, and never
 /// replaces another one unless --force is given.
@@ -57,6 +64,9 @@ pub(crate) struct Export {
     /// Name of the session
     #[arg(long, value_name = "NAME", conflicts_with = "sessions")]
     session: Option<String>,
+    /// How events and trades are written, whatever the names of the files
+    #[arg(long, value_name = "FORMAT", conflicts_with = "sessions")]
+    format: Option<Format>,
     /// Replace files that exist
     #[arg(long, conflicts_with = "sessions")]
     force: bool,
@@ -66,14 +76,17 @@ pub(crate) struct Export {
 #[group(required = true, multiple = true)]
 struct What {
     /// List the sessions of the journal
-    #[arg(long, conflicts_with_all = ["itch", "events", "reports", "drop_copy"])]
+    #[arg(long, conflicts_with_all = ["itch", "events", "trades", "reports", "drop_copy"])]
     sessions: bool,
     /// The public feed, as ITCH 5.0
     #[arg(long, value_name = "FILE")]
     itch: Option<PathBuf>,
-    /// Every event of the engine, as JSON lines
+    /// Every event of the engine
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// Every trade: the fills among the events
+    #[arg(long, value_name = "FILE")]
+    trades: Option<PathBuf>,
     /// The reports to one user, as OUCH 5.0
     #[arg(long, num_args = 2, value_names = ["USER", "FILE"])]
     reports: Option<Vec<String>>,
@@ -186,10 +199,11 @@ impl Export {
     }
 
     fn paths<'s>(&'s self, wanted: Wanted<'s>) -> impl Iterator<Item = &'s Path> + Clone + 's {
-        let What { itch, events, .. } = &self.what;
+        let What { itch, events, trades, .. } = &self.what;
         let Wanted { reports, copies } = wanted;
         let (reports, copies) = (reports.map(|(_, path)| path), copies.map(|(_, path)| path));
-        [itch.as_deref(), events.as_deref(), reports, copies].into_iter().flatten()
+        let tables = [events.as_deref(), trades.as_deref()];
+        [itch.as_deref(), reports, copies].into_iter().chain(tables).flatten()
     }
 
     /// Makes sure, before the work begins, that each path is another one and free.
@@ -227,7 +241,10 @@ impl Export {
         output.line(format_args!("session      {session} of {date}"))?;
         output.line(format_args!("records      up to {last_seq}"))?;
         for Written { content, path, items, bytes, blake3 } in files {
-            let noun = if content == "events" { "events" } else { "messages" };
+            let noun = match content {
+                "events" | "trades" => content,
+                _ => "messages",
+            };
             output.line(format_args!("{content:<12} {path}: {items} {noun}, {bytes} bytes"))?;
             output.line(format_args!("  blake3     {blake3}"))?;
         }
@@ -252,36 +269,51 @@ fn end_of(error: ReplayError<ExportError>) -> End {
     match error {
         ReplayError::Read(error) => Failure::from(error).into(),
         ReplayError::Apply(ExportError::Apply(error)) => Failure::from(error).into(),
-        ReplayError::Apply(ExportError::Output(error)) => match error.kind() {
-            io::ErrorKind::BrokenPipe => End::Unread,
-            _ => Failure::new(&errors::FILE_WRITE, "the export cannot be written")
-                .cause(error.to_string())
-                .into(),
-        },
+        ReplayError::Apply(ExportError::Output(error)) => unwritten(&error),
+    }
+}
+
+fn unwritten(error: &io::Error) -> End {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => End::Unread,
+        _ => Failure::new(&errors::FILE_WRITE, "the export cannot be written")
+            .cause(error.to_string())
+            .into(),
     }
 }
 
 /// The files being written.
 struct Files<'a> {
     itch: Option<Target<'a>>,
-    events: Option<Target<'a>>,
+    events: Option<Table<'a>>,
+    trades: Option<Table<'a>>,
     reports: Option<(u16, Target<'a>)>,
     copies: Option<([u8; 4], Target<'a>)>,
-    /// The line being made.
-    line: Vec<u8>,
     /// Draws on a terminal only.
     progress: ProgressBar,
 }
 
 impl<'a> Files<'a> {
-    fn open(command: &Export, wanted: Wanted<'_>, output: &'a mut Output) -> Result<Self, Failure> {
+    fn open(command: &Export, wanted: Wanted<'_>, output: &'a mut Output) -> Result<Self, End> {
         let mut output = Some(output);
         let mut open = |path: &Path| match output.take_if(|_| is_stdout(path)) {
             Some(output) => Ok(Target::stdout(output)),
             None => Target::file(path),
         };
         let itch = command.what.itch.as_deref().map(&mut open).transpose()?;
-        let events = command.what.events.as_deref().map(&mut open).transpose()?;
+        let format = |path: &Path| command.format.unwrap_or_else(|| Format::of(path));
+        let events = match command.what.events.as_deref() {
+            Some(path) => Some(
+                Table::of_events(open(path)?, format(path)).map_err(|error| unwritten(&error))?,
+            ),
+            None => None,
+        };
+        let trades = match command.what.trades.as_deref() {
+            Some(path) => Some(
+                Table::of_trades(open(path)?, format(path)).map_err(|error| unwritten(&error))?,
+            ),
+            None => None,
+        };
         let Wanted { reports, copies } = wanted;
         let reports = match reports {
             Some((port, path)) => Some((port, open(path)?)),
@@ -292,15 +324,20 @@ impl<'a> Files<'a> {
             None => None,
         };
         let progress = ProgressBar::new_spinner();
-        Ok(Self { itch, events, reports, copies, line: Vec::new(), progress })
+        Ok(Self { itch, events, trades, reports, copies, progress })
     }
 
     fn finish(self, is_forced: bool) -> Result<Vec<Written>, End> {
         let reports = self.reports.map(|(_, target)| target);
         let copies = self.copies.map(|(_, target)| target);
+        let ended = |table: Option<Table<'a>>| {
+            table.map(Table::end).transpose().map_err(|error| unwritten(&error))
+        };
+        let (events, trades) = (ended(self.events)?, ended(self.trades)?);
         let targets = [
             ("itch", self.itch),
-            ("events", self.events),
+            ("events", events),
+            ("trades", trades),
             ("reports", reports),
             ("drop-copies", copies),
         ];
@@ -316,7 +353,7 @@ impl<'a> Files<'a> {
 
 impl Taker for Files<'_> {
     fn wants_events(&self) -> bool {
-        self.events.is_some()
+        self.events.is_some() || self.trades.is_some()
     }
 
     fn message(&mut self, stream: StreamOf, parts: &[&[u8]]) -> io::Result<()> {
@@ -341,10 +378,12 @@ impl Taker for Files<'_> {
             self.progress.set_message(format!("record {}", line.seq));
             self.progress.tick();
         }
-        let Some(target) = &mut self.events else { return Ok(()) };
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, line)?;
-        self.line.push(b'\n');
-        target.put([&self.line[..]])
+        if let Some(table) = &mut self.events {
+            table.put(line)?;
+        }
+        match &mut self.trades {
+            Some(table) if matches!(line.said, Said::Fill { .. }) => table.put(line),
+            Some(_) | None => Ok(()),
+        }
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct Target<'a> {
 /// A file that was written.
 #[derive(Debug, Serialize)]
 pub(super) struct Written {
-    /// `itch`, `events`, `reports` or `drop-copies`.
+    /// `itch`, `events`, `trades`, `reports` or `drop-copies`.
     pub(super) content: &'static str,
     pub(super) path: String,
     /// Messages or events.
@@ -68,22 +68,29 @@ impl<'a> Target<'a> {
         Self { place, path, hasher, len_bytes: 0, items: 0 }
     }
 
-    /// Writes one message or event, given in parts.
+    /// Writes one message, given in parts.
     pub(super) fn put<'p>(&mut self, parts: impl IntoIterator<Item = &'p [u8]>) -> io::Result<()> {
+        self.count();
+        parts.into_iter().try_for_each(|part| self.write(part))
+    }
+
+    /// Counts one message or event.
+    pub(super) const fn count(&mut self) {
         self.items += 1;
-        for part in parts {
-            self.len_bytes += part.len() as u64;
-            self.hasher.update(part);
-            let written = match &mut self.place {
-                Place::File(file) => file.write_all(part),
-                Place::Stdout(output) => output.bytes(part),
-            };
-            // With the path, as there may be several.
-            written.map_err(|error| {
-                io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
-            })?;
-        }
-        Ok(())
+    }
+
+    /// Writes bytes.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.len_bytes += bytes.len() as u64;
+        self.hasher.update(bytes);
+        let written = match &mut self.place {
+            Place::File(file) => file.write_all(bytes),
+            Place::Stdout(output) => output.bytes(bytes),
+        };
+        // With the path, as there may be several.
+        written.map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
+        })
     }
 
     /// Gives the file its name, once it is on the device; nothing is left when that fails. `None`
