@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
         mpsc,
     },
     thread,
@@ -24,6 +24,8 @@ const USERS: [&str; 8] = ["KILL1", "KILL2", "KILL3", "KILL4", "KILL5", "KILL6", 
 /// Who reports for the listener to market data; the others are their place in [`USERS`].
 const PUBLIC: usize = USERS.len();
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest that a venue trades before it is killed.
+const LIFE: Duration = Duration::from_mins(2);
 /// Orders a client sends at once.
 const BATCH: u32 = 25;
 /// Messages after which a client reports how far it is.
@@ -80,19 +82,41 @@ fn order(user: usize, number: u32) -> NewOrder {
     order
 }
 
-/// Reads market data until the connection breaks; adds every message to `seen`, and says once that
+/// A venue's life as its clients know it.
+struct Life {
+    is_over: AtomicBool,
+    /// When everybody must have heard something.
+    deadline: Instant,
+}
+
+impl Life {
+    /// Connects while the venue lives: a busy machine may let a login or a reader be too slow.
+    fn connect(&self, options: &ConnectOptions) -> Option<Connection> {
+        while !self.is_over.load(Ordering::Acquire) {
+            match Connection::connect(options) {
+                Ok(connection) => return Some(connection),
+                Err(error) => assert!(Instant::now() < self.deadline, "{error}"),
+            }
+        }
+        None
+    }
+}
+
+/// Reads market data until the venue is over; adds every message to `seen`, and says once that
 /// there was one.
-fn listen(address: &str, seen: &mut Vec<Vec<u8>>, progress: &mpsc::Sender<usize>) {
-    let next = seen.len() as u64 + 1;
-    let options = options(address, USERS[0]).from_number(next);
-    let Ok(mut connection) = Connection::connect(&options) else { return };
-    while let Ok(event) = connection.next_message(PATIENCE) {
-        if let Some(Event::Sequenced { number, payload }) = event {
-            assert_eq!(number, seen.len() as u64 + 1, "numbers rise by one");
-            seen.push(payload.to_vec());
-            if number == next {
-                // The other end may have heard enough.
-                let _is_heard = progress.send(PUBLIC);
+fn listen(address: &str, seen: &mut Vec<Vec<u8>>, progress: &mpsc::Sender<usize>, life: &Life) {
+    let first = seen.len() as u64 + 1;
+    loop {
+        let options = options(address, USERS[0]).from_number(seen.len() as u64 + 1);
+        let Some(mut connection) = life.connect(&options) else { return };
+        while let Ok(event) = connection.next_message(PATIENCE) {
+            if let Some(Event::Sequenced { number, payload }) = event {
+                assert_eq!(number, seen.len() as u64 + 1, "numbers rise by one");
+                seen.push(payload.to_vec());
+                if number == first {
+                    // The other end may have heard enough.
+                    let _is_heard = progress.send(PUBLIC);
+                }
             }
         }
     }
@@ -119,11 +143,10 @@ fn trade(
     user: usize,
     seen: &mut Vec<Vec<u8>>,
     progress: &mpsc::Sender<usize>,
+    life: &Life,
 ) {
     let next = seen.len() as u64 + 1;
-    let Ok(mut connection) = Connection::connect(&options.clone().from_number(next)) else {
-        return;
-    };
+    let Some(mut connection) = life.connect(&options.clone().from_number(next)) else { return };
     let mut number = 0;
     loop {
         for _ in 0..BATCH {
@@ -216,20 +239,27 @@ impl Witnesses {
     fn trade_until_killed(&mut self, server: Server, target: usize) {
         let (progress, reports) = mpsc::channel();
         let (orders, data) = (server.orders.clone(), server.data.clone());
+        let deadline = Instant::now() + LIFE;
+        let life = &Life { is_over: AtomicBool::new(false), deadline };
         thread::scope(|scope| {
             let (seen, public) = (&mut self.feed, progress.clone());
-            scope.spawn(move || listen(&data, seen, &public));
+            scope.spawn(move || listen(&data, seen, &public, life));
             for (user, seen) in self.sessions.iter_mut().enumerate() {
                 let (options, progress) = (options(&orders, USERS[user]), progress.clone());
-                scope.spawn(move || trade(&options, user, seen, &progress));
+                scope.spawn(move || trade(&options, user, seen, &progress, life));
             }
             drop(progress);
             let mut heard = [0; PUBLIC + 1];
-            while heard[..PUBLIC].iter().sum::<usize>() < target || heard.contains(&0) {
-                let user = reports.recv().expect("clients trade until the venue is killed");
-                heard[user] += STRIDE;
+            let is_enough = |heard: &[usize; PUBLIC + 1]| {
+                target <= heard[..PUBLIC].iter().sum::<usize>() && !heard.contains(&0)
+            };
+            while !is_enough(&heard) && Instant::now() < deadline {
+                let user = reports.recv_timeout(PATIENCE);
+                heard[user.expect("clients trade until the venue is killed")] += STRIDE;
             }
+            life.is_over.store(true, Ordering::Release);
             server.kill();
+            assert!(is_enough(&heard), "within {LIFE:?} they heard {heard:?} of {target}");
         });
     }
 
