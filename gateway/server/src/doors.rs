@@ -491,8 +491,16 @@ impl Doors {
             let login_timeout_ms = self.rules.login_timeout_ms;
             let Some(connection) = self.get(id) else { continue };
             match connection.state {
-                State::Fresh | State::Checking(_) | State::Judged(_) | State::Waiting(..) => {
-                    if connection.opened_ms + login_timeout_ms < now_ms {
+                // What has come and was not read yet is not the peer's delay.
+                State::Fresh => {
+                    let is_late = connection.opened_ms + login_timeout_ms < now_ms;
+                    if is_late && !connection.input.is_ready {
+                        self.close(id, Closed::NoLogin);
+                    }
+                }
+                // Nor is what the check of its login takes.
+                State::Checking(_) | State::Judged(_) | State::Waiting(..) => {
+                    if connection.heard_ms + connection.client_timeout_ms < now_ms {
                         self.close(id, Closed::NoLogin);
                     }
                 }

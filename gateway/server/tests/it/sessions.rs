@@ -107,6 +107,25 @@ fn a_client_that_does_not_log_in_is_dropped() {
 }
 
 #[test]
+fn logins_that_came_in_time_are_answered_however_long_their_check_takes() {
+    let venue = TestVenue::with(&[
+        ("session.login_timeout", "60ms"),
+        ("session.connections_per_address_max", "64"),
+    ]);
+    // One after the other they take longer than that.
+    let mut clients: Vec<_> = (0..60)
+        .map(|_| {
+            let mut raw = Raw::connect(venue.venue().data_addr());
+            raw.send_login("ALICE", "ALICE", "", 1);
+            raw
+        })
+        .collect();
+    for raw in &mut clients {
+        assert_eq!(raw.packet().map(|(kind, _)| kind), Some(soup::LOGIN_ACCEPTED));
+    }
+}
+
+#[test]
 fn a_silent_client_is_dropped_and_a_heartbeat_keeps_it() {
     let venue = TestVenue::with(&[
         ("session.client_timeout", "1s"),
