@@ -34,8 +34,8 @@ pub const PORTS_MAX: u16 = 4_096;
 pub const KILLED_FIRMS_MAX: usize = PORTS_MAX as usize;
 
 /// Firms whose reports may be copied in one session. A firm that takes drop copies is a clearing
-/// member with a risk desk of its own, of which a venue has tens; each has a stream, which takes a
-/// file and at least one mapping of it, and the streams of all begin and end within one step.
+/// member with a risk desk of its own, of which a venue has tens; each has a stream, which is two
+/// mapped files, and the streams of all begin and end within one step.
 pub const COPIED_FIRMS_MAX: usize = 64;
 
 /// Makers that are looked at to see whether a minimum quantity can be met: so many are counted in

@@ -16,6 +16,13 @@ pub(crate) fn plain(bytes: &[u8]) -> u32 {
     !update(u32::MAX, bytes)
 }
 
+/// The plain CRC32C of bytes whose beginning has the CRC32C `so_far` (0 when it is empty) and that
+/// end with `bytes`.
+#[must_use]
+pub fn crc32c(so_far: u32, bytes: &[u8]) -> u32 {
+    !update(!so_far, bytes)
+}
+
 /// The checksum of a record whose bytes after the checksum field are `covered`.
 ///
 /// The register starts at the previous record's checksum mixed with the segment's salt. For a
@@ -135,6 +142,15 @@ mod tests {
     #[test]
     fn plain_matches_the_published_check_value() {
         assert_eq!(plain(b"123456789"), 0xE306_9283);
+    }
+
+    #[test]
+    fn a_checksum_goes_on_where_it_was_left() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(3_000).collect();
+        for cut in [0, 1, 3, 64, 300, 2_999, 3_000] {
+            let (front, back) = bytes.split_at(cut);
+            assert_eq!(crc32c(crc32c(0, front), back), plain(&bytes), "cut at {cut}");
+        }
     }
 
     #[test]

@@ -19,6 +19,10 @@ pub const SEGMENT_MAGIC: [u8; 8] = *b"UNCRSJNL";
 pub const FOOTER_MAGIC: [u8; 8] = *b"UNCRSEAL";
 /// First bytes of each slot of the sidecar file.
 pub const SIDECAR_MAGIC: [u8; 8] = *b"UNCRDURA";
+/// First bytes of a stream file.
+pub const STREAM_MAGIC: [u8; 8] = *b"UNCRSTRM";
+/// The version of stream files this crate knows.
+pub const STREAM_VERSION: u32 = 1;
 /// Offset of the second slot of the sidecar: another device sector than the first.
 pub const SIDECAR_SLOT_STRIDE_BYTES: u64 = 512;
 
@@ -237,6 +241,27 @@ pub struct SidecarSlot {
     pub crc: U32,
 }
 
+/// First page of a stream file; the messages follow it. Written whole before the first of them and
+/// never again.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct StreamHeader {
+    /// [`STREAM_MAGIC`].
+    pub magic: [u8; 8],
+    /// [`STREAM_VERSION`].
+    pub format_version: U32,
+    /// Which stream of the session: 0 the feed, then the ports, then the drop copies.
+    pub entry: U16,
+    /// Name of the session.
+    pub session: [u8; 10],
+    /// Salt of the journal's first segment: the journal that the messages follow from.
+    pub salt: U64,
+    /// Zero.
+    pub reserved: [u8; 4060],
+    /// Plain CRC32C of everything before this field.
+    pub crc: U32,
+}
+
 /// Flag in [`SidecarSlot::flags`]: the journal was closed, all of it is on the device.
 pub const SIDECAR_CLOSED: u32 = 1;
 /// Flag in [`SidecarSlot::flags`]: a sync failed; the last run acknowledged nothing behind it.
@@ -254,6 +279,7 @@ const _: () = assert!(size_of::<Link>() as u64 == SLOT_BYTES);
 const _: () = assert!(size_of::<Footer>() == 128);
 const _: () = assert!(size_of::<IndexEntry>() == 24);
 const _: () = assert!(size_of::<SidecarSlot>() == 128);
+const _: () = assert!(size_of::<StreamHeader>() as u64 == PAGE_BYTES);
 const _: () = assert!(size_of::<SidecarSlot>() as u64 <= SIDECAR_SLOT_STRIDE_BYTES);
 
 /// Offset of the link within a segment.
@@ -321,6 +347,27 @@ impl Footer {
 
 impl SidecarSlot {
     /// The checksum the slot must carry.
+    #[must_use]
+    pub fn checksum(&self) -> u32 {
+        crc::plain(&self.as_bytes()[..std::mem::offset_of!(Self, crc)])
+    }
+}
+
+impl StreamHeader {
+    /// The header of a stream of a session of the journal with this salt.
+    #[must_use]
+    pub fn new(salt: u64, session: [u8; 10], entry: u16) -> Self {
+        let mut header = Self::new_zeroed();
+        header.magic = STREAM_MAGIC;
+        header.format_version = U32::new(STREAM_VERSION);
+        header.entry = U16::new(entry);
+        header.session = session;
+        header.salt = U64::new(salt);
+        header.crc = U32::new(header.checksum());
+        header
+    }
+
+    /// The checksum the header must carry.
     #[must_use]
     pub fn checksum(&self) -> u32 {
         crc::plain(&self.as_bytes()[..std::mem::offset_of!(Self, crc)])

@@ -61,6 +61,7 @@ mod watermark;
 mod writer;
 
 pub use crate::copy::{Copied, copy};
+pub use crate::crc::crc32c;
 pub use crate::disk::Probe;
 pub use crate::error::{
     AppendError, CloseError, Damage, DiskError, Fault, Field, Finding, Hash, OpenError, Operation,

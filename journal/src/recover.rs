@@ -77,6 +77,8 @@ pub(crate) struct Survey {
     pub(crate) chained: Vec<Chained>,
     /// Header of the last segment.
     pub(crate) header: Option<Box<SegmentHeader>>,
+    /// Salt of the first segment.
+    pub(crate) salt: Option<u64>,
     pub(crate) torn: Option<TornTail>,
     /// Segments that must be moved aside: entered behind a torn tail, or never begun.
     pub(crate) aside: Vec<PathBuf>,
@@ -222,6 +224,13 @@ impl Recovery {
     #[must_use]
     pub fn last_seq(&self) -> u64 {
         self.survey.last_seq
+    }
+
+    /// Salt of the first segment, which no other journal but a copy of this one has; `None` in a
+    /// journal without records, whose first segment is still to be made.
+    #[must_use]
+    pub fn salt(&self) -> Option<u64> {
+        self.survey.salt.filter(|_| 0 < self.survey.last_seq)
     }
 
     /// Time stamp of the last record in nanoseconds; 0 in a new journal.
@@ -401,6 +410,7 @@ impl Survey {
             hash,
             path: segment.path,
         });
+        self.salt.get_or_insert(segment.header.salt.get());
         self.header = Some(segment.header);
         Ok(invalid.is_none())
     }

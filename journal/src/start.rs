@@ -242,6 +242,7 @@ impl Recovery {
         mark: Mark,
     ) -> Result<Writer, OpenError> {
         let epoch = self.epoch();
+        let salt = self.salt().unwrap_or(last.chain.salt);
         let Recovery { dir, settings, identity, survey, lock, .. } = self;
         let file = disk.open_rw(&last.path)?;
         let len = file.len_bytes().map_err(DiskError::of(Operation::Read, &last.path))?;
@@ -261,6 +262,7 @@ impl Recovery {
             chain: last.chain,
             first_seq: last.first_seq,
             checkpointed: survey.checkpointed,
+            salt,
             template,
         };
         Ok(Writer::start(start)?)

@@ -79,6 +79,8 @@ pub(crate) struct Start {
     pub(crate) chain: Chain,
     pub(crate) first_seq: u64,
     pub(crate) checkpointed: bool,
+    /// Of the first segment.
+    pub(crate) salt: u64,
     pub(crate) template: Box<SegmentHeader>,
 }
 
@@ -100,6 +102,8 @@ pub struct Writer {
     first_seq: u64,
     /// Whether the last record is a checkpoint.
     checkpointed: bool,
+    /// Of the first segment.
+    salt: u64,
     buffer: Box<Buffer>,
     /// The next header, filled in at a rotation.
     template: Box<SegmentHeader>,
@@ -132,6 +136,7 @@ impl Writer {
             segment_index: 0,
             first_seq: start.first_seq,
             checkpointed: start.checkpointed,
+            salt: start.salt,
             buffer: Box::new(Buffer::new()),
             template: start.template,
             spares,
@@ -218,6 +223,12 @@ impl Writer {
     #[must_use]
     pub fn watermark(&self) -> Arc<Watermark> {
         Arc::clone(&self.watermark)
+    }
+
+    /// Salt of the first segment, which no other journal but a copy of this one has.
+    #[must_use]
+    pub fn salt(&self) -> u64 {
+        self.salt
     }
 
     /// The last sequence number appended.

@@ -6,7 +6,7 @@
 
 mod copies;
 
-use std::{io, path::Path};
+use std::io;
 
 use uncross_engine::{
     event::{
@@ -73,12 +73,6 @@ pub(crate) struct Egress<O = Streams> {
     pending: Option<Event>,
     echo: Vec<u8>,
     copies: Copies,
-}
-
-impl Egress {
-    pub(crate) fn new(dir: &Path) -> Self {
-        Self::over(Streams::new(dir))
-    }
 }
 
 impl<O: MessageSink> Egress<O> {

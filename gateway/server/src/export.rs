@@ -30,12 +30,11 @@ use crate::{
     streams::{FEED, MessageSink, copies_slot},
 };
 
+pub use crate::streams::SessionName;
+
 pub mod line;
 
 use line::{Describer, Line, Place};
-
-/// Name of a session, as it is on the wire.
-pub type SessionName = [u8; 10];
 
 /// A session of a journal: a trading day, or what followed in it after a loss.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -33,7 +33,7 @@ mod ring;
 mod room;
 pub mod sessions;
 mod stream;
-mod streams;
+pub mod streams;
 mod tail;
 mod talk;
 mod terms;

@@ -142,6 +142,9 @@ impl Publisher {
             }
             egress.write(event).map_err(ReactorError::from)
         })?;
+        if 0 < taken {
+            self.egress.streams.note_written();
+        }
         let sent = self.send(clock, now_ms);
         Ok(was_asked || 0 < taken || sent)
     }

@@ -1,122 +1,64 @@
 //! Sequenced streams: every message of a session, framed as it is sent, kept for resending.
 //!
-//! A stream lives in an unlinked file that is mapped chunk by chunk, so that old messages cost
-//! disk and page cache, not memory. It is derived from the journal and made anew at every start.
-//! It grows by mappings, not by heap: the publisher's thread makes a chunk with one `fallocate` and
-//! one `mmap` when the last one is full, which takes it some tens of microseconds.
-#![expect(unsafe_code, reason = "chunks of the stream file are memory-mapped")]
+//! A stream lives in two files that are mapped chunk by chunk, its messages and the positions of
+//! some of them, so that old messages cost disk and page cache, not memory. It is derived from the
+//! journal: its files are never synced here, and nothing is lost with them. It grows by mappings,
+//! not by heap, on the publisher's thread.
 
-use std::{fs::File, io, path::Path};
+mod chunks;
+mod resume;
 
-use memmap2::{MmapMut, MmapOptions};
-use rustix::{
-    fs::{FallocateFlags, fallocate},
-    io::Errno,
-};
-use uncross_wire::soup;
-
-use crate::limits::{
-    STREAM_CHUNK_LEN, STREAM_CHUNKS_RESERVED, STREAM_INDEX_CHUNK_LEN, STREAM_INDEX_CHUNKS_RESERVED,
-    STREAM_INDEX_LARGE_CHUNK_LEN, STREAM_INDEX_STRIDE, STREAM_LARGE_CHUNK_LEN, STREAM_SMALL_CHUNKS,
+use std::{
+    io,
+    path::{Path, PathBuf},
 };
 
-/// Lengths of successive mappings: some small ones, then large ones.
-#[derive(Clone, Copy, Debug)]
-struct Geometry {
-    small_len: usize,
-    large_len: usize,
-}
+use uncross_journal::format::StreamHeader;
+use uncross_wire::{IntoBytes, soup};
 
-/// Of the messages.
-const MESSAGES: Geometry =
-    Geometry { small_len: STREAM_CHUNK_LEN, large_len: STREAM_LARGE_CHUNK_LEN };
-/// Of the index.
-const ENTRIES: Geometry =
-    Geometry { small_len: STREAM_INDEX_CHUNK_LEN, large_len: STREAM_INDEX_LARGE_CHUNK_LEN };
-
-impl Geometry {
-    /// Bytes of a chunk.
-    const fn len_of(self, chunk: usize) -> usize {
-        if chunk < STREAM_SMALL_CHUNKS { self.small_len } else { self.large_len }
-    }
-
-    /// Position at which a chunk starts.
-    const fn start_of(self, chunk: usize) -> usize {
-        if chunk < STREAM_SMALL_CHUNKS {
-            chunk * self.small_len
-        } else {
-            STREAM_SMALL_CHUNKS * self.small_len + (chunk - STREAM_SMALL_CHUNKS) * self.large_len
-        }
-    }
-
-    /// Chunk and offset of a position.
-    const fn place(self, position: usize) -> (usize, usize) {
-        let small_len = STREAM_SMALL_CHUNKS * self.small_len;
-        if position < small_len {
-            return (position / self.small_len, position % self.small_len);
-        }
-        let beyond = position - small_len;
-        (STREAM_SMALL_CHUNKS + beyond / self.large_len, beyond % self.large_len)
-    }
-}
+use self::chunks::{Chunks, ENTRIES, MESSAGES};
+pub use self::resume::StreamError;
+use crate::{
+    limits::STREAM_INDEX_STRIDE,
+    streams::{Session, StreamMark},
+};
 
 /// Bytes of an entry of the index.
 const ENTRY_LEN: usize = size_of::<u64>();
 
-/// Positions, in memory that no file backs.
-#[derive(Debug)]
-struct Index {
-    chunks: Vec<MmapMut>,
-    len: usize,
-}
-
-impl Index {
-    fn push(&mut self, position: usize) -> io::Result<()> {
-        let (chunk, offset) = ENTRIES.place(self.len * ENTRY_LEN);
-        if self.chunks.len() == chunk {
-            self.chunks.push(MmapMut::map_anon(ENTRIES.len_of(chunk))?);
-        }
-        let entry = (position as u64).to_le_bytes();
-        self.chunks[chunk][offset..offset + ENTRY_LEN].copy_from_slice(&entry);
-        self.len += 1;
-        Ok(())
-    }
-
-    fn get(&self, number: usize) -> Option<usize> {
-        if self.len <= number {
-            return None;
-        }
-        let (chunk, offset) = ENTRIES.place(number * ENTRY_LEN);
-        let bytes = self.chunks.get(chunk)?.get(offset..offset + ENTRY_LEN)?;
-        usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
-    }
-}
-
-/// Whether the system is out of something that memory can stand in for.
-fn is_shortage(error: &io::Error) -> bool {
-    const SHORTAGES: [Errno; 5] =
-        [Errno::NOSPC, Errno::DQUOT, Errno::MFILE, Errno::NFILE, Errno::OPNOTSUPP];
-    SHORTAGES.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
-}
-
 /// One stream of sequenced Soup packets.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    /// Made with the first message.
-    file: Option<File>,
-    chunks: Vec<MmapMut>,
+    session: Session,
+    entry: u16,
+    messages: Chunks,
+    /// Position of every message whose number is 1 more than a multiple of the stride.
+    index: Chunks,
     len: usize,
     /// Number the next message gets.
     next: u64,
-    /// Position of every message whose number is 1 more than a multiple of the stride.
-    index: Index,
     is_ended: bool,
 }
 
 impl Stream {
-    pub(crate) fn new() -> Self {
-        let (chunks, index) = (Vec::new(), Index { chunks: Vec::new(), len: 0 });
-        Self { file: None, chunks, len: 0, next: 1, index, is_ended: false }
+    /// An empty stream; its files, `stem` with two endings, are made with its first message.
+    pub(crate) fn new(session: Session, entry: u16, stem: &Path) -> Self {
+        let messages = Chunks::new(MESSAGES, stem.with_extension(MESSAGES_EXTENSION));
+        let index = Chunks::new(ENTRIES, stem.with_extension(INDEX_EXTENSION));
+        Self { session, entry, messages, index, len: 0, next: 1, is_ended: false }
+    }
+
+    /// What is left of a stream that nobody needs: nothing.
+    pub(crate) const fn gone() -> Self {
+        Self {
+            session: Session { salt: 0, name: [b' '; 10] },
+            entry: 0,
+            messages: Chunks::new(MESSAGES, PathBuf::new()),
+            index: Chunks::new(ENTRIES, PathBuf::new()),
+            len: 0,
+            next: 1,
+            is_ended: true,
+        }
     }
 
     /// Number the next message gets.
@@ -129,9 +71,12 @@ impl Stream {
         self.len
     }
 
-    /// Nothing will follow.
-    pub(crate) const fn end(&mut self) {
+    /// Nothing will follow, and nobody new begins to follow: the files lose their names, and end
+    /// with the last of those who still read them.
+    pub(crate) fn end(&mut self) {
         self.is_ended = true;
+        self.messages.remove();
+        self.index.remove();
     }
 
     pub(crate) const fn is_ended(&self) -> bool {
@@ -142,16 +87,17 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// The file could not grow.
-    pub(crate) fn append(&mut self, dir: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    /// A file could not grow.
+    pub(crate) fn append(&mut self, parts: &[&[u8]]) -> io::Result<()> {
         let payload_len: usize = parts.iter().map(|part| part.len()).sum();
         let header = soup::header(soup::SEQUENCED_DATA, payload_len);
         let end = self.len + header.len() + payload_len;
-        while self.capacity() < end {
-            self.grow(dir)?;
+        while self.messages.capacity() < end {
+            let header = StreamHeader::new(self.session.salt, self.session.name, self.entry);
+            self.messages.grow(header.as_bytes())?;
         }
         if (self.next - 1).is_multiple_of(STREAM_INDEX_STRIDE) {
-            self.index.push(self.len)?;
+            self.note_position()?;
         }
         self.put(&header);
         for part in parts {
@@ -161,61 +107,24 @@ impl Stream {
         Ok(())
     }
 
-    const fn capacity(&self) -> usize {
-        MESSAGES.start_of(self.chunks.len())
-    }
-
-    fn grow(&mut self, dir: &Path) -> io::Result<()> {
-        if self.chunks.is_empty() {
-            self.chunks.reserve(STREAM_CHUNKS_RESERVED);
-            self.index.chunks.reserve(STREAM_INDEX_CHUNKS_RESERVED);
+    /// Writes the position of the next message into the index.
+    fn note_position(&mut self) -> io::Result<()> {
+        let at = index_position(self.next - 1);
+        if self.index.capacity() < at + ENTRY_LEN {
+            self.index.grow(&[])?;
         }
-        let len = MESSAGES.len_of(self.chunks.len());
-        let chunk = match self.reserve(dir, len) {
-            Ok(chunk) => chunk,
-            // A full disk: orders are about to be refused, and what is said until then fits into
-            // memory. The same where the file system cannot reserve, or there is no file to be had.
-            Err(error) if is_shortage(&error) => MmapMut::map_anon(len)?,
-            Err(error) => return Err(error),
-        };
-        self.chunks.push(chunk);
+        self.index.put(at, &(self.len as u64).to_le_bytes());
         Ok(())
     }
 
-    /// The next chunk of the file, all of it on the disk.
-    fn reserve(&mut self, dir: &Path, len: usize) -> io::Result<MmapMut> {
-        let offset = self.capacity() as u64;
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(tempfile::tempfile_in(dir)?),
-        };
-        // A hole would be filled when it is written, and a full disk would then kill the process.
-        rustix::io::retry_on_intr(|| {
-            fallocate(&*file, FallocateFlags::empty(), offset, len as u64)
-        })?;
-        let mut options = MmapOptions::new();
-        options.offset(offset).len(len);
-        // SAFETY: the file has no name, so no other process can truncate or write it, and this
-        // range of it is mapped once.
-        unsafe { options.map_mut(&*file) }
-    }
-
-    fn put(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let (chunk, offset) = MESSAGES.place(self.len);
-            let room = MESSAGES.len_of(chunk) - offset;
-            let (now, later) = bytes.split_at(bytes.len().min(room));
-            self.chunks[chunk][offset..offset + now.len()].copy_from_slice(now);
-            self.len += now.len();
-            bytes = later;
-        }
+    fn put(&mut self, bytes: &[u8]) {
+        self.messages.put(self.len, bytes);
+        self.len += bytes.len();
     }
 
     /// The bytes from `position` to the end or the chunk's end, whichever is first.
     pub(crate) fn at(&self, position: usize) -> &[u8] {
-        let (chunk, offset) = MESSAGES.place(position);
-        let end = MESSAGES.len_of(chunk).min(offset + self.len - position);
-        self.chunks.get(chunk).map_or(&[], |chunk| &chunk[offset..end])
+        self.messages.at(position, self.len)
     }
 
     /// Position of message `number`; `None` when it is neither there nor the next one.
@@ -223,9 +132,10 @@ impl Stream {
         if number == self.next {
             return Some(self.len);
         }
-        let before = number.checked_sub(1)?;
-        let entry = usize::try_from(before / STREAM_INDEX_STRIDE).ok()?;
-        let mut position = self.index.get(entry).filter(|_| number < self.next)?;
+        let before = number.checked_sub(1).filter(|_| number < self.next)?;
+        let at = index_position(before);
+        let entry = self.index.at(at, at + ENTRY_LEN);
+        let mut position = usize::try_from(u64::from_le_bytes(entry.try_into().ok()?)).ok()?;
         for _ in 0..before % STREAM_INDEX_STRIDE {
             let length = u16::from_be_bytes([self.byte(position), self.byte(position + 1)]);
             position += 2 + usize::from(length);
@@ -234,24 +144,50 @@ impl Stream {
     }
 
     fn byte(&self, position: usize) -> u8 {
-        let (chunk, offset) = MESSAGES.place(position);
-        self.chunks[chunk][offset]
+        self.at(position)[0]
     }
+
+    /// How far it has come, for one that goes on from here after a restart. Reads all of it.
+    pub(crate) fn mark(&self) -> StreamMark {
+        let (mut crc, mut position) = (0, 0);
+        while position < self.len {
+            let part = self.at(position);
+            crc = uncross_journal::crc32c(crc, part);
+            position += part.len();
+        }
+        StreamMark { entry: self.entry, next: self.next, len: self.len as u64, crc }
+    }
+}
+
+/// Ending of the name of a file with messages, and of one with an index.
+pub(crate) const MESSAGES_EXTENSION: &str = "stream";
+pub(crate) const INDEX_EXTENSION: &str = "index";
+
+/// Position in the index of the entry that leads to the message behind so many others.
+const fn index_position(before: u64) -> usize {
+    (before / STREAM_INDEX_STRIDE) as usize * ENTRY_LEN
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::STREAM_CHUNK_LEN;
+
+    pub(super) const SESSION: Session = Session { salt: 7, name: *b" SESSION01" };
+
+    fn stream(dir: &tempfile::TempDir) -> Stream {
+        Stream::new(SESSION, 3, &dir.path().join("port-3"))
+    }
 
     #[test]
     fn every_message_is_found_by_its_number_across_chunks() {
         let dir = tempfile::tempdir().unwrap();
-        let mut stream = Stream::new();
+        let mut stream = stream(&dir);
         let message = [7; 1_000];
         let mut expected = Vec::new();
         for number in 1..=5_000_u64 {
             let len = usize::try_from(number % 900).unwrap();
-            stream.append(dir.path(), &[&number.to_be_bytes(), &message[..len]]).unwrap();
+            stream.append(&[&number.to_be_bytes(), &message[..len]]).unwrap();
             expected.push((number, len));
         }
         assert!(2 * STREAM_CHUNK_LEN < stream.len(), "several chunks are needed");
@@ -272,44 +208,36 @@ mod tests {
     }
 
     #[test]
-    fn chunks_follow_one_another_without_a_gap() {
-        for geometry in [MESSAGES, ENTRIES] {
-            for chunk in 0..40 {
-                let (start, len) = (geometry.start_of(chunk), geometry.len_of(chunk));
-                assert_eq!(geometry.place(start), (chunk, 0));
-                assert_eq!(start + len, geometry.start_of(chunk + 1));
-                assert_eq!(geometry.place(start + len - 1), (chunk, len - 1));
-            }
-        }
-    }
-
-    #[test]
     fn an_index_finds_every_entry_across_its_chunks() {
-        let mut index = Index { chunks: Vec::new(), len: 0 };
-        for number in 0..30_000 {
-            index.push(number * 7).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut stream = stream(&dir);
+        // As many as three chunks of the index are for.
+        let count = 3 * (ENTRIES.len_of(0) / ENTRY_LEN) as u64 * STREAM_INDEX_STRIDE;
+        for _ in 0..count {
+            stream.append(&[b""]).unwrap();
         }
-        assert!(3 < index.chunks.len());
-        for number in 0..30_000 {
-            assert_eq!(index.get(number), Some(number * 7));
+        for number in 1..=count {
+            let position = usize::try_from((number - 1) * 3).unwrap();
+            assert_eq!(stream.position(number), Some(position), "message {number}");
         }
-        assert_eq!(index.get(30_000), None);
     }
 
     #[test]
-    fn memory_stands_in_for_what_the_system_is_out_of_and_for_nothing_else() {
-        let of = |errno: Errno| is_shortage(&errno.into());
-        assert!(of(Errno::NOSPC) && of(Errno::MFILE) && of(Errno::OPNOTSUPP));
-        assert!(!of(Errno::IO) && !of(Errno::ACCESS) && !of(Errno::ROFS));
-        // Nowhere to put a file at all is the operator's fault and is said.
-        let mut stream = Stream::new();
-        assert!(stream.append(Path::new("/proc/nowhere"), &[b"message"]).is_err());
-    }
-
-    #[test]
-    fn an_empty_stream_begins_at_one() {
-        let stream = Stream::new();
+    fn a_stream_begins_its_files_with_its_first_message_and_ends_with_their_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = || {
+            let entries = std::fs::read_dir(dir.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|it| it.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let mut stream = stream(&dir);
         assert_eq!((stream.position(1), stream.position(2)), (Some(0), None));
-        assert!(stream.at(0).is_empty());
+        assert!(stream.at(0).is_empty() && names().is_empty());
+        stream.append(&[b"message"]).unwrap();
+        assert_eq!(names(), ["port-3.index", "port-3.stream"]);
+        stream.end();
+        assert!(names().is_empty());
+        assert_eq!(stream.at(0), b"\0\x08Smessage", "those who follow it read on");
     }
 }

@@ -1,15 +1,42 @@
 //! The streams of the day, and who follows them: one for each port, one for the feed, and one for
 //! each firm whose reports are copied.
+//!
+//! They live in files, a folder for each session. Those of a session end with it: what nobody can
+//! ask for any more is not kept.
+
+mod folder;
+mod marks;
 
 use std::{
     collections::VecDeque,
-    io,
+    fs, io,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use uncross_engine::limits::{COPIED_FIRMS_MAX, PORTS_MAX};
 
+pub(crate) use self::folder::{remove_but, stem};
+pub use self::{
+    folder::{session_folder, sync_streams},
+    marks::{Marks, StreamMark, Tally},
+};
 use crate::stream::Stream;
+pub use crate::stream::StreamError;
+
+/// Name of a session, as it is on the wire.
+pub type SessionName = [u8; 10];
+
+/// What a stream belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Session {
+    /// Salt of the journal's first segment.
+    pub(crate) salt: u64,
+    pub(crate) name: SessionName,
+}
 
 /// A stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +51,11 @@ struct Slot {
 
 /// All streams that are being written or read.
 #[derive(Debug)]
-pub(crate) struct Streams {
+pub struct Streams {
     dir: PathBuf,
+    /// Folder of the session.
+    folder: PathBuf,
+    session: Session,
     slots: Vec<Slot>,
     /// Empty slots.
     free: Vec<usize>,
@@ -34,7 +64,9 @@ pub(crate) struct Streams {
     /// Entries of `current` that grew since they were last looked at, first grown first.
     grown: VecDeque<u16>,
     is_grown: Vec<bool>,
-    session: [u8; 10],
+    /// Messages since the journal began, and what others were told of that.
+    messages: u64,
+    written: Arc<AtomicU64>,
 }
 
 /// Entry that stands for the feed; those up to [`PORTS_MAX`] stand for the ports.
@@ -63,20 +95,20 @@ pub(crate) trait MessageSink {
     fn append(&mut self, entry: u16, parts: &[&[u8]]) -> io::Result<()>;
 
     /// Ends the streams of the session before; those of `session` begin.
-    fn begin(&mut self, session: [u8; 10]);
+    fn begin(&mut self, session: SessionName);
 }
 
 impl MessageSink for Streams {
     fn append(&mut self, entry: u16, parts: &[&[u8]]) -> io::Result<()> {
         let id = self.current(entry);
-        self.slots[id.0].stream.append(&self.dir, parts)?;
+        self.slots[id.0].stream.append(parts)?;
+        self.messages += 1;
         self.note_grown(entry);
         Ok(())
     }
 
     /// Each stream is replaced when it is next wanted.
-    fn begin(&mut self, session: [u8; 10]) {
-        self.session = session;
+    fn begin(&mut self, session: SessionName) {
         for entry in 0..self.current.len() {
             if let Some(id) = self.current[entry].take() {
                 self.slots[id.0].stream.end();
@@ -84,26 +116,102 @@ impl MessageSink for Streams {
                 self.note_grown(u16::try_from(entry).unwrap_or(FEED));
             }
         }
+        // It is not there before the first message, and a file of somebody else's keeps it.
+        drop(fs::remove_dir(&self.folder));
+        self.session.name = session;
+        self.folder = session_folder(&self.dir, session);
     }
 }
 
 impl Streams {
-    pub(crate) fn new(dir: &Path) -> Self {
-        let entries = ENTRIES;
+    /// Streams in `dir` of a journal that is to be applied from its first record on. Files of an
+    /// earlier run are replaced one by one; [`Streams::clear`] removes them all.
+    #[must_use]
+    pub fn new(dir: &Path, salt: u64) -> Self {
+        let session = Session { salt, name: [b' '; 10] };
         Self {
             dir: dir.to_owned(),
+            folder: session_folder(dir, session.name),
+            session,
             slots: Vec::new(),
             free: Vec::new(),
-            current: vec![None; entries],
-            grown: VecDeque::with_capacity(entries),
-            is_grown: vec![false; entries],
-            session: [b' '; 10],
+            current: vec![None; ENTRIES],
+            grown: VecDeque::with_capacity(ENTRIES),
+            is_grown: vec![false; ENTRIES],
+            messages: 0,
+            written: Arc::new(AtomicU64::new(0)),
         }
     }
 
+    /// Streams in `dir` that go on from `marks`, which were those of the same journal at some
+    /// record: what the files hold behind them counts as not there, since the records behind that
+    /// one say it again. Reads all that is in front of them.
+    ///
+    /// # Errors
+    ///
+    /// A file is not what was noted. Then no file was changed.
+    pub fn resume(dir: &Path, salt: u64, marks: &Marks) -> Result<Self, StreamError> {
+        let mut streams = Self::new(dir, salt);
+        streams.session.name = marks.session;
+        streams.folder = session_folder(dir, marks.session);
+        streams.messages = marks.messages;
+        streams.note_written();
+        for mark in &marks.streams {
+            let entry = mark.entry;
+            let Some(current) = streams.current.get_mut(usize::from(entry)) else {
+                return Err(StreamError::Entry { entry });
+            };
+            let path = streams.folder.join(stem(entry));
+            let stream = Stream::resume(streams.session, &path, mark)?;
+            *current = Some(StreamId(streams.slots.len()));
+            streams.slots.push(Slot { stream, followers: 0 });
+        }
+        let is_kept = |entry| streams.current[usize::from(entry)].is_some();
+        // A stream that begins behind the marks replaces what stays here of it.
+        drop(remove_but(dir, Some(&streams.folder), is_kept));
+        Ok(streams)
+    }
+
+    /// Removes the streams of earlier runs in `dir`.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be removed.
+    pub fn clear(dir: &Path) -> io::Result<()> {
+        remove_but(dir, None, |_| false)
+    }
+
+    /// How far the streams have come. Reads all of them.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        let streams = self.current.iter().flatten().map(|&id| self.stream(id));
+        let begun = streams.filter(|stream| 1 < stream.next());
+        let session = self.session.name;
+        Marks { session, messages: self.messages, streams: begun.map(Stream::mark).collect() }
+    }
+
+    /// Names the journal that the streams follow from, before the first message of one that is
+    /// new.
+    pub(crate) const fn set_salt(&mut self, salt: u64) {
+        self.session.salt = salt;
+    }
+
+    /// Messages since the journal began that are in the files or in what stands in for them: those
+    /// up to a record, as a [`Tally`] counts them, are there when this is not below its count.
+    #[must_use]
+    pub fn written(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.written)
+    }
+
+    /// Tells others what was written until now.
+    pub(crate) fn note_written(&self) {
+        // Release: pairs with the Acquire of those who look, for whom the bytes are there then.
+        self.written.store(self.messages, Ordering::Release);
+    }
+
     /// Name of the day's session.
-    pub(crate) const fn session(&self) -> [u8; 10] {
-        self.session
+    pub(crate) const fn session(&self) -> SessionName {
+        self.session.name
     }
 
     /// The stream of an entry.
@@ -111,7 +219,8 @@ impl Streams {
         if let Some(id) = self.current[usize::from(entry)] {
             return id;
         }
-        let slot = Slot { stream: Stream::new(), followers: 0 };
+        let stream = Stream::new(self.session, entry, &self.folder.join(stem(entry)));
+        let slot = Slot { stream, followers: 0 };
         let id = if let Some(id) = self.free.pop() {
             self.slots[id] = slot;
             StreamId(id)
@@ -142,7 +251,7 @@ impl Streams {
     fn drop_if_done(&mut self, id: StreamId) {
         let slot = &mut self.slots[id.0];
         if slot.stream.is_ended() && slot.followers == 0 {
-            slot.stream = Stream::new();
+            slot.stream = Stream::gone();
             self.free.push(id.0);
         }
     }
@@ -161,3 +270,6 @@ impl Streams {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

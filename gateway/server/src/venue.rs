@@ -21,7 +21,6 @@ use foldhash::fast::RandomState;
 use mio::net::TcpListener;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use uncross_engine::limits::COPIED_FIRMS_MAX;
 use uncross_journal::{Probe, TornTail};
 
 use self::{
@@ -37,7 +36,6 @@ use crate::{
     core_loop::Core,
     desk::{self, Desk},
     doors::{Doors, Parts, Rules},
-    egress::Egress,
     limits::{CONNECTIONS_MIN, DESCRIPTORS_RESERVED, HOUSEKEEPING_MS},
     notice::{Notice, Notices},
     outbound,
@@ -136,9 +134,8 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let wires = Wires::new(&plan, cpus, config.core.spin, sleep_max);
     let wires = wires.map_err(io_error("making a poll"))?;
 
-    let mut egress = Egress::new(&dir.streams());
-    let recovery = recover(config, options, wires.on_durable(), &users, dir, &mut egress)?;
-    let (replica, journal, filed, recovered) = recovery;
+    let recovery = recover(config, options, wires.on_durable(), &users, dir)?;
+    let (replica, journal, filed, mut egress, recovered) = recovery;
     let clock = Clock::new();
     let (producer, consumer) = ring::ring(config.queues.ring_slots as usize);
     let (teller, room) = room::room(producer.buffer().capacity());
@@ -308,13 +305,12 @@ fn check_ports(users: &Users, ports_max: u16) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Makes sure that connections cannot use up the descriptors that journal and streams need:
-/// raises the limit as far as need be, and returns how many connections fit then.
+/// Makes sure that connections cannot use up the descriptors that journal and streams need, which
+/// hold none of their own but while they grow: raises the limit as far as need be, and returns how
+/// many connections fit then.
 fn fit_connections(config: &Config) -> Result<u32, StartError> {
     let wanted = config.session.connections_max;
-    // Until an ended day has been read to its end there are two streams for a port or firm.
-    let streams = u64::from(config.capacity.ports) + 1 + COPIED_FIRMS_MAX as u64;
-    let others = 2 * streams + DESCRIPTORS_RESERVED;
+    let others = DESCRIPTORS_RESERVED;
     let limit = getrlimit(Resource::Nofile);
     let found = limit.maximum.unwrap_or(u64::MAX);
     let fitting = found.saturating_sub(others).min(u64::from(wanted));

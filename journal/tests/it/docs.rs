@@ -5,7 +5,8 @@ use std::mem::{offset_of, size_of};
 
 use uncross_journal::format::{
     CheckpointBody, FOOTER_MAGIC, FORMAT_VERSION, Footer, IndexEntry, Link, RecordHeader,
-    SEGMENT_MAGIC, SIDECAR_MAGIC, SIDECAR_SLOT_STRIDE_BYTES, SegmentHeader, SidecarSlot, data_end,
+    SEGMENT_MAGIC, SIDECAR_MAGIC, SIDECAR_SLOT_STRIDE_BYTES, STREAM_MAGIC, STREAM_VERSION,
+    SegmentHeader, SidecarSlot, StreamHeader, data_end,
 };
 use uncross_journal::{kind, limits};
 
@@ -70,6 +71,7 @@ fn every_layout_in_the_page_is_the_layout_of_the_code() {
             SidecarSlot: magic, format_version, flags, generation, durable_seq, segment_number,
             offset, boot_id, reserved, crc
         ),
+        fields!(StreamHeader: magic, format_version, entry, session, salt, reserved, crc),
     ];
     let tables = tables();
     for (name, fields) in types {
@@ -118,11 +120,12 @@ fn every_kind_in_the_page_is_a_kind_of_the_code() {
 
 #[test]
 fn numbers_in_the_page_are_constants_of_the_code() {
-    for magic in [SEGMENT_MAGIC, FOOTER_MAGIC, SIDECAR_MAGIC] {
+    for magic in [SEGMENT_MAGIC, FOOTER_MAGIC, SIDECAR_MAGIC, STREAM_MAGIC] {
         let text = String::from_utf8(magic.to_vec()).unwrap();
         assert!(PAGE.contains(&format!("| `{text}` |")), "{text}");
     }
     assert!(PAGE.contains(&format!("complete format, version {FORMAT_VERSION}.")));
+    assert_eq!(STREAM_VERSION, 1);
     assert_eq!(limits::SEGMENT_LEN_DEFAULT_BYTES, 64 << 20);
     assert_eq!(limits::SEGMENT_LEN_MIN_BYTES, 64 << 10);
     assert_eq!(limits::SEGMENT_LEN_MAX_BYTES, 1 << 30);

@@ -14,7 +14,7 @@ use uncross_engine::{
 use uncross_wire::{itch::Message, soup};
 
 use super::Egress;
-use crate::streams::FEED;
+use crate::streams::{FEED, Streams};
 
 const SESSION: [u8; 10] = *b"SESSION001";
 const PORTS: u16 = 2;
@@ -44,7 +44,7 @@ impl Market {
         };
         let mut market = Self {
             engine: Engine::new(capacity),
-            egress: Egress::new(dir.path()),
+            egress: Egress::over(Streams::new(dir.path(), 0)),
             seq: 0,
             read: 0,
             books: Books::new(),

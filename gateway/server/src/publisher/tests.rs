@@ -16,7 +16,7 @@ use super::*;
 use crate::{
     connection::Door,
     outbound::{Outbound, outbound},
-    streams::{MessageSink as _, copies},
+    streams::{MessageSink as _, Streams, copies},
     talk::{ToPublisher, queues},
 };
 
@@ -40,7 +40,7 @@ impl Stage {
         let (outbound, release) = outbound(1_024, false, watermark(journal.path()));
         let patience = Patience { lag_max: 1 << 20, lag_time_max_ms: 1_000 };
         let rules = Rules { heartbeat_ms: 1_000, patience };
-        let egress = Egress::new(dir.path());
+        let egress = Egress::over(Streams::new(dir.path(), 0));
         let publisher = Publisher::new(egress, release, to_gateway, None, rules, 8);
         Self { publisher, gateway, clients: Vec::new(), _outbound: outbound, dir }
     }

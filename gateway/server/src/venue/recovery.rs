@@ -26,6 +26,7 @@ use crate::{
     record::{self, Draft},
     replica::{ApplyError, Replica},
     room::RoomTeller,
+    streams::Streams,
     users::Users,
 };
 
@@ -72,8 +73,7 @@ pub(super) fn recover(
     on_durable: OnDurable,
     users: &Users,
     dir: &VenueDir,
-    egress: &mut Egress,
-) -> Result<(Replica, Writer, Filed, Recovered), StartError> {
+) -> Result<(Replica, Writer, Filed, Egress, Recovered), StartError> {
     let settings = journal_settings(config, options, on_durable);
     let identity = Identity {
         behaviour_version: uncross_engine::BEHAVIOUR_VERSION,
@@ -93,6 +93,9 @@ pub(super) fn recover(
     if recovery.last_seq() == 0 && begun.exists() {
         return Err(StartError::JournalGone { path: begun });
     }
+    // All of it is made again, under the same numbers.
+    Streams::clear(&dir.streams()).map_err(io_error("removing the streams of an earlier run"))?;
+    let mut egress = Egress::over(Streams::new(&dir.streams(), recovery.salt().unwrap_or(0)));
     let (mut owners, mut filed) = (HashMap::new(), Filed::new());
     recovery.replay(|record| {
         owners.extend(record::port_owner(record.kind, record.body));
@@ -131,8 +134,10 @@ pub(super) fn recover(
         takes_direct_writes: recovery.takes_direct_writes(),
     };
     let mut journal = recovery.into_writer(wall_ns(), replica.output_hash())?;
+    egress.streams.set_salt(journal.salt());
+    egress.streams.note_written();
     journal.set_epoch(recovered.opened_epoch.unwrap_or(replica.engine().epoch()));
-    Ok((replica, journal, filed, recovered))
+    Ok((replica, journal, filed, egress, recovered))
 }
 
 fn build_id() -> [u8; 32] {
@@ -185,6 +190,7 @@ pub(super) fn open_day(
             }
         })?;
     }
+    egress.streams.note_written();
     // Nobody may read of it before it is durable.
     core.settle()?;
     // The first turn comes when somebody wakes the core or its sleep ends.

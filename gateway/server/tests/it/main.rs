@@ -28,3 +28,4 @@ mod reboot;
 mod records;
 mod refusals;
 mod sessions;
+mod streams;

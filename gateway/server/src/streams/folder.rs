@@ -1,0 +1,185 @@
+//! The folder of the streams: a folder for each session in it, two files for each stream.
+
+use std::{
+    ffi::OsStr,
+    fmt::Write,
+    fs::{self, File},
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use uncross_wire::text::trim;
+
+use super::{ENTRIES, FEED, SessionName, copies, copies_slot};
+use crate::stream::{INDEX_EXTENSION, MESSAGES_EXTENSION};
+
+/// The folder of a session's streams in `dir`: its name, or a spelling of that for a name that
+/// could be that of something else.
+#[must_use]
+pub fn session_folder(dir: &Path, session: SessionName) -> PathBuf {
+    let name = trim(&session);
+    let is_plain = !name.is_empty() && name.iter().all(u8::is_ascii_alphanumeric);
+    let mut text = String::new();
+    for byte in if is_plain { name } else { &session } {
+        let written = if is_plain {
+            text.write_char(char::from(*byte))
+        } else {
+            // Longer than any name, so that none is spelt like another.
+            write!(text, "{byte:02x}")
+        };
+        debug_assert!(written.is_ok(), "a text takes what is written");
+    }
+    dir.join(text)
+}
+
+/// Name of the files of a stream, without their endings.
+pub(crate) fn stem(entry: u16) -> String {
+    match copies_slot(entry) {
+        Some(slot) => format!("copies-{slot}"),
+        None if entry == FEED => "feed".to_owned(),
+        None => format!("port-{entry}"),
+    }
+}
+
+/// The stream of which this is a file's name.
+fn entry_of(name: &OsStr) -> Option<u16> {
+    let (stem_found, extension) = name.to_str()?.rsplit_once('.')?;
+    let number = |prefix| stem_found.strip_prefix(prefix)?.parse::<u16>().ok();
+    let entry = match stem_found {
+        "feed" => FEED,
+        _ => number("port-").or_else(|| number("copies-")?.checked_add(copies(0)))?,
+    };
+    let is_ours = matches!(extension, MESSAGES_EXTENSION | INDEX_EXTENSION)
+        && usize::from(entry) < ENTRIES
+        && stem(entry) == stem_found;
+    is_ours.then_some(entry)
+}
+
+/// Removes the streams in `dir` but those of `kept`: of a session, the entries that `is_kept`
+/// knows. Files that are none of streams stay, and so does the folder that they are in.
+///
+/// # Errors
+///
+/// A file cannot be removed.
+pub(crate) fn remove_but(
+    dir: &Path,
+    kept: Option<&Path>,
+    is_kept: impl Fn(u16) -> bool,
+) -> io::Result<()> {
+    for session in list(dir)? {
+        let is_kept_session = kept == Some(&*session);
+        for path in list(&session)? {
+            let entry = path.file_name().and_then(entry_of);
+            if entry.is_some_and(|entry| !is_kept_session || !is_kept(entry)) {
+                fs::remove_file(path)?;
+            }
+        }
+        if !is_kept_session {
+            drop(fs::remove_dir(session));
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder; nothing where there is none.
+fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    entries.map(|entry| Ok(entry?.path())).collect()
+}
+
+/// Gets the streams of a session in `dir` onto the device as they are now; may be called beside
+/// who writes them. What is written meanwhile may be there or not.
+///
+/// # Errors
+///
+/// The system refused.
+pub fn sync_streams(dir: &Path, session: SessionName) -> io::Result<()> {
+    let folder = session_folder(dir, session);
+    let mut has_files = false;
+    for path in list(&folder)? {
+        if path.file_name().and_then(entry_of).is_some() {
+            match File::open(path) {
+                Ok(file) => file.sync_data()?,
+                // The session ended meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            }
+            has_files = true;
+        }
+    }
+    if has_files {
+        File::open(&folder)?.sync_all()?;
+        File::open(dir)?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_sessions_that_could_lead_elsewhere_are_spelt() {
+        let folder = |session| session_folder(Path::new("streams"), session);
+        assert_eq!(folder(*b"2611200000"), Path::new("streams/2611200000"));
+        assert_eq!(folder(*b"       A1 "), Path::new("streams/A1"));
+        assert_eq!(folder(*b"        .."), Path::new("streams/20202020202020202e2e"));
+        assert_eq!(folder(*b"/etc/passw"), Path::new("streams/2f6574632f7061737377"));
+        assert_eq!(folder([b' '; 10]), Path::new("streams/20202020202020202020"));
+    }
+
+    #[test]
+    fn a_stream_is_told_by_the_name_of_its_file_and_nothing_else_is_one() {
+        for entry in (0..).take(ENTRIES) {
+            for extension in [MESSAGES_EXTENSION, INDEX_EXTENSION] {
+                let name = format!("{}.{extension}", stem(entry));
+                assert_eq!(entry_of(name.as_ref()), Some(entry), "{name}");
+            }
+        }
+        for name in [
+            "feed",
+            "feed.txt",
+            "feed-1.stream",
+            "port-0.stream",
+            "port-4097.stream",
+            "port-+1.stream",
+            "port-01.stream",
+            "copies-64.index",
+            "copies-65535.index",
+            ".stream",
+        ] {
+            assert_eq!(entry_of(name.as_ref()), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_files_of_streams_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let touch = |name: &str| {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"").unwrap();
+        };
+        let here = |name: &str| dir.path().join(name).exists();
+        for name in ["A/feed.stream", "A/port-1.index", "A/notes.txt", "B/feed.index", "C.txt"] {
+            touch(name);
+        }
+        touch("D/port-2.stream");
+        let kept = dir.path().join("D");
+        remove_but(dir.path(), Some(&kept), |entry| entry == 2).unwrap();
+        assert!(here("A/notes.txt") && here("C.txt") && here("D/port-2.stream"));
+        assert!(!here("A/feed.stream") && !here("A/port-1.index") && !here("B"));
+        touch("D/port-3.stream");
+        remove_but(dir.path(), Some(&kept), |entry| entry == 2).unwrap();
+        assert!(here("D/port-2.stream") && !here("D/port-3.stream"));
+        remove_but(dir.path(), None, |_| true).unwrap();
+        assert!(!here("D") && here("A/notes.txt"));
+        remove_but(&dir.path().join("nowhere"), None, |_| true).unwrap();
+    }
+}

@@ -1,0 +1,167 @@
+//! The files of the streams: what happens to them between two runs changes no byte that is sent.
+
+use std::{
+    fs::{self, OpenOptions},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use uncross_wire::IntoBytes;
+
+use crate::{
+    days::time_of_day_in,
+    harness::{Raw, TestVenue, enter},
+};
+
+/// Orders of a test venue: as many as bring several entries of an index.
+const ORDERS: u32 = 300;
+
+/// The only folder in the folder of streams.
+fn session_folder(venue: &TestVenue) -> PathBuf {
+    let folders: Vec<_> = fs::read_dir(venue.dir().streams()).unwrap().collect();
+    let [folder] = &folders[..] else { panic!("one session, one folder: {folders:?}") };
+    folder.as_ref().unwrap().path()
+}
+
+/// A venue in which two traded; what they and the public were told.
+fn traded() -> (TestVenue, [Vec<Vec<u8>>; 3]) {
+    let venue = TestVenue::start();
+    let (mut alice, mut bob) = (venue.orders("ALICE", 1), venue.orders("BOB", 1));
+    for number in 1..=ORDERS {
+        alice.ouch(enter(number, b'B', 10, 1_000_000).as_bytes());
+    }
+    let mut to_alice = alice.sync();
+    for number in 1..=ORDERS / 2 {
+        bob.ouch(enter(number, b'S', 10, 1_000_000).as_bytes());
+    }
+    let to_bob = bob.sync();
+    to_alice.extend(alice.messages(ORDERS as usize / 2));
+    // What a day begins with, the orders of Alice, their executions.
+    let mut feed = venue.data(1);
+    let public = feed.messages(13 + ORDERS as usize * 3 / 2);
+    (venue, [to_alice, to_bob, public])
+}
+
+/// Restarts the venue and compares all that it sends, from every number of some.
+fn compare(venue: &mut TestVenue, told: &[Vec<Vec<u8>>; 3], what: &str) {
+    venue.restart().unwrap();
+    let join = |whose: usize, number: u64| -> Raw {
+        match whose {
+            0 => venue.orders("ALICE", number),
+            1 => venue.orders("BOB", number),
+            _ => venue.data(number),
+        }
+    };
+    for (whose, told) in told.iter().enumerate() {
+        for number in [1, 2, 64, 65, 129, told.len()] {
+            let mut raw = join(whose, number as u64);
+            let count = told.len() + 1 - number;
+            assert!(
+                raw.messages(count) == told[number - 1..],
+                "stream {whose} from {number}: {what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn streams_lie_in_files_named_by_session_and_port() {
+    let (mut venue, told) = traded();
+    let folder = session_folder(&venue);
+    let session = Raw::connect(venue.venue().orders_addr()).log_in("CAROL", "CAROL", "", 0);
+    assert_eq!(folder.file_name().unwrap().to_str().unwrap(), session);
+    for (name, told) in ["port-1.stream", "port-2.stream", "feed.stream"].iter().zip(&told) {
+        let bytes = fs::read(folder.join(name)).unwrap();
+        assert_eq!(&bytes[..8], b"UNCRSTRM");
+        let mut rest = &bytes[4_096..];
+        for message in told {
+            assert_eq!(rest[2], b'S');
+            let (len, _) = rest.split_first_chunk().unwrap();
+            let (packet, behind) = rest[2..].split_at(usize::from(u16::from_be_bytes(*len)));
+            assert!(packet[1..] == message[..], "{name}");
+            rest = behind;
+        }
+        assert!(folder.join(name).with_extension("index").exists());
+    }
+    compare(&mut venue, &told, "nothing was done");
+}
+
+/// What is done to the folder of a session, and what that is.
+type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
+
+#[test]
+fn whatever_happens_to_the_files_between_two_runs_the_same_bytes_are_sent() {
+    let (mut venue, told) = traded();
+    let (mut other, _) = traded();
+    other.stop();
+    let foreign = session_folder(&other);
+    let damages: [Damage<'_>; 8] = [
+        ("all is deleted", &|folder| fs::remove_dir_all(folder.parent().unwrap()).unwrap()),
+        ("a session is deleted", &|folder| fs::remove_dir_all(folder).unwrap()),
+        ("a stream is deleted", &|folder| fs::remove_file(folder.join("feed.stream")).unwrap()),
+        ("an index is deleted", &|folder| fs::remove_file(folder.join("port-1.index")).unwrap()),
+        ("files are cut off", &|folder| {
+            for name in ["feed.stream", "feed.index", "port-1.stream", "port-2.index"] {
+                let file = OpenOptions::new().write(true).open(folder.join(name)).unwrap();
+                file.set_len(5_000).unwrap();
+            }
+        }),
+        ("bits are flipped", &|folder| {
+            for (name, offset) in
+                [("feed.stream", 17), ("port-1.stream", 4_099), ("port-2.stream", 9_000)]
+            {
+                let file = OpenOptions::new().read(true).write(true).open(folder.join(name));
+                let file = file.unwrap();
+                let mut byte = [0];
+                file.read_exact_at(&mut byte, offset).unwrap();
+                file.write_all_at(&[byte[0] ^ 0x10], offset).unwrap();
+            }
+            fs::write(folder.join("port-2.index"), vec![0xFF; 1 << 16]).unwrap();
+        }),
+        ("they are those of another venue", &|folder| {
+            for entry in fs::read_dir(&foreign).unwrap() {
+                let path = entry.unwrap().path();
+                fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
+            }
+        }),
+        ("another session is there", &|folder| {
+            fs::rename(folder, folder.with_file_name("0001010000")).unwrap();
+        }),
+    ];
+    for (what, damage) in damages {
+        venue.stop();
+        damage(&session_folder(&venue));
+        compare(&mut venue, &told, what);
+        session_folder(&venue);
+    }
+}
+
+#[test]
+fn a_running_venue_serves_streams_whose_files_are_taken_away() {
+    let (mut venue, mut told) = traded();
+    fs::remove_dir_all(venue.dir().streams()).unwrap();
+    let mut alice = venue.orders("ALICE", 0);
+    for number in 1..=20_000 {
+        // Each is answered by a rejection of 31 bytes: more than the first piece of a stream holds.
+        alice.ouch(enter(ORDERS + number, b'B', 0, 1_000_000).as_bytes());
+    }
+    told[0].extend(alice.sync());
+    assert_eq!(venue.orders("CAROL", 1).sync().len(), 2, "a stream that begins now");
+    for (user, told) in [("ALICE", &told[0]), ("BOB", &told[1])] {
+        assert!(venue.orders(user, 1).messages(told.len()) == told[..], "{user}");
+    }
+    compare(&mut venue, &told, "they were deleted beneath a run");
+}
+
+#[test]
+fn a_session_takes_its_files_along_when_it_ends() {
+    let venue = TestVenue::with(&[("venue.day_roll", &time_of_day_in(3))]);
+    let before = session_folder(&venue);
+    let mut alice = venue.orders("ALICE", 1);
+    while alice.packet().is_some() {}
+    let mut alice = venue.orders("ALICE", 1);
+    alice.sync();
+    let after = session_folder(&venue);
+    assert_ne!(before, after);
+    assert!(after.join("feed.stream").exists());
+}
