@@ -20,6 +20,7 @@ pub struct Reader {
     pub(crate) dir: PathBuf,
     pub(crate) start: Tip,
     pub(crate) mark: Mark,
+    salt: u64,
 }
 
 /// Where a walk begins: behind a segment, perhaps within the next one.
@@ -81,7 +82,7 @@ impl Reader {
                 return Err(ReadError::WatermarkDamaged { path, offset: 0, fault });
             }
         };
-        let mut start = Tip::START;
+        let (mut start, mut salt) = (Tip::START, 0);
         if let Some(first) = folder::list(dir)?.named.into_iter().next() {
             // Between the two looks it may have been sealed under another name.
             let tip = Tip { last_seq: first.first_seq.saturating_sub(1), ..Tip::START };
@@ -92,9 +93,10 @@ impl Reader {
                     seal_crc: segment.header.prev_crc.get(),
                     hash: None,
                 };
+                salt = segment.header.salt.get();
             }
         }
-        Ok(Self { dir: dir.to_owned(), start, mark })
+        Ok(Self { dir: dir.to_owned(), start, mark, salt })
     }
 
     /// Opens a journal that must be there from its first record on, not an archived part of one.
@@ -137,6 +139,13 @@ impl Reader {
     #[must_use]
     pub fn first_seq(&self) -> u64 {
         self.start.last_seq + 1
+    }
+
+    /// Salt of the first segment, which no other journal but a copy of this one has; 0 when there
+    /// is none.
+    #[must_use]
+    pub fn salt(&self) -> u64 {
+        self.salt
     }
 
     /// The watermark when the reader was opened.

@@ -218,6 +218,10 @@ codes! {
         "the journal knows no such order or trade"
         "the number is misspelt, of another session, or its request was passed over by the engine"
         "look for the request with uncross journal cat DIR --port P --number N";
+    STREAM_DAMAGED "UX-J021" Integrity
+        "a file of a stream does not hold what the journal leads to"
+        "it was changed, or it is another venue's; the journal itself is whole"
+        "restart the venue: it makes its streams again from the journal";
     JOURNALS_DIFFER "UX-J013" Integrity
         "two journals differ"
         "they are of different venues or days, or one of them was changed"

@@ -18,6 +18,7 @@ use uncross_server::{
     journal::{Finding, OpenError, ReadError, ReplayError, TornTail},
     notice::{Closed, Notice},
     replica::ApplyError,
+    streams::StreamError,
     users::Users,
     venue::{
         Venue,
@@ -225,6 +226,13 @@ impl From<OpenError> for Failure {
                 Self::new(&errors::CONFIG_VALUE, message)
             }
         }
+    }
+}
+
+impl From<StreamError> for Failure {
+    fn from(error: StreamError) -> Self {
+        let place = error.finding().map(Place::from);
+        Self::new(&errors::STREAM_DAMAGED, error.to_string()).place(place)
     }
 }
 

@@ -7,4 +7,5 @@ pub mod history;
 pub mod moment;
 pub mod overview;
 mod run;
+pub mod streams;
 pub mod told;

@@ -52,6 +52,8 @@ pub const STREAM_SMALL_CHUNKS: usize = 16;
 pub const STREAM_LARGE_CHUNK_LEN: usize = 1 << 26;
 /// Bytes of a stream's file read at once when a start checks it.
 pub const STREAM_READ_LEN: usize = 1 << 20;
+/// Bytes of a stream's file held while a tool compares it; there may be thousands of streams.
+pub const STREAM_WINDOW_LEN: usize = 1 << 14;
 /// Messages between two entries of a stream's index: a resend walks at most so many.
 pub const STREAM_INDEX_STRIDE: u64 = 64;
 /// Chunks for which a stream has its list at once: 63 GiB of messages.

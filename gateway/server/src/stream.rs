@@ -6,6 +6,7 @@
 //! not by heap, on the publisher's thread.
 
 mod chunks;
+mod error;
 mod resume;
 
 use std::{
@@ -17,14 +18,17 @@ use uncross_journal::format::StreamHeader;
 use uncross_wire::{IntoBytes, soup};
 
 use self::chunks::{Chunks, ENTRIES, MESSAGES};
-pub use self::resume::StreamError;
+pub use self::error::StreamError;
+pub(crate) use self::resume::check_header;
 use crate::{
     limits::STREAM_INDEX_STRIDE,
     streams::{Session, StreamMark},
 };
 
+/// Bytes in front of the messages.
+pub(crate) const HEADER_LEN: u64 = size_of::<StreamHeader>() as u64;
 /// Bytes of an entry of the index.
-const ENTRY_LEN: usize = size_of::<u64>();
+pub(crate) const ENTRY_LEN: usize = size_of::<u64>();
 
 /// One stream of sequenced Soup packets.
 #[derive(Debug)]

@@ -72,7 +72,7 @@ pub struct Streams {
 /// Entry that stands for the feed; those up to [`PORTS_MAX`] stand for the ports.
 pub(crate) const FEED: u16 = 0;
 /// Entries of all streams.
-const ENTRIES: usize = PORTS_MAX as usize + 1 + COPIED_FIRMS_MAX;
+pub(crate) const ENTRIES: usize = PORTS_MAX as usize + 1 + COPIED_FIRMS_MAX;
 const _: () = assert!(COPIED_FIRMS_MAX < (u16::MAX - PORTS_MAX) as usize);
 
 /// Entry that stands for the drop copies of the firm in this place.

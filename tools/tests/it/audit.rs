@@ -71,6 +71,35 @@ fn an_inspection_shows_what_is_whole_before_damage_and_ends_in_6() {
     assert_eq!(verified["place"], error["place"], "verification names the same place");
 }
 
+#[test]
+fn verification_compares_the_files_of_the_streams_where_it_is_asked_to() {
+    const VERIFY: &str = "uncross.journal.verify/1";
+    let place = traded();
+    let plain = place.run("journal verify venue --json").expect_json(VERIFY);
+    let verified = place.run("journal verify venue --streams --json").expect_json(VERIFY);
+    assert_eq!(verified.number("records"), plain.number("records"));
+    assert_eq!(verified.number("streams.last_seq"), plain.number("last_seq"));
+    let messages = verified.number("streams.messages");
+    assert!(0 < messages && messages == verified.number("streams.messages_held"));
+    assert_eq!(verified.value("streams.behind").as_array().unwrap().len(), 0);
+    let session = verified.text("streams.session").to_owned();
+    let text = place.run("journal verify venue --streams").expect_success();
+    assert!(text.contains(&format!("of session {session}\n")), "{text}");
+    let feed = place.path("venue/streams").join(session).join("feed.stream");
+    damage(&feed, 4_096 + 1_000);
+    place.run("journal verify venue").expect_success();
+    let run = place.run("journal verify venue --streams --json");
+    assert_eq!(run.code, 6, "{run:?}");
+    let error: Value = serde_json::from_str(&run.stderr).unwrap();
+    assert_eq!((&error["code"], &error["place"]["offset"]), (&"UX-J021".into(), &5_096.into()));
+    fs::remove_dir_all(place.path("venue/streams")).unwrap();
+    let verified = place.run("journal verify venue --streams --json").expect_json(VERIFY);
+    assert_eq!(verified.number("streams.messages_held"), 0);
+    assert_eq!(verified.number("streams.messages"), messages);
+    let text = place.run("journal verify venue --streams").expect_success();
+    assert!(text.contains("  feed       0 of "), "{text}");
+}
+
 fn name(path: &std::path::Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
 }

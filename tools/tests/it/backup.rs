@@ -39,6 +39,7 @@ fn a_backup_beside_a_running_venue_leads_to_its_state_and_a_restored_one_opens_a
     // It is a venue's folder to every other tool.
     let backup = made.text("backup").to_owned();
     place.run(&format!("journal verify {backup}")).expect_success();
+    assert!(!place.path(&backup).join("streams").exists(), "they are made again");
     let held = content(&place.path("backups"));
     let proved = place.run("backup verify backups --json").expect_json(VERIFY);
     assert_eq!(proved.value("is_good"), true);

@@ -155,7 +155,11 @@ impl Chunks {
             }
         } else {
             let file = create(&self.path)?;
-            file.write_all_at(header, 0)?;
+            if let Err(error) = file.write_all_at(header, 0) {
+                // Without its header it is no file of a stream.
+                drop(fs::remove_file(&self.path));
+                return Err(error);
+            }
             self.file_len = Some(header.len() as u64);
             file
         };

@@ -7,7 +7,7 @@ use std::{
     fs::File,
     io::{self, ErrorKind},
     os::unix::fs::FileExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use uncross_journal::{
@@ -17,113 +17,13 @@ use uncross_journal::{
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::{
-    ENTRY_LEN, INDEX_EXTENSION, MESSAGES_EXTENSION, Stream,
+    ENTRY_LEN, HEADER_LEN, INDEX_EXTENSION, MESSAGES_EXTENSION, Stream, StreamError,
     chunks::{Chunks, ENTRIES, Geometry, MESSAGES, open},
 };
 use crate::{
     limits::{STREAM_INDEX_STRIDE, STREAM_READ_LEN},
     streams::{Session, StreamMark},
 };
-
-/// Bytes in front of the messages.
-const HEADER_LEN: u64 = size_of::<StreamHeader>() as u64;
-
-/// Why the files of a stream are not what they must be. They can be made again from the journal.
-#[derive(Debug, thiserror::Error)]
-pub enum StreamError {
-    /// There is no such file.
-    #[error("{} is missing", path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The system refused something.
-    #[error("{}: {error}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// It does not begin as such a file does.
-    #[error("{} at offset 0: {fault}", path.display())]
-    Header {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        fault: Fault,
-    },
-    /// It is another stream's, another session's or another journal's.
-    #[error("{} says of its {what} {found}, expected {expected}", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// What differs.
-        what: &'static str,
-        /// What it should say.
-        expected: String,
-        /// What it says.
-        found: String,
-    },
-    /// It is not as long as such a file is.
-    #[error(
-        "{} has {found} bytes, expected at least {expected} and whole chunks", path.display()
-    )]
-    Len {
-        /// The file.
-        path: PathBuf,
-        /// Fewest bytes that hold what was noted.
-        expected: u64,
-        /// Its bytes.
-        found: u64,
-    },
-    /// Its messages are not those that were noted.
-    #[error(
-        "{}: the {len} bytes from offset {HEADER_LEN} have checksum {found:#010x}, expected \
-         {expected:#010x}",
-        path.display()
-    )]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// Bytes of the messages that were noted.
-        len: u64,
-        /// Checksum noted.
-        expected: u32,
-        /// Checksum of what is there.
-        found: u32,
-    },
-    /// What was noted contradicts itself: so many bytes are not so many messages.
-    #[error("{} has {found} messages in {len} bytes, expected {expected}", path.display())]
-    Messages {
-        /// The file.
-        path: PathBuf,
-        /// Bytes noted.
-        len: u64,
-        /// Messages noted.
-        expected: u64,
-        /// Messages that begin in the bytes noted.
-        found: u64,
-    },
-    /// The index leads elsewhere.
-    #[error("{} at offset {offset}: position {found}, expected {expected}", path.display())]
-    Index {
-        /// The file.
-        path: PathBuf,
-        /// Of the entry.
-        offset: u64,
-        /// Position of the message.
-        expected: u64,
-        /// What the entry says.
-        found: u64,
-    },
-    /// There is no such stream.
-    #[error("stream {entry} was noted, but there is none of that number")]
-    Entry {
-        /// Its number.
-        entry: u16,
-    },
-}
 
 impl Stream {
     /// Goes on from `mark` with the files `stem` of an earlier run, which change only behind it.
@@ -140,7 +40,8 @@ impl Stream {
         let messages_path = stem.with_extension(MESSAGES_EXTENSION);
         let index_path = stem.with_extension(INDEX_EXTENSION);
         let messages = Found::open(&messages_path)?;
-        messages.check_header(&StreamHeader::new(session.salt, session.name, entry))?;
+        let header = StreamHeader::new(session.salt, session.name, entry);
+        check_header(&messages_path, &messages.file, &header)?;
         let chunks = messages.chunks(MESSAGES, HEADER_LEN, len)?;
         let index = Found::open(&index_path)?;
         let entries_len = entries(mark) * ENTRY_LEN as u64;
@@ -206,46 +107,51 @@ impl<'a> Found<'a> {
         self.file.read_exact_at(bytes, offset).map_err(|error| self.failed(error))
     }
 
-    fn check_header(&self, expected: &StreamHeader) -> Result<(), StreamError> {
-        let len = self.file.metadata().map_err(|error| self.failed(error))?.len();
-        if len < HEADER_LEN {
-            let path = self.path.to_owned();
-            return Err(StreamError::Len { path, expected: HEADER_LEN, found: len });
-        }
-        let mut header = StreamHeader::new_zeroed();
-        self.read(header.as_mut_bytes(), 0)?;
-        let broken = |fault| StreamError::Header { path: self.path.to_owned(), fault };
-        if header.magic != STREAM_MAGIC {
-            return Err(broken(Fault::Magic { expected: STREAM_MAGIC, found: header.magic }));
-        }
-        let (computed, stored) = (header.checksum(), header.crc.get());
-        if computed != stored {
-            return Err(broken(Fault::Checksum { expected: computed, found: stored }));
-        }
-        let session = |header: &StreamHeader| header.session.escape_ascii().to_string();
-        let facts = [
-            ("version", STREAM_VERSION.to_string(), header.format_version.get().to_string()),
-            (
-                "journal",
-                format!("{:016x}", expected.salt.get()),
-                format!("{:016x}", header.salt.get()),
-            ),
-            ("session", session(expected), session(&header)),
-            ("stream", expected.entry.get().to_string(), header.entry.get().to_string()),
-        ];
-        for (what, expected, found) in facts {
-            if expected != found {
-                let path = self.path.to_owned();
-                return Err(StreamError::Foreign { path, what, expected, found });
-            }
-        }
-        Ok(())
-    }
-
     fn map(&self, geometry: Geometry, place: (u64, usize, usize)) -> Result<Chunks, StreamError> {
         let chunks = Chunks::of_file(geometry, self.path.to_owned(), &self.file, place);
         chunks.map_err(|error| self.failed(error))
     }
+}
+
+/// Compares the header of a file with that which its stream must have.
+///
+/// # Errors
+///
+/// It is another one.
+pub(crate) fn check_header(
+    path: &Path,
+    file: &File,
+    expected: &StreamHeader,
+) -> Result<(), StreamError> {
+    let failed = |error| StreamError::Io { path: path.to_owned(), error };
+    let len = file.metadata().map_err(failed)?.len();
+    if len < HEADER_LEN {
+        return Err(StreamError::Len { path: path.to_owned(), expected: HEADER_LEN, found: len });
+    }
+    let mut header = StreamHeader::new_zeroed();
+    file.read_exact_at(header.as_mut_bytes(), 0).map_err(failed)?;
+    let broken = |fault| StreamError::Header { path: path.to_owned(), fault };
+    if header.magic != STREAM_MAGIC {
+        return Err(broken(Fault::Magic { expected: STREAM_MAGIC, found: header.magic }));
+    }
+    let (computed, stored) = (header.checksum(), header.crc.get());
+    if computed != stored {
+        return Err(broken(Fault::Checksum { expected: computed, found: stored }));
+    }
+    let journal = |header: &StreamHeader| format!("{:016x}", header.salt.get());
+    let session = |header: &StreamHeader| header.session.escape_ascii().to_string();
+    let facts = [
+        ("version", STREAM_VERSION.to_string(), header.format_version.get().to_string()),
+        ("journal", journal(expected), journal(&header)),
+        ("session", session(expected), session(&header)),
+        ("stream", expected.entry.get().to_string(), header.entry.get().to_string()),
+    ];
+    for (what, expected, found) in facts {
+        if expected != found {
+            return Err(StreamError::Foreign { path: path.to_owned(), what, expected, found });
+        }
+    }
+    Ok(())
 }
 
 /// Reads the messages up to the mark and compares them with it, and the index with them.

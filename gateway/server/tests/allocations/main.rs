@@ -14,7 +14,7 @@ mod counting;
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod harness;
 
-use std::thread;
+use std::{fs, path::Path, thread};
 
 use uncross_server::venue::Options;
 use uncross_wire::{
@@ -96,6 +96,20 @@ impl Flow {
     }
 }
 
+/// Bytes of memory that no file stands behind.
+fn anonymous() -> i64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    1_024 * line.trim().strip_suffix(" kB").unwrap().parse::<i64>().unwrap()
+}
+
+/// Bytes of the files of the streams.
+fn stream_bytes(venue: &TestVenue) -> u64 {
+    let files = |folder: &Path| fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
+    let streams = files(&venue.dir().streams()).flat_map(|session| files(&session));
+    streams.map(|path| fs::metadata(path).unwrap().len()).sum()
+}
+
 fn measure(layout: &str, level: &str) {
     let settings = [
         ("core.layout", layout),
@@ -123,9 +137,13 @@ fn measure(layout: &str, level: &str) {
         })
     });
     flow.run(WARM_UP);
-    let mut reports = 0;
+    let (mut reports, before) = (0, (anonymous(), stream_bytes(&venue)));
     let (count, last_len) = counting::count(&names, || reports = flow.run(COMMANDS));
     assert_eq!(count, 0, "{layout}, {level}: allocations, the last one of {last_len} bytes");
+    // Streams are pages of files, which the system takes back when it needs memory.
+    let (took, said) = (anonymous() - before.0, stream_bytes(&venue) - before.1);
+    assert!(100 << 20 < said, "{layout}: streams grew by {said} bytes only");
+    assert!(took < 16 << 20, "{layout}: {took} bytes of memory for {said} bytes of streams");
     // A cancel of what was traded before is not answered.
     assert!(COMMANDS as usize / 4 * 3 <= reports, "{reports} reports");
     let (count, _) = counting::count(&names, || drop(venue.data(0)));

@@ -13,6 +13,7 @@ use std::{
 };
 
 use uncross_server::{
+    audit::streams::check_streams,
     journal::{Operation, Probe},
     notice::Notice,
     replay::{Discard, replay},
@@ -288,5 +289,9 @@ fn fill_for_real(dir: &Path) {
     enter_until_accepted(&mut alice, refused + 1);
     let count = usize::try_from(alice.next - 1).unwrap();
     let told = venue.orders("ALICE", 1).messages(count);
+    let report = check_streams(&venue.dir().journal(), &venue.dir().streams()).unwrap();
+    let bob = report.streams.iter().find(|stream| stream.name == "port-2").unwrap();
+    assert_eq!((bob.messages, bob.held), (2, 0), "memory stands in for what had no room");
+    assert!(report.streams.iter().all(|stream| stream.fault.is_none()), "{report:?}");
     compare(&mut venue, "ALICE", &told);
 }

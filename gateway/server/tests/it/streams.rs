@@ -6,6 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use uncross_server::{
+    audit::streams::{StreamsReport, check_streams},
+    streams::StreamError,
+};
 use uncross_wire::IntoBytes;
 
 use crate::{
@@ -164,4 +168,109 @@ fn a_session_takes_its_files_along_when_it_ends() {
     let after = session_folder(&venue);
     assert_ne!(before, after);
     assert!(after.join("feed.stream").exists());
+}
+
+/// What a check of the files finds.
+fn checked(venue: &TestVenue) -> StreamsReport {
+    check_streams(&venue.dir().journal(), &venue.dir().streams()).unwrap()
+}
+
+/// Of the only stream that is not whole: name, messages, messages in the file, fault.
+fn unlike(report: StreamsReport) -> (String, u64, u64, Option<StreamError>) {
+    let whole = |it: &uncross_server::audit::streams::StreamReport| {
+        it.fault.is_none() && it.held == it.messages
+    };
+    let mut others: Vec<_> = report.streams.into_iter().filter(|it| !whole(it)).collect();
+    assert_eq!(others.len(), 1, "{others:?}");
+    let it = others.remove(0);
+    (it.name, it.messages, it.held, it.fault)
+}
+
+#[test]
+fn a_check_finds_the_files_whole_beside_a_run_and_behind_it() {
+    let (mut venue, told) = traded();
+    for is_running in [true, false] {
+        if !is_running {
+            venue.stop();
+        }
+        let report = checked(&venue);
+        let names: Vec<_> = report.streams.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["feed", "port-1", "port-2"]);
+        for (report, told) in report.streams.iter().zip([&told[2], &told[0], &told[1]]) {
+            let messages = told.len() as u64;
+            // Whoever left is told so on no stream; the end of a session comes with another one.
+            assert_eq!((report.messages, report.held), (messages, messages), "{report:?}");
+            assert!(report.fault.is_none(), "{report:?}");
+        }
+        assert_eq!(
+            report.session.trim_ascii(),
+            session_folder(&venue).file_name().unwrap().as_encoded_bytes()
+        );
+    }
+}
+
+#[test]
+fn a_check_names_the_place_of_any_byte_that_is_another_one() {
+    let (mut venue, told) = traded();
+    venue.stop();
+    let folder = session_folder(&venue);
+    let flip = |name: &str, offset: u64| {
+        let file = OpenOptions::new().read(true).write(true).open(folder.join(name)).unwrap();
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, offset).unwrap();
+        file.write_all_at(&[byte[0] ^ 1], offset).unwrap();
+    };
+    let len: usize = told[0].iter().map(|message| 3 + message.len()).sum();
+    for offset in (4_096..4_096 + len as u64).step_by(997) {
+        flip("port-1.stream", offset);
+        let (name, messages, held, fault) = unlike(checked(&venue));
+        assert_eq!((name.as_str(), messages), ("port-1", told[0].len() as u64));
+        match fault {
+            Some(StreamError::Message { offset: found, number, .. }) => {
+                assert_eq!((found, number), (offset, held + 1));
+            }
+            other => panic!("byte {offset}: {other:?}"),
+        }
+        flip("port-1.stream", offset);
+    }
+    flip("feed.index", 8);
+    match unlike(checked(&venue)) {
+        (name, _, 64, Some(StreamError::Index { offset: 8, .. })) => assert_eq!(name, "feed"),
+        other => panic!("{other:?}"),
+    }
+    flip("feed.index", 8);
+    flip("feed.stream", 24);
+    let (_, _, held, fault) = unlike(checked(&venue));
+    assert!(held == 0 && matches!(fault, Some(StreamError::Header { .. })), "{fault:?}");
+    flip("feed.stream", 24);
+    fs::copy(folder.join("port-1.stream"), folder.join("port-2.stream")).unwrap();
+    let (_, _, _, fault) = unlike(checked(&venue));
+    assert!(matches!(fault, Some(StreamError::Foreign { what: "stream", .. })), "{fault:?}");
+}
+
+#[test]
+fn a_check_tells_what_no_file_holds() {
+    let (mut venue, told) = traded();
+    venue.stop();
+    let folder = session_folder(&venue);
+    let file = OpenOptions::new().write(true).open(folder.join("port-2.stream")).unwrap();
+    // Cut within the fourth message.
+    let cut: usize = told[1][..3].iter().map(|message| 3 + message.len()).sum();
+    file.set_len(4_096 + cut as u64 + 10).unwrap();
+    let all = told[1].len() as u64;
+    for len in [cut as u64 + 10, 1 << 20] {
+        file.set_len(4_096 + cut as u64).unwrap();
+        file.set_len(4_096 + len).unwrap();
+        assert!(matches!(unlike(checked(&venue)), (_, messages, 3, None) if messages == all));
+    }
+    fs::remove_file(folder.join("port-2.stream")).unwrap();
+    assert!(matches!(unlike(checked(&venue)), (_, messages, 0, None) if messages == all));
+    let index = OpenOptions::new().write(true).open(folder.join("port-1.index")).unwrap();
+    fs::remove_file(folder.join("feed.index")).unwrap();
+    index.set_len(12).unwrap();
+    let held: Vec<_> =
+        checked(&venue).streams.iter().map(|it| (it.held, it.fault.is_none())).collect();
+    assert_eq!(held, [(0, true), (64, true), (0, true)], "what no index leads to is not found");
+    fs::remove_dir_all(venue.dir().streams()).unwrap();
+    assert!(checked(&venue).streams.iter().all(|it| it.held == 0 && it.fault.is_none()));
 }
