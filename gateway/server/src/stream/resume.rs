@@ -202,27 +202,28 @@ impl Walk {
         start: u64,
         mut tell: impl FnMut(u64, u64) -> Result<(), StreamError>,
     ) -> Result<(), StreamError> {
-        let byte = |position: u64| {
-            let offset = usize::try_from(position.checked_sub(start)?).ok()?;
-            bytes.get(offset).copied()
-        };
-        loop {
-            let high = if let Some(high) = self.high.take() {
-                high
-            } else {
-                let Some(high) = byte(self.position) else { return Ok(()) };
-                if self.count.is_multiple_of(STREAM_INDEX_STRIDE) {
-                    tell(self.count / STREAM_INDEX_STRIDE, self.position)?;
-                }
-                self.count += 1;
-                high
-            };
-            let Some(low) = byte(self.position + 1) else {
+        if let Some(high) = self.high.take() {
+            let Some(&low) = bytes.first() else {
                 self.high = Some(high);
                 return Ok(());
             };
             self.position += 2 + u64::from(u16::from_be_bytes([high, low]));
         }
+        // No window is behind the next message; it may be in front of it.
+        let mut at = usize::try_from(self.position - start).unwrap_or(usize::MAX);
+        while let Some(&high) = bytes.get(at) {
+            if self.count.is_multiple_of(STREAM_INDEX_STRIDE) {
+                tell(self.count / STREAM_INDEX_STRIDE, start + at as u64)?;
+            }
+            self.count += 1;
+            let Some(&low) = bytes.get(at + 1) else {
+                self.high = Some(high);
+                break;
+            };
+            at += 2 + usize::from(u16::from_be_bytes([high, low]));
+        }
+        self.position = start + at as u64;
+        Ok(())
     }
 }
 
