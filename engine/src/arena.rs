@@ -16,6 +16,7 @@
 #![expect(unsafe_code, reason = "indices the arena made itself are in range")]
 
 mod free;
+pub(crate) mod restore;
 mod unit;
 
 use zerocopy::{transmute_mut, transmute_ref};

@@ -1,5 +1,7 @@
 //! One instrument's resting orders: ladders of levels, and the best level of each.
 
+mod restore;
+
 use crate::{
     ahead::fetch,
     arena::{Arena, Cell, NONE},

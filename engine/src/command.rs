@@ -4,6 +4,8 @@
 //! carries the reason in [`Terms`]' place, because only the engine may decide whether the message
 //! is a repetition to be ignored or an order to be refused.
 
+use rkyv::{Archive, Deserialize, Serialize};
+
 use crate::{
     instrument::Instrument,
     reject::Reject,
@@ -242,7 +244,7 @@ pub struct Administer {
 }
 
 /// The start of a trading day, and the end of the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub struct DayRoll {
     /// Days since 1970-01-01, in local time.
     pub date: u32,

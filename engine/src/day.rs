@@ -15,7 +15,7 @@ const LISTING_EVENTS: usize = 2;
 /// Events of a standing order in a new session: a start of day, a report, its place on the feed.
 const STANDING_EVENTS: usize = 3;
 /// The shard this engine is: there is one.
-const SHARD: u8 = 0;
+pub(crate) const SHARD: u8 = 0;
 
 impl Engine {
     /// Notes what is to expire, in entry order; the stages follow step by step.

@@ -449,7 +449,7 @@ impl Engine {
         Some((book.instrument.id, self.resting_at(slot)))
     }
 
-    fn resting_at(&self, slot: u32) -> Resting {
+    pub(crate) fn resting_at(&self, slot: u32) -> Resting {
         let unit = self.store.arena.unit(slot);
         Resting {
             order_ref: self.store.arena.order_ref(self.origin, slot).raw(),

@@ -26,6 +26,20 @@ impl OutputHash {
         self.count += 1;
     }
 
+    /// The CRC32C and the count that [`Self::resume`] goes on from.
+    #[must_use]
+    pub fn parts(&self) -> (u32, u64) {
+        (u32::try_from(self.crc.finalize()).unwrap_or(0), self.count)
+    }
+
+    /// The fingerprint behind `count` events whose bytes have this CRC32C.
+    #[must_use]
+    pub fn resume(crc: u32, count: u64) -> Self {
+        // A CRC32C is the state of its register turned over.
+        let crc = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!crc));
+        Self { crc, count }
+    }
+
     /// The fingerprint.
     #[must_use]
     pub fn value(&self) -> u64 {

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use rkyv::{Archive, Deserialize, Serialize};
+
 use crate::{
     limits::{INSTRUMENTS_MAX, QTY_MAX},
     reject::Reject,
@@ -12,7 +14,7 @@ use crate::{
 pub const DECIMALS_MAX: u8 = 9;
 
 /// An instrument. Its id is permanent; the rest is fixed for a day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub struct Instrument {
     /// Permanent id, `1..=INSTRUMENTS_MAX`.
     pub id: u32,

@@ -10,6 +10,8 @@
 
 #![expect(unsafe_code, reason = "nodes the pool handed out are in range")]
 
+mod restore;
+
 use crate::{ahead::fetch, arena::NONE, table::filled};
 
 const BITS: u32 = 6;

@@ -29,6 +29,7 @@ mod matching;
 pub mod naive;
 mod prevention;
 pub mod reject;
+pub mod snapshot;
 mod table;
 mod timers;
 pub mod types;

@@ -1,5 +1,7 @@
 //! Every bound of the engine, each with its reason.
 
+use rkyv::{Archive, Deserialize, Serialize};
+
 use crate::types::Price;
 
 /// Events one step may write. A mass cancel of a million orders is thus delivered in pieces that
@@ -74,7 +76,7 @@ const _: () = assert!(COPIED_FIRMS_MAX + 2 <= STEP_EVENTS_MAX / 2);
 const _: () = assert!((Price::RAW_MAX as u128) * (QTY_MAX as u128) <= u64::MAX as u128);
 
 /// How much one engine holds. All of it is allocated at start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub struct Capacity {
     /// Live orders that are not hidden, `1..=ORDERS_MAX`. 76 bytes each.
     pub orders: u32,

@@ -6,6 +6,8 @@
 
 #![expect(unsafe_code, reason = "pages the table handed out are in range")]
 
+mod restore;
+
 use crate::{
     ahead::fetch,
     arena::NONE,

@@ -28,7 +28,7 @@ pub(crate) const CAPACITY: Capacity = Capacity {
 };
 
 /// Tables whose ends are met all the time.
-const TIGHT: Capacity =
+pub(crate) const TIGHT: Capacity =
     Capacity { orders: 10, hidden_orders: 5, levels: 10, port_orders: 6, ..CAPACITY };
 
 /// Time between two commands: expiries of some seconds come due among them.
@@ -107,7 +107,7 @@ fn check_books(engine: &Engine, naive: &Naive, context: &str) -> u64 {
 }
 
 /// Keeps the last references that events name.
-fn note_references(events: &[Event], references: &mut Vec<u64>) {
+pub(crate) fn note_references(events: &[Event], references: &mut Vec<u64>) {
     for event in events {
         match event.view() {
             View::Accepted(it) | View::Replaced(it) => references.push(it.order_ref),

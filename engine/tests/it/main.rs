@@ -15,5 +15,6 @@ mod flow;
 mod hashes;
 mod kinds;
 mod rules;
+mod snapshots;
 mod spans;
 mod stage;
