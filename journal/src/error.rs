@@ -108,8 +108,10 @@ pub enum Field {
     SegmentNumber,
     /// First sequence number, against the chain and the file's name.
     FirstSeq,
-    /// Length of the file.
+    /// Length of a segment's file.
     SegmentLen,
+    /// Length of another file.
+    FileLen,
     /// Checksum of the previous segment's seal.
     PrevCrc,
     /// Where the seal record starts.
@@ -140,6 +142,7 @@ impl fmt::Display for Field {
             Self::SegmentNumber => "segment number",
             Self::FirstSeq => "first sequence number",
             Self::SegmentLen => "segment length",
+            Self::FileLen => "length of the file",
             Self::PrevCrc => "checksum of the previous segment's seal",
             Self::SealOffset => "offset of the seal",
             Self::LastSeq => "last sequence number",

@@ -23,6 +23,10 @@ pub const SIDECAR_MAGIC: [u8; 8] = *b"UNCRDURA";
 pub const STREAM_MAGIC: [u8; 8] = *b"UNCRSTRM";
 /// The version of stream files this crate knows.
 pub const STREAM_VERSION: u32 = 1;
+/// First bytes of a snapshot.
+pub const SNAPSHOT_MAGIC: [u8; 8] = *b"UNCRSNAP";
+/// The version of snapshots that this crate writes and reads: who cannot read one does without.
+pub const SNAPSHOT_VERSION: u32 = 1;
 /// Offset of the second slot of the sidecar: another device sector than the first.
 pub const SIDECAR_SLOT_STRIDE_BYTES: u64 = 512;
 
@@ -262,6 +266,46 @@ pub struct StreamHeader {
     pub crc: U32,
 }
 
+/// First page of a snapshot; the body follows it.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct SnapshotHeader {
+    /// [`SNAPSHOT_MAGIC`].
+    pub magic: [u8; 8],
+    /// [`SNAPSHOT_VERSION`].
+    pub format_version: U32,
+    /// Behaviour version of the engine whose state it is.
+    pub behaviour_version: U32,
+    /// The caller's version of the body.
+    pub body_version: U32,
+    /// Checksum of the last record covered, and so of the journal's history up to it.
+    pub record_crc: U32,
+    /// Last sequence number covered; also the file's name.
+    pub seq: U64,
+    /// Time stamp of the last record covered, in nanoseconds.
+    pub time_ns: U64,
+    /// Segment that holds the last record covered.
+    pub segment_number: U64,
+    /// End of the last record covered, an offset in that segment.
+    pub offset: U64,
+    /// Salt of the journal's first segment.
+    pub salt: U64,
+    /// Rolling hash of all output up to the last record covered.
+    pub output_hash: U64,
+    /// Bytes of the body.
+    pub body_len_bytes: U64,
+    /// Hash of the state, which whoever restores it computes again.
+    pub state_hash: [u8; 32],
+    /// Hash of what the state presumes: the capacity.
+    pub capacity_hash: [u8; 32],
+    /// BLAKE3 of the body.
+    pub body_hash: [u8; 32],
+    /// Zero.
+    pub reserved: [u8; 3916],
+    /// Plain CRC32C of everything before this field.
+    pub crc: U32,
+}
+
 /// Flag in [`SidecarSlot::flags`]: the journal was closed, all of it is on the device.
 pub const SIDECAR_CLOSED: u32 = 1;
 /// Flag in [`SidecarSlot::flags`]: a sync failed; the last run acknowledged nothing behind it.
@@ -280,6 +324,7 @@ const _: () = assert!(size_of::<Footer>() == 128);
 const _: () = assert!(size_of::<IndexEntry>() == 24);
 const _: () = assert!(size_of::<SidecarSlot>() == 128);
 const _: () = assert!(size_of::<StreamHeader>() as u64 == PAGE_BYTES);
+const _: () = assert!(size_of::<SnapshotHeader>() as u64 == PAGE_BYTES);
 const _: () = assert!(size_of::<SidecarSlot>() as u64 <= SIDECAR_SLOT_STRIDE_BYTES);
 
 /// Offset of the link within a segment.
@@ -367,6 +412,14 @@ impl StreamHeader {
         header
     }
 
+    /// The checksum the header must carry.
+    #[must_use]
+    pub fn checksum(&self) -> u32 {
+        crc::plain(&self.as_bytes()[..std::mem::offset_of!(Self, crc)])
+    }
+}
+
+impl SnapshotHeader {
     /// The checksum the header must carry.
     #[must_use]
     pub fn checksum(&self) -> u32 {

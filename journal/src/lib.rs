@@ -53,8 +53,10 @@ mod shared;
 mod sidecar;
 #[cfg(feature = "sim")]
 pub mod sim;
+mod snapshot;
 mod start;
 mod storage;
+mod tail;
 mod verify;
 pub mod wake;
 mod watermark;
@@ -71,11 +73,15 @@ pub use crate::format::kind;
 pub use crate::overview::{Overview, Run, SegmentForm, SegmentView};
 pub use crate::reader::{End, Reader};
 pub use crate::record::Record;
-pub use crate::recover::{Completeness, Recovery, TornTail, open};
+pub use crate::recover::{Completeness, Recovery, TornTail, open, open_behind};
 pub use crate::repair::{Repairs, examine, repair};
 pub use crate::seek::{Location, Start};
 pub use crate::settings::{Identity, Level, OnDurable, Settings};
+pub use crate::snapshot::{
+    Draft, Foreign, SnapshotError, SnapshotHead, SnapshotView, Snapshots, Terms,
+};
 pub use crate::storage::{Access, Extent, Storage, Stored};
+pub use crate::tail::{Anchor, Found, Tail};
 pub use crate::verify::{Progress, Report};
 pub use crate::watermark::Watermark;
 pub use crate::writer::{Class, Entry, Room, Writer};

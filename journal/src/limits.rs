@@ -31,6 +31,11 @@ pub const RESERVE_PART: u64 = 8;
 /// Prepared segments kept ready. Two: one being entered while the next one is being written.
 pub const SPARES_MAX: usize = 2;
 
+/// Bytes of a snapshot that are written and synced at once: a millisecond of the device.
+pub const SNAPSHOT_PIECE_BYTES: usize = 1 << 20;
+/// Snapshots that are kept: the newest one, and one to fall back to should it not be readable.
+pub const SNAPSHOTS_KEPT: usize = 2;
+
 /// Pages made writable ahead of the writer. They count as dirty, so more would only be written
 /// for nothing by the kernel's own write-back.
 pub const POPULATE_BYTES: u64 = 256 << 10;

@@ -14,14 +14,17 @@ use crate::error::{DiskError, Fault, OpenError, Operation, ReadError, ReplayErro
 use crate::folder::{self, Form, Listing, Named};
 use crate::format::{SegmentHeader, kind};
 use crate::limits::{
-    INDEX_STRIDE_BYTES, SEGMENT_LEN_MAX_BYTES, SEGMENT_LEN_MIN_BYTES, WINDOW_BYTES, index,
+    INDEX_STRIDE_BYTES, SEAL_BYTES, SEGMENT_LEN_MAX_BYTES, SEGMENT_LEN_MIN_BYTES, WINDOW_BYTES,
+    index,
 };
 use crate::lock::Lock;
 use crate::record::{Chain, Record};
 use crate::scan::{self, Scan, Step, Window};
+use crate::seek;
 use crate::segment::{Opened, Segment, Tip};
 use crate::settings::{Identity, Settings};
 use crate::sidecar::{self, Loaded, Mark, State};
+use crate::tail::{Anchor, Found};
 
 /// What a crash cut short. Nobody was told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +113,22 @@ pub struct Recovery {
 /// [`OpenError::Locked`] when another process has it open; [`ReadError::Corrupt`] with file,
 /// offset, expectation and finding when something durable is damaged; settings out of range.
 pub fn open(dir: &Path, settings: &Settings, identity: &Identity) -> Result<Recovery, OpenError> {
+    open_behind(dir, settings, identity, None)
+}
+
+/// As [`open`], for who has a snapshot at `anchor`: of the sealed segments before its own the
+/// records are not read, only headers, footers and what links them. A replay from the beginning
+/// still checks every record.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_behind(
+    dir: &Path,
+    settings: &Settings,
+    identity: &Identity,
+    anchor: Option<&Anchor>,
+) -> Result<Recovery, OpenError> {
     check(settings)?;
     let disk = settings.disk();
     if !disk.exists(dir) {
@@ -121,7 +140,8 @@ pub fn open(dir: &Path, settings: &Settings, identity: &Identity) -> Result<Reco
     }
     let lock = Lock::take(&disk, dir)?;
     let boot_id = settings.boot_id.unwrap_or_else(sidecar::boot_id);
-    let (state, survey) = survey(&disk, dir, Some(boot_id))?;
+    let first_walked = anchor.map_or(0, |anchor| anchor.segment_number);
+    let (state, survey) = survey_from(&disk, dir, Some(boot_id), first_walked)?;
     let judge = Judge::new(state.as_ref(), boot_id);
     let completeness = completeness(state.as_ref(), &survey, judge.same_boot);
     Ok(Recovery {
@@ -144,6 +164,16 @@ pub(crate) fn survey(
     dir: &Path,
     boot_id: Option<[u8; 16]>,
 ) -> Result<(Option<State>, Survey), OpenError> {
+    survey_from(disk, dir, boot_id, 0)
+}
+
+/// The same, where sealed segments before number `first_walked` are taken by their footers.
+fn survey_from(
+    disk: &Disk,
+    dir: &Path,
+    boot_id: Option<[u8; 16]>,
+    first_walked: u64,
+) -> Result<(Option<State>, Survey), OpenError> {
     let boot_id = boot_id.unwrap_or_else(sidecar::boot_id);
     let listing = folder::list_on(disk, dir)?;
     let state = match sidecar::load_on(disk, dir)? {
@@ -158,7 +188,7 @@ pub(crate) fn survey(
             return Err(ReadError::WatermarkDamaged { path, offset: 0, fault }.into());
         }
     };
-    let judge = Judge::new(state.as_ref(), boot_id);
+    let judge = Judge { first_walked, ..Judge::new(state.as_ref(), boot_id) };
     let survey = Survey::take(disk, dir, &listing, &judge)?;
     Ok((state, survey))
 }
@@ -197,13 +227,55 @@ impl Recovery {
     /// The first error of `each`, or of reading; what was verified before may have changed since.
     pub fn replay<E>(
         &mut self,
+        each: impl FnMut(Record<'_>) -> Result<(), E>,
+    ) -> Result<(), ReplayError<E>> {
+        self.replay_behind(None, each)
+    }
+
+    /// The same from `anchor` on, of which [`Self::find`] said that it is a place of this journal.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::replay`].
+    pub fn replay_behind<E>(
+        &mut self,
+        anchor: Option<&Anchor>,
         mut each: impl FnMut(Record<'_>) -> Result<(), E>,
     ) -> Result<(), ReplayError<E>> {
         let (disk, mut window) = (self.settings.disk(), Window::new());
-        for chained in &self.survey.chained {
-            chained.replay(&disk, &mut window, &mut each)?;
+        let first = anchor.map_or(0, |anchor| anchor.segment_number);
+        for chained in self.survey.chained.iter().filter(|chained| first <= chained.number) {
+            let anchor = anchor.filter(|anchor| anchor.segment_number == chained.number);
+            chained.replay(&disk, &mut window, anchor, &mut each)?;
         }
         Ok(())
+    }
+
+    /// Looks whether `anchor` is a place of this journal: that the journal goes so far and that
+    /// its records up to there are those that were covered.
+    ///
+    /// # Errors
+    ///
+    /// The segment cannot be read.
+    pub fn find(&self, anchor: &Anchor) -> Result<Found, ReadError> {
+        if *anchor == Anchor::START {
+            return Ok(Found::There);
+        }
+        let mut chained = self.survey.chained.iter();
+        let Some(chained) = chained.find(|chained| chained.number == anchor.segment_number) else {
+            return Ok(Found::Beyond);
+        };
+        if chained.end < anchor.offset || self.last_seq() < anchor.seq {
+            return Ok(Found::Beyond);
+        }
+        let (disk, mut window) = (self.settings.disk(), Window::new());
+        let segment = chained.open(&disk)?;
+        let mut scan = Scan::new(&segment, &mut window);
+        while scan.offset() < anchor.offset && matches!(scan.step()?, Step::Record(_)) {}
+        let (offset, chain) = (scan.offset(), scan.chain());
+        let found = (offset, chain.last_seq, chain.crc);
+        let is_there = found == (anchor.offset, anchor.seq, anchor.record_crc);
+        Ok(if is_there { Found::There } else { Found::Elsewhere })
     }
 
     /// Whether segments can be prepared past the page cache here. Where they cannot, it is done
@@ -259,21 +331,28 @@ impl Recovery {
 }
 
 impl Chained {
+    fn open(&self, disk: &Disk) -> Result<Segment, ReadError> {
+        let tip = Tip { last_seq: self.first_seq - 1, ..Tip::START };
+        match Segment::open_on(disk, self.path.clone(), self.form)? {
+            Some(Opened::Valid(segment)) => Ok(segment),
+            Some(Opened::Headless(fault)) => Err(tip.damage(self.path.clone(), 0, fault).into()),
+            None => Err(tip.damage(self.path.clone(), 0, Fault::Unwritten).into()),
+        }
+    }
+
     fn replay<E>(
         &self,
         disk: &Disk,
         window: &mut Window,
+        anchor: Option<&Anchor>,
         each: &mut impl FnMut(Record<'_>) -> Result<(), E>,
     ) -> Result<(), ReplayError<E>> {
         let tip = Tip { last_seq: self.first_seq - 1, ..Tip::START };
-        let segment = match Segment::open_on(disk, self.path.clone(), self.form)? {
-            Some(Opened::Valid(segment)) => segment,
-            Some(Opened::Headless(fault)) => {
-                return Err(tip.damage(self.path.clone(), 0, fault).into());
-            }
-            None => return Err(tip.damage(self.path.clone(), 0, Fault::Unwritten).into()),
+        let segment = self.open(disk)?;
+        let mut scan = match anchor {
+            Some(anchor) => Scan::resume(&segment, window, anchor.offset, anchor.chain(&segment)),
+            None => Scan::new(&segment, window),
         };
-        let mut scan = Scan::new(&segment, window);
         while scan.offset() < self.end {
             let (offset, last_seq) = (scan.offset(), scan.chain().last_seq);
             match scan.step()? {
@@ -298,6 +377,8 @@ impl Chained {
 pub(crate) struct Judge {
     mark: Mark,
     same_boot: bool,
+    /// Sealed segments before this number are not walked.
+    first_walked: u64,
 }
 
 impl Judge {
@@ -305,7 +386,7 @@ impl Judge {
         let mark = state.map_or_else(Mark::default, |state| state.mark);
         let known = boot_id != [0; 16];
         let same_boot = state.is_none_or(|state| known && state.boot_id == boot_id);
-        Self { mark, same_boot }
+        Self { mark, same_boot, first_walked: 0 }
     }
 }
 
@@ -379,6 +460,10 @@ impl Survey {
         window: &mut Window,
         (place, judge, later): ((&Disk, &Path), &Judge, Option<&Named>),
     ) -> Result<bool, ReadError> {
+        let is_passed = segment.form == Form::Sealed && segment.number() < judge.first_walked;
+        if is_passed && later.is_some() {
+            return self.pass(segment, tip);
+        }
         let mut scan = Scan::new(&segment, window);
         let invalid = loop {
             match scan.step()? {
@@ -413,6 +498,32 @@ impl Survey {
         self.salt.get_or_insert(segment.header.salt.get());
         self.header = Some(segment.header);
         Ok(invalid.is_none())
+    }
+
+    /// Takes a sealed segment by its footer. What that says of its end the header of the next
+    /// segment must say as well.
+    fn pass(&mut self, segment: Segment, tip: &mut Tip) -> Result<bool, ReadError> {
+        let footer = seek::read_footer(&segment)?;
+        let (number, first_seq) = (segment.number(), segment.header.first_seq.get());
+        let (last_seq, seal_crc) = (footer.last_seq.get(), footer.seal_crc.get());
+        let hash = Some(segment.recorded_hash()?);
+        *tip = Tip { number, last_seq, seal_crc, hash };
+        self.records += footer.record_count.get();
+        (self.last_seq, self.last_time_ns) = (last_seq, footer.last_time_ns.get());
+        self.chained.push(Chained {
+            number,
+            form: segment.form,
+            first_seq,
+            end: footer.seal_offset.get() + SEAL_BYTES,
+            chain: Chain { crc: seal_crc, salt: segment.header.salt.get(), last_seq },
+            complete: true,
+            link_open: segment.header.link.is_open(),
+            hash,
+            path: segment.path,
+        });
+        self.salt.get_or_insert(segment.header.salt.get());
+        self.header = Some(segment.header);
+        Ok(true)
     }
 
     fn note(&mut self, record: &Record<'_>) {

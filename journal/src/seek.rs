@@ -207,7 +207,7 @@ fn first_time_ns(segment: &Segment, window: &mut Window) -> Result<u64, ReadErro
 }
 
 /// The footer of a sealed segment, checked against its checksum.
-fn read_footer(segment: &Segment) -> Result<Footer, ReadError> {
+pub(crate) fn read_footer(segment: &Segment) -> Result<Footer, ReadError> {
     let mut footer = Footer::new_zeroed();
     let at = segment.data_end();
     let failed = DiskError::of(Operation::Read, &segment.path);

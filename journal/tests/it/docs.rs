@@ -5,8 +5,9 @@ use std::mem::{offset_of, size_of};
 
 use uncross_journal::format::{
     CheckpointBody, FOOTER_MAGIC, FORMAT_VERSION, Footer, IndexEntry, Link, RecordHeader,
-    SEGMENT_MAGIC, SIDECAR_MAGIC, SIDECAR_SLOT_STRIDE_BYTES, STREAM_MAGIC, STREAM_VERSION,
-    SegmentHeader, SidecarSlot, StreamHeader, data_end,
+    SEGMENT_MAGIC, SIDECAR_MAGIC, SIDECAR_SLOT_STRIDE_BYTES, SNAPSHOT_MAGIC, SNAPSHOT_VERSION,
+    STREAM_MAGIC, STREAM_VERSION, SegmentHeader, SidecarSlot, SnapshotHeader, StreamHeader,
+    data_end,
 };
 use uncross_journal::{kind, limits};
 
@@ -72,6 +73,11 @@ fn every_layout_in_the_page_is_the_layout_of_the_code() {
             offset, boot_id, reserved, crc
         ),
         fields!(StreamHeader: magic, format_version, entry, session, salt, reserved, crc),
+        fields!(
+            SnapshotHeader: magic, format_version, behaviour_version, body_version, record_crc, seq,
+            time_ns, segment_number, offset, salt, output_hash, body_len_bytes, state_hash,
+            capacity_hash, body_hash, reserved, crc
+        ),
     ];
     let tables = tables();
     for (name, fields) in types {
@@ -120,12 +126,14 @@ fn every_kind_in_the_page_is_a_kind_of_the_code() {
 
 #[test]
 fn numbers_in_the_page_are_constants_of_the_code() {
-    for magic in [SEGMENT_MAGIC, FOOTER_MAGIC, SIDECAR_MAGIC, STREAM_MAGIC] {
+    for magic in [SEGMENT_MAGIC, FOOTER_MAGIC, SIDECAR_MAGIC, SNAPSHOT_MAGIC, STREAM_MAGIC] {
         let text = String::from_utf8(magic.to_vec()).unwrap();
         assert!(PAGE.contains(&format!("| `{text}` |")), "{text}");
     }
     assert!(PAGE.contains(&format!("complete format, version {FORMAT_VERSION}.")));
     assert_eq!(STREAM_VERSION, 1);
+    assert_eq!((SNAPSHOT_VERSION, limits::SNAPSHOTS_KEPT), (1, 2));
+    assert_eq!(limits::SNAPSHOT_PIECE_BYTES, 1 << 20);
     assert_eq!(limits::SEGMENT_LEN_DEFAULT_BYTES, 64 << 20);
     assert_eq!(limits::SEGMENT_LEN_MIN_BYTES, 64 << 10);
     assert_eq!(limits::SEGMENT_LEN_MAX_BYTES, 1 << 30);

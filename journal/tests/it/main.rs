@@ -21,4 +21,6 @@ mod reading;
 mod roundtrip;
 mod seeking;
 mod simulated;
+mod snapshots;
 mod support;
+mod tailing;
