@@ -130,6 +130,20 @@ fn log(notice: &Notice) {
                 "the wall clock is off: time follows it by 500 ppm at most"
             );
         }
+        Notice::SnapshotWritten { seq, path } => {
+            tracing::info!(code = "snapshot", seq, path = %path.display(), "snapshot written");
+        }
+        Notice::SnapshotFailed { seq, error } => {
+            tracing::warn!(code = "snapshot-failed", seq, %error, "no snapshot was written");
+        }
+        Notice::ShadowEnded { error, differs: true } => tracing::error!(
+            code = "shadow-differs",
+            %error,
+            "the venue said something else than its journal leads to"
+        ),
+        Notice::ShadowEnded { error, differs: false } => {
+            tracing::error!(code = "shadow-ended", %error, "there are no more snapshots");
+        }
         Notice::Failed(error) => tracing::error!(code = "failed", %error, "the venue stops"),
         Notice::Io(error) => tracing::error!(code = "io", %error, "the venue stops"),
     }

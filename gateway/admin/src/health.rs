@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use uncross_server::desk::{State, Vitals};
+use uncross_server::{
+    desk::{State, Vitals},
+    shadow::Shadowing,
+};
 
 use crate::{
     clerk::Clerk,
@@ -36,6 +39,12 @@ pub(crate) struct Detail<'a> {
     pub(crate) seq: u64,
     /// Up to which one everything is on the device.
     pub(crate) durable_seq: u64,
+    /// `off`, `following`, `differs` or `failed`: the second engine beside the venue.
+    pub(crate) shadow: &'static str,
+    /// Last record that it has applied.
+    pub(crate) shadow_seq: u64,
+    /// Last record that a snapshot covers; 0: none does.
+    pub(crate) snapshot_seq: u64,
     pub(crate) core_beat_age_ms: u64,
     pub(crate) open_s: u64,
     /// Of the token that asked.
@@ -89,6 +98,12 @@ fn judge(vitals: &Vitals, due_seq: u64, patience: Duration) -> Readiness {
             String::from("room for the journal"),
             String::from("none: orders are refused"),
         ),
+        (
+            vitals.shadow.state != Shadowing::Differs,
+            "shadow",
+            String::from("the journal leads to what the venue has said"),
+            String::from("it leads elsewhere: the next start would stop there"),
+        ),
     ];
     let missing = checks.into_iter().filter(|(is_good, ..)| !is_good);
     let missing: Vec<_> =
@@ -98,6 +113,8 @@ fn judge(vitals: &Vitals, due_seq: u64, patience: Duration) -> Readiness {
 
 #[cfg(test)]
 mod tests {
+    use uncross_server::shadow::Shadowed;
+
     use super::*;
 
     const GOOD: Vitals = Vitals {
@@ -106,6 +123,7 @@ mod tests {
         core_beat_age: Duration::from_secs(2),
         state: State::Running,
         is_short_of_space: false,
+        shadow: Shadowed { state: Shadowing::Following, seq: 7, snapshot_seq: 3 },
     };
 
     #[test]
@@ -120,6 +138,11 @@ mod tests {
         assert_eq!(missing(Vitals { state: State::Poisoned, ..GOOD }, 7), ["journal"]);
         assert_eq!(missing(Vitals { state: State::Stopped, ..GOOD }, 7), ["running"]);
         assert_eq!(missing(Vitals { is_short_of_space: true, ..GOOD }, 7), ["disk"]);
+        let with = |state| Vitals { shadow: Shadowed { state, ..GOOD.shadow }, ..GOOD };
+        assert_eq!(missing(with(Shadowing::Differs), 7), ["shadow"]);
+        for state in [Shadowing::Off, Shadowing::Failed] {
+            assert_eq!(missing(with(state), 7), [""; 0], "no promise is broken");
+        }
         let late = Vitals { core_beat_age: Duration::from_millis(2_001), ..GOOD };
         assert_eq!(missing(late, 7), ["core"]);
     }

@@ -44,6 +44,8 @@ pub const LADDER_NODES_MIN: u32 = 6;
 pub const LADDER_NODES_MAX: u32 = 1 << 22;
 /// Pages of order numbers any configuration may ask for: 1.1 GiB of them.
 pub const USER_REF_PAGES_MAX: u32 = 1 << 22;
+/// Most records between two snapshots.
+pub const SNAPSHOT_EVERY_MAX: u64 = 1_000_000_000;
 /// Slots of the smallest ring: two turns of the default fairness limit and more.
 pub const RING_SLOTS_MIN: u32 = 1 << 6;
 /// Slots of the largest ring.
@@ -176,6 +178,8 @@ pub struct Journal {
     pub flush_interval: Duration,
     /// Bytes of one journal file, a multiple of [`INDEX_STRIDE_BYTES`].
     pub segment: u64,
+    /// Records between two snapshots; 0: there are none.
+    pub snapshot_every: u64,
 }
 
 /// When output may leave.
@@ -434,7 +438,8 @@ impl Journal {
         }
         let level = Level::read(reader)?;
         let flush_interval = reader.duration("journal.flush_interval", intervals)?;
-        Ok(Self { level, flush_interval, segment })
+        let snapshot_every = reader.count("journal.snapshot_every", 0..=SNAPSHOT_EVERY_MAX)?;
+        Ok(Self { level, flush_interval, segment, snapshot_every })
     }
 }
 

@@ -169,7 +169,7 @@ impl Core {
             }
         }
         self.checkpoint_if_due(outbound)?;
-        self.pulse.beat(self.sequencer.seq);
+        self.pulse.beat(self.sequencer.seq, turn == Turn::More);
         outbound.mark(self.sequencer.seq);
         if before != self.sequencer.seq {
             self.sequencer.journal.ring();
@@ -338,7 +338,7 @@ impl Core {
     /// Lets time pass up to `now_ns`, for the records that follow.
     pub(crate) fn advance(&mut self, now_ns: u64) {
         self.sequencer.now_ns = self.sequencer.now_ns.max(now_ns);
-        self.pulse.beat(self.sequencer.seq);
+        self.pulse.beat(self.sequencer.seq, false);
     }
 }
 

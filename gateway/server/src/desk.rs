@@ -24,6 +24,7 @@ use uncross_journal::Watermark;
 use crate::{
     clock::wall_ns,
     limits::{DESK_ACTS_MAX, OPERATOR_LEN_MAX},
+    shadow::{Progress, Shadowed},
     waiting::Alarm,
 };
 
@@ -86,7 +87,11 @@ pub(crate) struct Pulse {
     /// Beats are told from it by the monotonic clock: the wall clock may be set.
     since: Instant,
     beat_ns: AtomicU64,
+    /// More waits for the core than its last turn took.
+    is_behind: AtomicBool,
     has_stopped: AtomicBool,
+    /// What the shadow says of itself.
+    shadow: Progress,
 }
 
 impl Default for Pulse {
@@ -95,7 +100,9 @@ impl Default for Pulse {
             seq: AtomicU64::new(0),
             since: Instant::now(),
             beat_ns: AtomicU64::new(0),
+            is_behind: AtomicBool::new(false),
             has_stopped: AtomicBool::new(false),
+            shadow: Progress::default(),
         }
     }
 }
@@ -105,11 +112,23 @@ impl Pulse {
         u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// A turn of the core is over.
-    pub(crate) fn beat(&self, seq: u64) {
-        // Relaxed: figures for people; nothing else is read by them.
+    /// A turn of the core is over, and whether it left something to do.
+    pub(crate) fn beat(&self, seq: u64, is_behind: bool) {
+        // Relaxed: figures for people and hints; nothing else is read by them.
         self.seq.store(seq, Ordering::Relaxed);
+        self.is_behind.store(is_behind, Ordering::Relaxed);
         self.beat_ns.store(self.now_ns(), Ordering::Relaxed);
+    }
+
+    /// Whether the core has more to do than one turn takes.
+    pub(crate) fn is_behind(&self) -> bool {
+        // Relaxed: a hint.
+        self.is_behind.load(Ordering::Relaxed)
+    }
+
+    /// What the shadow says of itself.
+    pub(crate) const fn shadow(&self) -> &Progress {
+        &self.shadow
     }
 
     /// The threads have ended, or are about to.
@@ -132,6 +151,8 @@ pub struct Vitals {
     pub state: State,
     /// The journal could not prepare its next segment.
     pub is_short_of_space: bool,
+    /// How far the shadow is.
+    pub shadow: Shadowed,
 }
 
 /// Whether a venue runs.
@@ -259,6 +280,7 @@ impl Desk {
                 (false, false) => State::Running,
             },
             is_short_of_space: self.watermark.short_of_space(),
+            shadow: self.pulse.shadow.now(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod copies;
 
 use std::io;
 
+use rkyv::{Archive, Deserialize, Serialize};
 use uncross_engine::{
     event::{
         Canceled, Copying, Directory, Echo, Entered, Event, Fill, Head, Modified, Notice,
@@ -48,6 +49,21 @@ struct Name {
     locate: u16,
 }
 
+/// Of an instrument that was not listed.
+const NO_NAME: Name = Name { symbol: [b' '; 8], locate: 0 };
+
+/// What is needed to make messages, as plain data.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub(crate) struct EgressState {
+    midnight_ns: u64,
+    /// By rising instrument id: symbol and locate code.
+    names: Vec<(u16, [u8; 8], u16)>,
+    /// By rising port.
+    firms: Vec<(u16, [u8; 4])>,
+    /// Firm, entry and whether reports are copied to it.
+    copied: Vec<([u8; 4], u16, bool)>,
+}
+
 /// An order as the feed shows it.
 #[derive(Clone, Copy, Debug)]
 struct Standing {
@@ -81,11 +97,43 @@ impl<O: MessageSink> Egress<O> {
         Self {
             streams,
             midnight_ns: 0,
-            names: vec![Name { symbol: [b' '; 8], locate: 0 }; usize::from(INSTRUMENTS_MAX) + 1],
+            names: vec![NO_NAME; usize::from(INSTRUMENTS_MAX) + 1],
             pending: None,
             echo: Vec::with_capacity(ECHO_LEN_MAX),
             copies: Copies::new(),
         }
+    }
+
+    /// What decides the next messages, between two commands.
+    pub(crate) fn capture(&self) -> EgressState {
+        debug_assert!(self.pending.is_none(), "captured within a command");
+        let blank = |name: &Name| name.symbol == NO_NAME.symbol && name.locate == NO_NAME.locate;
+        let names = (0..=u16::MAX).zip(&self.names).filter(|(_, name)| !blank(name));
+        EgressState {
+            midnight_ns: self.midnight_ns,
+            names: names.map(|(id, name)| (id, name.symbol, name.locate)).collect(),
+            firms: self.copies.firms().collect(),
+            copied: self.copies.streams().collect(),
+        }
+    }
+
+    /// Goes on from a captured state, in `streams`.
+    pub(crate) fn restore(state: &EgressState, streams: O) -> Self {
+        let mut egress = Self::over(streams);
+        egress.midnight_ns = state.midnight_ns;
+        for &(id, symbol, locate) in &state.names {
+            if let Some(name) = egress.names.get_mut(usize::from(id)) {
+                *name = Name { symbol, locate };
+            }
+        }
+        egress.copies = Copies::restore(&state.firms, &state.copied);
+        egress
+    }
+
+    /// The same, writing into other streams.
+    pub(crate) fn with_streams<P: MessageSink>(self, streams: P) -> Egress<P> {
+        let Self { midnight_ns, names, pending, echo, copies, .. } = self;
+        Egress { streams, midnight_ns, names, pending, echo, copies }
     }
 
     /// Entry of the stream of drop copies that a firm has in this session.

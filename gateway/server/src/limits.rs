@@ -1,5 +1,7 @@
 //! Every bound of the server that is not the operator's to set, each with its reason.
 
+use std::time::Duration;
+
 use uncross_engine::limits::{ECHO_LEN_MAX, STEP_EVENTS_MAX};
 
 /// Bytes of a ring slot and of a journal slot: one cache line.
@@ -97,6 +99,23 @@ pub const DESK_ACTS_MAX: usize = 16;
 pub const OPERATOR_LEN_MAX: usize = 16;
 /// Messages from the hot threads to the log that may wait; more are counted and dropped.
 pub const NOTICES_MAX: usize = 1_024;
+
+/// Records that the shadow applies before it looks whether the core is behind: some 100
+/// microseconds of work.
+pub const SHADOW_BATCH: u64 = 256;
+/// How long the shadow sleeps when it has applied all that is durable.
+pub const SHADOW_INTERVAL: Duration = Duration::from_millis(50);
+/// How long the shadow waits for a core that is behind, at most, before each batch.
+pub const SHADOW_HOLD_MAX: Duration = Duration::from_millis(100);
+/// Priority of the shadow's thread: the lowest there is.
+pub const SHADOW_NICE: i32 = 19;
+/// How long a snapshot waits for the streams that belong to it.
+pub const SHADOW_WRITTEN_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the end of a venue waits for its shadow to come to the end of the journal.
+pub const SHADOW_END_PATIENCE: Duration = Duration::from_secs(5);
+/// New records for which the end of a venue writes a snapshot: replaying fewer takes less than
+/// writing it.
+pub const SNAPSHOT_RECORDS_MIN: u64 = 10_000;
 
 const _: () = assert!(RECORD_LEN_MAX <= 1_024);
 const _: () = assert!(STREAM_CHUNK_LEN.is_power_of_two());

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -87,6 +88,27 @@ pub enum Notice {
     ClockOff {
         /// How far the wall clock is ahead of the venue's time, in nanoseconds.
         error_ns: i64,
+    },
+    /// There is a new snapshot: the next start begins from there.
+    SnapshotWritten {
+        /// Last record it covers.
+        seq: u64,
+        /// Its file.
+        path: PathBuf,
+    },
+    /// A snapshot could not be written. The venue needs none; the next start takes longer.
+    SnapshotFailed {
+        /// Last record it should have covered.
+        seq: u64,
+        /// What went wrong.
+        error: String,
+    },
+    /// The shadow does not go on. There are no more snapshots until the next start.
+    ShadowEnded {
+        /// Why.
+        error: String,
+        /// The venue said something else than its journal leads to.
+        differs: bool,
     },
     /// The venue cannot go on.
     Failed(CoreError),

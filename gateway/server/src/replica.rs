@@ -5,6 +5,7 @@ use uncross_engine::{
     event::{Event, Sink},
     hash::{OutputHash, state_hash},
     limits::Capacity,
+    snapshot::{RestoreError, State},
 };
 
 use uncross_journal::{Record, kind};
@@ -103,6 +104,21 @@ impl Replica {
         let progress = replica.apply(record, &mut Vec::new())?;
         debug_assert_eq!(progress, Progress::Done, "a capacity record says nothing");
         Ok(replica)
+    }
+
+    /// A replica that goes on from a captured state and the parts of its output hash.
+    ///
+    /// # Errors
+    ///
+    /// No engine can have had that state.
+    pub(crate) fn restore(state: &State, (crc, count): (u32, u64)) -> Result<Self, RestoreError> {
+        let (engine, output) = (Engine::restore(state)?, OutputHash::resume(crc, count));
+        Ok(Self { engine, output, capacity: state.capacity() })
+    }
+
+    /// The parts of the output hash, for [`Self::restore`].
+    pub(crate) fn output(&self) -> (u32, u64) {
+        self.output.parts()
     }
 
     /// What the engine holds.

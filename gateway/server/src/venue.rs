@@ -1,5 +1,6 @@
 //! Boot and end of a venue: recover, wire the threads, open the doors.
 
+mod beginning;
 pub mod error;
 mod recovery;
 mod threads;
@@ -23,9 +24,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use uncross_journal::{Probe, TornTail};
 
+pub use self::beginning::PassedOver;
 use self::{
     error::{StartError, StopError, io_error},
-    recovery::{Found, open_day, recover},
+    recovery::{Found, Recovery, open_day, recover},
     threads::{Failed, Halves, Threads, Wires},
 };
 use crate::{
@@ -41,7 +43,7 @@ use crate::{
     outbound,
     outlet::Patience,
     publisher::{self, Delay, Publisher},
-    ring, room, talk,
+    ring, room, shadow, talk,
     users::Users,
 };
 
@@ -60,6 +62,8 @@ pub struct Summary {
     pub durable_seq: u64,
     /// Fingerprint of the state.
     pub state_hash: [u8; 32],
+    /// Fingerprint of the state that the shadow came to; `None` without one that came to the end.
+    pub shadow_state_hash: Option<[u8; 32]>,
     /// Fingerprint of all events.
     pub output_hash: u64,
     /// How long market data came behind the reports of the same commands.
@@ -71,6 +75,12 @@ pub struct Summary {
 pub struct Recovered {
     /// Records replayed.
     pub records: u64,
+    /// Last record of the snapshot behind which they were; `None`: the journal was replayed whole.
+    pub snapshot_seq: Option<u64>,
+    /// Newer snapshots, which could not be used.
+    pub passed_over: Vec<PassedOver>,
+    /// From opening the journal to the last record applied.
+    pub took: Duration,
     /// What was cut off the end of the journal, if anything was.
     pub torn: Option<TornTail>,
     /// The epoch that was opened because something said may have been lost.
@@ -92,6 +102,7 @@ pub struct Venue {
     dropped: Arc<AtomicU64>,
     desk: Desk,
     threads: Threads,
+    watch: Option<shadow::Watch>,
 }
 
 /// How a venue is started, beside its configuration; the default is right outside of tests.
@@ -135,7 +146,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let wires = wires.map_err(io_error("making a poll"))?;
 
     let recovery = recover(config, options, wires.on_durable(), &users, dir)?;
-    let (replica, journal, filed, mut egress, recovered) = recovery;
+    let Recovery { replica, journal, filed, mut egress, recovered, seed } = recovery;
     let clock = Clock::new();
     let (producer, consumer) = ring::ring(config.queues.ring_slots as usize);
     let (teller, room) = room::room(producer.buffer().capacity());
@@ -149,8 +160,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     note_begun(dir).map_err(io_error("noting the journal"))?;
     let known = core.replica().engine().symbols().collect();
 
-    let auth = Auth::start(users, wires.gateway_alarm());
-    let auth = auth.map_err(io_error("starting a thread"))?;
+    let auth = Auth::start(users, wires.gateway_alarm()).map_err(io_error("starting a thread"))?;
     let (to_publisher, to_gateway) = talk::queues(connections_max as usize);
     let (notices, receiver) = Notices::new();
     let dropped = notices.dropped();
@@ -178,9 +188,10 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let registry = wires.publisher_registry().map_err(io_error("making a poll"))?;
     let (rules, ports_max) = (publisher_rules(config), config.capacity.ports);
     let publisher = Publisher::new(egress, release, to_gateway, registry, rules, ports_max);
+    let beside = beside(&core, &plan, &notices);
     let halves = Halves { doors, core, consumer, outbound, publisher, clock, notices };
     let threads = wires.start(halves).map_err(io_error("starting a thread"))?;
-    let notices = receiver;
+    let (threads, watch) = watch(threads, seed, beside)?;
     Ok(Venue {
         orders_addr,
         data_addr,
@@ -188,11 +199,41 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
         symbols: known,
         connections_max,
         plan,
-        notices,
+        notices: receiver,
         dropped,
         desk,
         threads,
+        watch,
     })
+}
+
+/// What the shadow sees of the venue.
+fn beside(core: &Core, plan: &Plan, notices: &Notices) -> shadow::Beside {
+    shadow::Beside {
+        watermark: core.watermark(),
+        pulse: core.pulse(),
+        notices: notices.clone(),
+        hot_cpus: plan.threads.iter().filter_map(|thread| thread.cpu).collect(),
+    }
+}
+
+/// Starts the shadow beside the threads of a venue, if there is to be one; without it they end.
+fn watch(
+    threads: Threads,
+    seed: shadow::Seed,
+    beside: shadow::Beside,
+) -> Result<(Threads, Option<shadow::Watch>), StartError> {
+    if seed.every == 0 {
+        return Ok((threads, None));
+    }
+    match shadow::Watch::start(seed, beside) {
+        Ok(watch) => Ok((threads, Some(watch))),
+        Err(error) => {
+            // The first error is the one to report.
+            drop(threads.stop());
+            Err(io_error("starting a thread")(error))
+        }
+    }
 }
 
 impl Venue {
@@ -265,15 +306,23 @@ impl Venue {
     ///
     /// It had failed before, or the journal cannot be synced.
     pub fn stop(self) -> Result<Summary, StopError> {
-        let (core, feed_delay) = self.threads.stop().map_err(|failed| match failed {
+        let Self { threads, watch, .. } = self;
+        let stopped = threads.stop().map_err(|failed| match failed {
             Failed::Reactor(error) => StopError::Failed(error),
             Failed::Panicked => StopError::Panicked,
-        })?;
-        let last_seq = core.seq();
-        let (replica, journal) = core.into_parts();
-        let watermark = journal.watermark();
-        journal.close()?;
+        });
+        let closed = stopped.and_then(|(core, feed_delay)| {
+            let last_seq = core.seq();
+            let (replica, journal) = core.into_parts();
+            let watermark = journal.watermark();
+            journal.close()?;
+            Ok((replica, watermark, last_seq, feed_delay))
+        });
+        let shadow = watch.and_then(|watch| watch.stop(closed.is_ok()));
+        let (replica, watermark, last_seq, feed_delay) = closed?;
+        let shadow = shadow.filter(|(seq, _)| *seq == last_seq);
         Ok(Summary {
+            shadow_state_hash: shadow.map(|(_, hash)| hash),
             last_seq,
             durable_seq: watermark.durable_seq(),
             state_hash: replica.state_hash(),

@@ -48,6 +48,9 @@ struct Figures {
     version: String,
     seq: u64,
     durable_seq: u64,
+    shadow: String,
+    shadow_seq: u64,
+    snapshot_seq: u64,
     core_beat_age_ms: u64,
     open_s: u64,
     who: String,
@@ -88,6 +91,10 @@ impl Told {
         let Figures { venue, version, seq, durable_seq, core_beat_age_ms, open_s, .. } = figures;
         output.line(format_args!("  venue    {venue}, uncross {version}, open for {open_s} s"))?;
         output.line(format_args!("  journal  {seq} records, durable up to {durable_seq}"))?;
+        let Figures { shadow, shadow_seq, snapshot_seq, .. } = figures;
+        output.line(format_args!(
+            "  shadow   {shadow}, {shadow_seq} records applied, snapshot at {snapshot_seq}"
+        ))?;
         output.line(format_args!("  core     last sign of life {core_beat_age_ms} ms ago"))
     }
 }

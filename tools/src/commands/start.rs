@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::Args;
 use serde::Serialize;
 use uncross_admin::Admin;
-use uncross_server::venue::{self, Venue};
+use uncross_server::venue::{self, PassedOver, Recovered, Venue};
 
 use super::venue::{Overrides, open};
 use crate::{
@@ -51,8 +51,31 @@ struct Started<'a> {
     admin: Option<SocketAddr>,
     pid: u32,
     records: u64,
+    /// Last record of the snapshot that the venue began from; none: the journal was replayed whole.
+    snapshot_seq: Option<u64>,
+    passed_over: Vec<Passed>,
+    recovery_ms: u64,
     torn: Option<String>,
     layout: LayoutReport,
+}
+
+/// A snapshot that could not be used.
+#[derive(Serialize)]
+struct Passed {
+    file: String,
+    reason: String,
+}
+
+impl Passed {
+    fn all(recovered: &Recovered) -> Vec<Self> {
+        let passed = recovered.passed_over.iter();
+        passed
+            .map(|PassedOver { path, reason }| Self {
+                file: path.display().to_string(),
+                reason: reason.clone(),
+            })
+            .collect()
+    }
 }
 
 impl Start {
@@ -100,6 +123,13 @@ impl Start {
             state_hash = hex(&summary.state_hash),
             "stopped"
         );
+        if let Some(hash) = summary.shadow_state_hash.filter(|hash| *hash != summary.state_hash) {
+            tracing::error!(
+                code = "shadow-differs",
+                shadow_state_hash = hex(&hash),
+                "the journal leads to another state than the venue was in"
+            );
+        }
         Ok(())
     }
 
@@ -114,12 +144,20 @@ impl Start {
         let torn = recovered.torn.as_ref().map(torn_text);
         let (orders, data) = (running.orders_addr(), running.data_addr());
         if output.is_json() {
-            let (pid, records) = (std::process::id(), recovered.records);
-            let layout = LayoutReport::new(running.plan());
-            output.json(
-                "uncross.start/1",
-                &Started { venue: name, orders, data, admin, pid, records, torn, layout },
-            )?;
+            let started = Started {
+                venue: name,
+                orders,
+                data,
+                admin,
+                pid: std::process::id(),
+                records: recovered.records,
+                snapshot_seq: recovered.snapshot_seq,
+                passed_over: Passed::all(recovered),
+                recovery_ms: u64::try_from(recovered.took.as_millis()).unwrap_or(u64::MAX),
+                torn,
+                layout: LayoutReport::new(running.plan()),
+            };
+            output.json("uncross.start/1", &started)?;
             return output.flush();
         }
         output.line(format_args!("venue    {name} in {}", self.dir.display()))?;
@@ -128,7 +166,15 @@ impl Start {
         if let Some(admin) = admin {
             output.line(format_args!("admin    http://{admin}  token in admin.token"))?;
         }
-        output.line(format_args!("journal  {} records replayed", recovered.records))?;
+        let Recovered { records, took, .. } = recovered;
+        let from = match recovered.snapshot_seq {
+            Some(seq) => format!("recovered from snapshot at {seq} + {records} records"),
+            None => format!("{records} records replayed"),
+        };
+        output.line(format_args!("journal  {from} in {took:.1?}"))?;
+        for Passed { file, reason } in Passed::all(recovered) {
+            output.line(format_args!("         {file} is not used: {reason}"))?;
+        }
         if let Some(torn) = torn {
             output.line(format_args!("         {torn}"))?;
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// One JSON object.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Json(Value);
 
 impl Json {

@@ -36,6 +36,7 @@ mod requests;
 mod running;
 mod server;
 mod sessions;
+mod snapshots;
 mod tape;
 mod tour;
 mod user;

@@ -20,6 +20,8 @@ pub(crate) struct Server {
     pub(crate) admin: String,
     /// Records replayed at start.
     pub(crate) records: u64,
+    /// All that it said at start.
+    pub(crate) started: Json,
 }
 
 impl Server {
@@ -47,7 +49,7 @@ impl Server {
         let data = json.text("data").to_owned();
         let admin = json.text("admin").to_owned();
         let records = json.number("records");
-        Self { child, stdout, orders, data, admin, records }
+        Self { child, stdout, orders, data, admin, records, started: json }
     }
 
     /// Ends it as `kill -9` does.

@@ -11,6 +11,7 @@ use uncross_server::{
         admin::ActOutcome,
         command::{Act, Target},
     },
+    shadow::{Shadowed, Shadowing},
 };
 
 use super::*;
@@ -32,6 +33,7 @@ const GOOD: Vitals = Vitals {
     core_beat_age: Duration::from_millis(1),
     state: State::Running,
     is_short_of_space: false,
+    shadow: Shadowed { state: Shadowing::Following, seq: 9, snapshot_seq: 4 },
 };
 
 type Outcome = fn() -> Result<ActOutcome, DeskError>;

@@ -1,19 +1,57 @@
 //! What a journal holds, for people and programs that have not seen it before.
 
-use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use uncross_engine::{
     command::{Act, Command},
     instrument::Instrument,
     limits::Capacity,
 };
-use uncross_journal::{Overview, ReadError, Reader, Record, kind};
+use uncross_journal::{
+    Overview, ReadError, Reader, Record, SnapshotView, Snapshots, Terms, kind, limits::PAGE_BYTES,
+};
 
 use crate::{
     calendar::civil,
     export::Session,
     record::{decode, decode_capacity},
 };
+
+/// A snapshot beside a journal.
+#[derive(Clone, Debug)]
+pub struct SnapshotSeen {
+    /// Its file.
+    pub path: PathBuf,
+    /// Last record that it covers, as its name says.
+    pub seq: u64,
+    /// Bytes of the file, and time stamp of that record; or what is wrong with it.
+    pub content: Result<(u64, u64), String>,
+}
+
+/// Looks at the snapshots of a journal, the newest one first: every byte is checked, and that it is
+/// of this journal and not beyond its end. Whether a start would use one it also decides by the
+/// state and the streams.
+fn snapshots(dir: &Path, last_seq: u64) -> Vec<SnapshotSeen> {
+    let snapshots = Snapshots::of(dir);
+    let salt = Reader::open(dir).ok().map(|reader| reader.salt());
+    let look = |path: &Path| {
+        let (head, body) = snapshots.read(path).map_err(|error| error.to_string())?;
+        let salt = salt.unwrap_or(head.terms.salt);
+        head.check(&Terms { salt, ..head.terms }).map_err(|error| error.to_string())?;
+        if last_seq < head.anchor.seq {
+            return Err(format!("it covers {} records, there are {last_seq}", head.anchor.seq));
+        }
+        Ok((body.len() as u64 + PAGE_BYTES, head.time_ns))
+    };
+    let listed = snapshots.list().unwrap_or_default().into_iter();
+    listed
+        .map(|SnapshotView { seq, path }| SnapshotSeen { content: look(&path), path, seq })
+        .collect()
+}
 
 /// What a journal holds.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +73,8 @@ pub struct Inspection {
     /// The instruments as they were stated last, in the order in which they were listed; changes
     /// come into force with the next day.
     pub instruments: Vec<Instrument>,
+    /// Its snapshots, the newest one first.
+    pub snapshots: Vec<SnapshotSeen>,
     /// The first record that no venue writes, with what is wrong.
     pub foreign: Option<(u64, String)>,
 }
@@ -56,6 +96,7 @@ pub fn inspect(dir: &Path, mut each: impl FnMut(u64)) -> Result<Inspection, Read
         inspection.take(record);
         ControlFlow::Continue(())
     })?;
+    inspection.snapshots = snapshots(dir, files.last_seq);
     inspection.files = files;
     if let Some((seq, _)) = inspection.last {
         inspection.end_session(seq);

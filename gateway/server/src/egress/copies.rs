@@ -4,6 +4,9 @@ use uncross_engine::limits::{COPIED_FIRMS_MAX, PORTS_MAX};
 
 use crate::streams;
 
+/// The firm of a port of which nothing is known.
+const NO_FIRM: [u8; 4] = [b' '; 4];
+
 /// A stream of the session.
 #[derive(Clone, Copy, Debug)]
 struct Copied {
@@ -27,10 +30,32 @@ impl Copies {
     pub(super) fn new() -> Self {
         let ports_len = usize::from(PORTS_MAX) + 1;
         Self {
-            firms: vec![[b' '; 4]; ports_len],
+            firms: vec![NO_FIRM; ports_len],
             entries: vec![0; ports_len],
             copied: Vec::with_capacity(COPIED_FIRMS_MAX),
         }
+    }
+
+    /// By rising port, the firms of those that have one.
+    pub(super) fn firms(&self) -> impl Iterator<Item = (u16, [u8; 4])> + '_ {
+        let firms = (0..).zip(&self.firms).filter(|(_, firm)| **firm != NO_FIRM);
+        firms.map(|(port, &firm)| (port, firm))
+    }
+
+    /// Firm and entry of the streams of the session, and whether reports are copied to them.
+    pub(super) fn streams(&self) -> impl Iterator<Item = ([u8; 4], u16, bool)> + '_ {
+        self.copied.iter().map(|it| (it.firm, it.entry, it.is_on))
+    }
+
+    /// The tables that were captured.
+    pub(super) fn restore(firms: &[(u16, [u8; 4])], streams: &[([u8; 4], u16, bool)]) -> Self {
+        let mut tables = Self::new();
+        let copied = streams.iter().map(|&(firm, entry, is_on)| Copied { firm, entry, is_on });
+        tables.copied.extend(copied);
+        for &(port, firm) in firms.iter().filter(|(port, _)| *port <= PORTS_MAX) {
+            tables.assign(port, firm);
+        }
+        tables
     }
 
     /// Entry of the stream to which the reports of a port are copied.

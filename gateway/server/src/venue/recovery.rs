@@ -1,19 +1,22 @@
 //! From a journal to a core that is ready: replay, judge what may be missing, say what must be said
 //! before the doors open.
 
-use std::collections::HashMap;
+use std::time::Instant;
 
 use uncross_engine::{
-    Engine, Progress,
+    Engine,
     admin::Definition,
     command::{DropCopy, Source},
     engine::DefineError,
     instrument::Instrument,
 };
-use uncross_journal::{Completeness, Identity, Level, OnDurable, Recovery, Settings, Writer};
+use uncross_journal::{
+    Completeness, Identity, Level, OnDurable, Settings, Snapshots, Writer, open_behind,
+};
 
 use super::{
     Options, Recovered,
+    beginning::{Beginning, Candidates},
     error::{StartError, io_error},
 };
 use crate::{
@@ -22,11 +25,12 @@ use crate::{
     config::{self, Config, VenueDir},
     core_loop::Core,
     egress::Egress,
+    follower::{Filed, Follower, Owners},
     outbound::{Outbound, Release},
-    record::{self, Draft},
-    replica::{ApplyError, Replica},
+    record::Draft,
+    replica::Replica,
     room::RoomTeller,
-    streams::Streams,
+    shadow,
     users::Users,
 };
 
@@ -34,7 +38,7 @@ use crate::{
 const CLOCK_BEHIND_NS_MAX: u64 = 1_000_000_000;
 
 /// Makes sure that no port has changed hands: its session and orders belong to its user.
-fn check_owners(users: &Users, owners: &HashMap<u16, [u8; 6]>) -> Result<(), StartError> {
+fn check_owners(users: &Users, owners: &Owners) -> Result<(), StartError> {
     for user in users.list() {
         let Some(port) = user.port() else { continue };
         let Some(owner) = owners.get(&port) else { continue };
@@ -63,59 +67,52 @@ fn journal_settings(config: &Config, options: &Options, on_durable: OnDurable) -
     }
 }
 
-/// By id: the instruments as the configuration stated them last.
-pub(super) type Filed = HashMap<u32, Instrument>;
+/// What is left of a journal when it was recovered.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    pub(super) replica: Replica,
+    pub(super) journal: Writer,
+    pub(super) filed: Filed,
+    pub(super) egress: Egress,
+    pub(super) recovered: Recovered,
+    /// What a shadow begins with.
+    pub(super) seed: shadow::Seed,
+}
 
-/// Replays the journal into a replica and into the streams.
+/// Brings replica and streams to the end of the journal: from the newest snapshot that can be used,
+/// or from the first record on.
 pub(super) fn recover(
     config: &Config,
     options: &Options,
     on_durable: OnDurable,
     users: &Users,
     dir: &VenueDir,
-) -> Result<(Replica, Writer, Filed, Egress, Recovered), StartError> {
+) -> Result<Recovery, StartError> {
     let settings = journal_settings(config, options, on_durable);
     let identity = Identity {
         behaviour_version: uncross_engine::BEHAVIOUR_VERSION,
         config_hash: config.fingerprint(),
         build_id: build_id(),
     };
-    let mut recovery: Recovery = uncross_journal::open(&dir.journal(), &settings, &identity)?;
+    let start = Instant::now();
+    let candidates = Candidates::list(Snapshots::on(&dir.journal(), &settings));
+    let newest = candidates.newest();
+    let mut recovery = open_behind(&dir.journal(), &settings, &identity, newest.as_ref())?;
     if let Some(last) = recovery.last_identity()
         && last.behaviour_version != identity.behaviour_version
     {
         let (expected, found) = (identity.behaviour_version, last.behaviour_version);
         return Err(StartError::Behaviour { expected, found });
     }
-    let mut replica = None;
-    let mut events = Vec::new();
     let begun = dir.begun_file();
     if recovery.last_seq() == 0 && begun.exists() {
         return Err(StartError::JournalGone { path: begun });
     }
-    // All of it is made again, under the same numbers.
-    Streams::clear(&dir.streams()).map_err(io_error("removing the streams of an earlier run"))?;
-    let mut egress = Egress::over(Streams::new(&dir.streams(), recovery.salt().unwrap_or(0)));
-    let (mut owners, mut filed) = (HashMap::new(), Filed::new());
-    recovery.replay(|record| {
-        owners.extend(record::port_owner(record.kind, record.body));
-        let instrument = record::configured_instrument(record.kind, record.body);
-        filed.extend(instrument.map(|instrument| (instrument.id, instrument)));
-        let Some(replica) = &mut replica else {
-            replica = Some(Replica::found(&record)?);
-            return Ok(());
-        };
-        let mut progress = replica.apply(&record, &mut events)?;
-        loop {
-            for event in events.drain(..) {
-                egress.write(&event).map_err(|error| ApplyError::Stream(error.to_string()))?;
-            }
-            match progress {
-                Progress::Done => return Ok(()),
-                Progress::More => progress = replica.resume(&mut events),
-            }
-        }
-    })?;
+    let Beginning { mut follower, from, passed_over } =
+        candidates.begin(&recovery, &dir.streams(), &config.capacity)?;
+    let anchor = from.as_ref().map(|(_, anchor)| *anchor);
+    recovery.replay_behind(anchor.as_ref(), |record| follower.apply(&record))?;
+    let Follower { replica, mut egress, owners, filed, .. } = follower;
     check_owners(users, &owners)?;
     let replica = match replica {
         Some(replica) if replica.capacity() != config.capacity => {
@@ -127,8 +124,12 @@ pub(super) fn recover(
     };
     // What was said and is not there must not be said again under the same numbers.
     let is_unproven = recovery.completeness() == Completeness::Unproven;
+    let snapshot_seq = anchor.map(|anchor| anchor.seq);
     let recovered = Recovered {
-        records: recovery.last_seq(),
+        records: recovery.last_seq() - snapshot_seq.unwrap_or(0),
+        snapshot_seq,
+        passed_over,
+        took: start.elapsed(),
         torn: recovery.torn().cloned(),
         opened_epoch: is_unproven.then(|| replica.engine().epoch() + 1),
         takes_direct_writes: recovery.takes_direct_writes(),
@@ -137,7 +138,15 @@ pub(super) fn recover(
     egress.streams.set_salt(journal.salt());
     egress.streams.note_written();
     journal.set_epoch(recovered.opened_epoch.unwrap_or(replica.engine().epoch()));
-    Ok((replica, journal, filed, egress, recovered))
+    let place = shadow::Place {
+        journal: dir.journal(),
+        streams: dir.streams(),
+        settings,
+        salt: journal.salt(),
+        written: Some(egress.streams.written()),
+    };
+    let seed = shadow::Seed { place, every: config.journal.snapshot_every, from };
+    Ok(Recovery { replica, journal, filed, egress, recovered, seed })
 }
 
 fn build_id() -> [u8; 32] {
@@ -194,7 +203,7 @@ pub(super) fn open_day(
     // Nobody may read of it before it is durable.
     core.settle()?;
     // The first turn comes when somebody wakes the core or its sleep ends.
-    core.pulse().beat(core.seq());
+    core.pulse().beat(core.seq(), false);
     match failure {
         Some(error) => Err(io_error("writing a stream")(error)),
         None => Ok(core),

@@ -100,6 +100,14 @@ impl TestVenue {
         venue
     }
 
+    /// The venue of a copy of its folder, running.
+    pub(crate) fn image(&self, dir: TempDir) -> Self {
+        let (config, options) = (self.config.clone(), self.options.clone());
+        let mut venue = Self { dir, config, options, venue: None };
+        venue.restart().unwrap();
+        venue
+    }
+
     pub(crate) fn dir(&self) -> VenueDir {
         VenueDir::new(self.dir.path())
     }

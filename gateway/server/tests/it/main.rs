@@ -28,4 +28,5 @@ mod reboot;
 mod records;
 mod refusals;
 mod sessions;
+mod snapshots;
 mod streams;

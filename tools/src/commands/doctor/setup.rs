@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use uncross_server::{
     affinity::{Cpus, plan},
     config::Config,
+    journal::Snapshots,
 };
 
 use super::Finding;
@@ -25,6 +26,7 @@ pub(super) fn look(config: &Config, journal: Option<&Path>, cpus: &Cpus) -> Vec<
         port("orders", "orders.listen", config.orders.listen, is_running),
         port("data", "data.listen", config.data.listen, is_running),
     ];
+    findings.extend(journal.map(|journal| snapshots(config.journal.snapshot_every, journal)));
     if config.admin.is_enabled {
         findings.push(port("admin", "admin.listen", config.admin.listen, is_running));
     }
@@ -78,6 +80,32 @@ fn bind(address: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.bind(&SockAddr::from(address))
+}
+
+/// Whether a start has a snapshot to begin from.
+fn snapshots(every: u64, journal: &Path) -> Finding {
+    let name = "snapshots";
+    let snapshots = Snapshots::of(journal);
+    let listed = match snapshots.list() {
+        Ok(listed) => listed,
+        Err(error) => {
+            let (expected, fix) = ("a folder that can be listed", "check the folder's rights");
+            return Finding::warn(name, error.to_string(), expected, fix);
+        }
+    };
+    for view in &listed {
+        if let Err(error) = snapshots.head(&view.path) {
+            let expected = "snapshots that a start can read";
+            let fix = "remove the file: a start passes it over and replays more of the journal";
+            return Finding::warn(name, error.to_string(), expected, fix);
+        }
+    }
+    let found = match (listed.first(), every) {
+        (Some(view), _) => format!("{}, the newest one at record {}", listed.len(), view.seq),
+        (None, 0) => "none: journal.snapshot_every is 0, each start replays all".to_owned(),
+        (None, every) => format!("none yet: one is written every {every} records"),
+    };
+    Finding::ok(name, found)
 }
 
 /// Whether a process holds the lock of the journal, without touching it.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use uncross_client::wire::text::{format_price, trim};
 use uncross_server::{
     audit::{
-        overview::{Inspection, inspect},
+        overview::{Inspection, SnapshotSeen, inspect},
         told::kind_name,
     },
     config::units::format_size,
@@ -52,6 +52,7 @@ struct Inspected {
     record_bytes: u64,
     segments: Vec<SegmentRow>,
     prepared_segments: u64,
+    snapshots: Vec<SnapshotRow>,
     records: Vec<KindRow>,
     sessions: Vec<SessionRow>,
     durable: Option<Durable>,
@@ -77,6 +78,39 @@ struct SegmentRow {
     records: u64,
     build: String,
     configuration_hash: String,
+}
+
+#[derive(Serialize)]
+struct SnapshotRow {
+    file: String,
+    last_seq: u64,
+    file_bytes: Option<u64>,
+    last_time: Option<String>,
+    /// What is wrong with it.
+    fault: Option<String>,
+}
+
+impl SnapshotRow {
+    fn new(seen: &SnapshotSeen) -> Self {
+        let SnapshotSeen { path, seq, content } = seen;
+        let (file_bytes, time_ns) = content.as_ref().ok().copied().unzip();
+        Self {
+            file: file_name(path),
+            last_seq: *seq,
+            file_bytes,
+            last_time: time_ns.map(utc),
+            fault: content.as_ref().err().cloned(),
+        }
+    }
+
+    fn show(&self, output: &mut Output) -> Outcome {
+        let Self { last_seq, file_bytes, last_time, fault, .. } = self;
+        let text = match (file_bytes, last_time, fault) {
+            (Some(bytes), Some(time), None) => format!("{bytes} bytes, {time}"),
+            (_, _, fault) => fault.clone().unwrap_or_default(),
+        };
+        output.line(format_args!("snapshot     at {last_seq}: {text}"))
+    }
 }
 
 #[derive(Serialize)]
@@ -264,6 +298,7 @@ impl Inspected {
             record_bytes: files.segments.iter().map(|view| view.record_bytes).sum(),
             segments: files.segments.iter().map(SegmentRow::new).collect(),
             prepared_segments: files.spares,
+            snapshots: inspection.snapshots.iter().map(SnapshotRow::new).collect(),
             records: records
                 .map(|(&kind, &count)| KindRow { kind: kind_name(kind), count })
                 .collect(),
@@ -292,6 +327,7 @@ impl Inspected {
             "bytes        {record_bytes} of records in {file_bytes} of files"
         ))?;
         output.line(format_args!("prepared     {} segments for later", self.prepared_segments))?;
+        self.snapshots.iter().try_for_each(|row| row.show(output))?;
         self.show_health(output)?;
         self.show_segments(output)?;
         output.line("")?;

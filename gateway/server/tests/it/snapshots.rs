@@ -1,0 +1,426 @@
+//! A start from a snapshot is the start from the first record, only sooner; without one that can be
+//! used it is that start.
+
+use std::{
+    collections::BTreeMap,
+    env, fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use uncross_engine::command::{Act, Target};
+use uncross_server::{
+    config::VenueDir,
+    journal::{Operation, Probe, Snapshots},
+    notice::Notice,
+    replay::{Discard, replay},
+    shadow::{Shadowing, write_snapshot},
+    venue::{Options, Summary},
+};
+use uncross_wire::{
+    IntoBytes, TypeByte,
+    ouch::{codes, inbound},
+};
+
+use crate::harness::{Raw, TestVenue, enter, with_appendage};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const LISTENERS: [(&str, &str); 1] = [("LISTEN", "FIRM")];
+const BROKERS: [(&str, &str); 3] = [("ALICE", "FIRM"), ("BOB", "FIRM"), ("CAROL", "ELSE")];
+
+/// Reproducible numbers.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888);
+        (self.0 >> 33) % bound
+    }
+}
+
+fn venue(settings: &[(&str, &str)]) -> TestVenue {
+    let mut all = vec![("journal.segment", "64KiB")];
+    all.extend(settings);
+    TestVenue::with_copies(&all, Options::default(), &BROKERS, &LISTENERS)
+}
+
+/// A random order: of any life and display, at prices that meet.
+fn order(random: &mut Random, number: u32) -> Vec<u8> {
+    let side = if random.below(2) == 0 { b'B' } else { b'S' };
+    let quantity = 100 * (1 + u32::try_from(random.below(9)).unwrap());
+    let mut order = enter(number, side, quantity, 1_000_000 + random.below(9) * 100);
+    let life = random.below(4);
+    if life == 0 {
+        order.time_in_force = codes::TimeInForce::ImmediateOrCancel.to_wire();
+    }
+    if random.below(4) == 0 {
+        order.display = codes::Display::Hidden.to_wire();
+    }
+    match random.below(6) {
+        // The client's second series of numbers.
+        0 => with_appendage(order, &[2, 28, 1]),
+        // Good till cancelled.
+        1 | 2 if life != 0 => with_appendage(order, &[2, 129, b'Y']),
+        _ => order.as_bytes().to_vec(),
+    }
+}
+
+fn cancel(number: u32, quantity: u32) -> Vec<u8> {
+    let (user_ref_num, quantity) = (number.into(), quantity.into());
+    inbound::Cancel { kind: TypeByte::new(), user_ref_num, quantity }.as_bytes().to_vec()
+}
+
+fn replace(random: &mut Random, old: u32, number: u32) -> Vec<u8> {
+    let price = 1_000_000 + random.below(9) * 100;
+    let replace = inbound::Replace {
+        kind: TypeByte::new(),
+        orig_user_ref_num: old.into(),
+        new_user_ref_num: number.into(),
+        quantity: 300.into(),
+        price: price.into(),
+        time_in_force: codes::TimeInForce::Day.to_wire(),
+        display: codes::Display::Visible.to_wire(),
+        intermarket_sweep: codes::NO,
+        cl_ord_id: *b"AGAIN         ",
+        appendage_len_bytes: 0.into(),
+    };
+    replace.as_bytes().to_vec()
+}
+
+/// Lets three brokers trade at random, log out and in again, and operators intervene.
+fn trade(venue: &TestVenue, random: &mut Random, rounds: u32, numbers: &mut [u32; 3]) {
+    let log_in = |which: usize| venue.orders(BROKERS[which].0, 0);
+    let mut brokers: Vec<Raw> = (0..3).map(log_in).collect();
+    for _ in 0..rounds {
+        let which = usize::try_from(random.below(3)).unwrap();
+        for _ in 0..20 {
+            let number = &mut numbers[which];
+            let old = number.saturating_sub(u32::try_from(random.below(12)).unwrap());
+            let message = match random.below(10) {
+                0 | 1 => cancel(old, 0),
+                2 => cancel(old, 100),
+                3 => {
+                    *number += 1;
+                    replace(random, old, *number)
+                }
+                _ => {
+                    *number += 1;
+                    order(random, *number)
+                }
+            };
+            brokers[which].ouch(&message);
+        }
+        brokers[which].sync();
+        match random.below(12) {
+            0 => brokers[which] = log_in(which),
+            1 => {
+                let target = Target::Firm(*b"ELSE");
+                let desk = venue.venue().desk();
+                let kill = Act::Kill { target, cancels: random.below(2) == 0 };
+                desk.order("ops", kill, PATIENCE).unwrap();
+                desk.order("ops", Act::Revive(target), PATIENCE).unwrap();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Bytes of every stream file, but what is behind its messages.
+fn streams(dir: &VenueDir) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for session in fs::read_dir(dir.streams()).unwrap() {
+        for file in fs::read_dir(session.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let mut bytes = fs::read(&path).unwrap();
+            let used = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
+            bytes.truncate(used);
+            files.insert(name, bytes);
+        }
+    }
+    files
+}
+
+/// Starts and ends the venue; what it was then, from where it began, and its streams.
+fn round(venue: &mut TestVenue) -> (Option<u64>, Summary, BTreeMap<String, Vec<u8>>) {
+    venue.restart().unwrap();
+    let from = venue.venue().recovered().snapshot_seq;
+    let summary = venue.stop();
+    (from, summary, streams(&venue.dir()))
+}
+
+/// A venue with a day behind it and one begun, down; its last record, and the first of the day.
+fn traded() -> (TestVenue, u64, u64) {
+    let mut random = Random(42);
+    // Its snapshots are those of the tests.
+    let settings = [("journal.snapshot_every", "0"), ("venue.utc_offset", "-12:00")];
+    let mut venue = venue(&settings);
+    trade(&venue, &mut random, 25, &mut [0; 3]);
+    let first = venue.stop().last_seq + 1;
+    // A day later by its clock: some orders stand, and the numbers begin anew.
+    venue.config.venue.utc_offset_s += 24 * 3_600;
+    venue.restart().unwrap();
+    trade(&venue, &mut random, 60, &mut [0; 3]);
+    let last = venue.stop().last_seq;
+    (venue, first, last)
+}
+
+/// Points of one run; `UNCROSS_SNAPSHOT_POINTS` asks for another number.
+fn points() -> u64 {
+    env::var("UNCROSS_SNAPSHOT_POINTS").map_or(100, |text| text.parse().expect("a number"))
+}
+
+#[test]
+fn a_snapshot_and_the_records_behind_it_are_the_journal_at_every_point() {
+    let (mut venue, first, _) = traded();
+    let dir = venue.dir();
+    // Once more, so that what a start says is in the journal; the next ones have nothing to say.
+    let (from, genesis, told) = round(&mut venue);
+    assert_eq!(from, None);
+    let replayed = replay(&dir.journal(), &mut Discard).unwrap();
+    let replica = replayed.replica.unwrap();
+    assert_eq!(
+        (replica.state_hash(), replica.output_hash()),
+        (genesis.state_hash, genesis.output_hash)
+    );
+    assert!(4 < told.len(), "{:?}", told.keys());
+    let (mut random, mut used) = (Random(7), 0);
+    for point in 0..points() {
+        // Some of the day before, whose streams are gone.
+        let seq = if point % 20 == 19 {
+            1 + random.below(first)
+        } else {
+            first + random.below(genesis.last_seq + 1 - first)
+        };
+        let context = format!("point {point}: snapshot at {seq} of {}", genesis.last_seq);
+        fs::remove_dir_all(Snapshots::of(&dir.journal()).dir()).ok();
+        write_snapshot(&dir, seq).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let (from, found, streams) = round(&mut venue);
+        assert_eq!(found.last_seq, genesis.last_seq, "{context}");
+        assert_eq!(found.state_hash, genesis.state_hash, "{context}");
+        assert_eq!(found.output_hash, genesis.output_hash, "{context}");
+        assert!(streams == told, "{context}: other bytes in a stream");
+        assert!(from.is_none_or(|from| from == seq), "{context}: {from:?}");
+        used += u64::from(from.is_some());
+    }
+    assert!(points() * 9 / 10 <= used, "only {used} snapshots were used");
+}
+
+/// The one snapshot of a venue that is down, written now.
+fn one_snapshot(dir: &VenueDir, seq: u64) -> PathBuf {
+    fs::remove_dir_all(Snapshots::of(&dir.journal()).dir()).ok();
+    write_snapshot(dir, seq).unwrap().unwrap()
+}
+
+/// What is said of a harm, and what does it to the file.
+type Harm<'a> = (&'a str, &'a dyn Fn(&Path));
+
+#[test]
+fn a_snapshot_that_cannot_be_used_is_passed_over_with_the_reason() {
+    let (mut venue, first, last) = traded();
+    let (_, genesis, told) = round(&mut venue);
+    let dir = venue.dir();
+    let (other, _, other_last) = traded();
+    let foreign = one_snapshot(&other.dir(), other_last);
+    let flip = |path: &Path, offset: usize| {
+        let mut bytes = fs::read(path).unwrap();
+        bytes[offset] ^= 4;
+        fs::write(path, bytes).unwrap();
+    };
+    let beyond = |path: &Path| {
+        // As if the journal had lost its end: the snapshot of a longer copy.
+        let name = path.with_file_name("00000000000099999999.snap");
+        fs::rename(path, name).unwrap();
+    };
+    let harms: [Harm<'_>; 8] = [
+        ("checksum", &|path| flip(path, 100)),
+        ("BLAKE3", &|path| flip(path, 5_000)),
+        ("length of the file", &|path| {
+            let bytes = fs::read(path).unwrap();
+            fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+        }),
+        ("first bytes", &|path| fs::write(path, [7; 9_000]).unwrap()),
+        ("last sequence number is", &beyond),
+        ("of a journal with salt", &|path| {
+            fs::remove_file(path).unwrap();
+            fs::copy(&foreign, path.with_file_name(foreign.file_name().unwrap())).unwrap();
+        }),
+        ("streams: ", &|_| fs::remove_dir_all(dir.streams()).unwrap()),
+        ("listing", &|path| {
+            // A folder in its place.
+            fs::remove_file(path).unwrap();
+            fs::create_dir(path).unwrap();
+        }),
+    ];
+    for (reason, harm) in harms {
+        let path = one_snapshot(&dir, last);
+        harm(&path);
+        venue.restart().unwrap();
+        let recovered = venue.venue().recovered().clone();
+        let passed = &recovered.passed_over;
+        let is_told = reason == "listing" || passed.iter().any(|it| it.reason.contains(reason));
+        assert!(
+            recovered.snapshot_seq.is_none() && passed.len() == 1 && is_told,
+            "{reason}: {passed:?}"
+        );
+        assert_eq!(recovered.records, genesis.last_seq);
+        let found = venue.stop();
+        assert_eq!(
+            (found.state_hash, found.output_hash),
+            (genesis.state_hash, genesis.output_hash)
+        );
+        assert!(streams(&dir) == told, "{reason}");
+    }
+    // With one before it, that is used.
+    one_snapshot(&dir, first + 10);
+    let path = write_snapshot(&dir, last).unwrap().unwrap();
+    flip(&path, 5_000);
+    venue.restart().unwrap();
+    let recovered = venue.venue().recovered().clone();
+    assert_eq!((recovered.snapshot_seq, recovered.passed_over.len()), (Some(first + 10), 1));
+    assert_eq!(recovered.records, genesis.last_seq - first - 10);
+    assert_eq!(venue.stop().state_hash, genesis.state_hash);
+    assert!(streams(&dir) == told);
+}
+
+/// A copy of a folder and all in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_of_records_that_the_journal_has_not_is_passed_over() {
+    let mut venue = venue(&[("journal.snapshot_every", "0")]);
+    let mut random = Random(3);
+    let mut numbers = [0; 3];
+    trade(&venue, &mut random, 10, &mut numbers);
+    venue.stop();
+    let image = tempfile::tempdir().unwrap();
+    copy(&venue.dir().journal(), image.path());
+    venue.restart().unwrap();
+    trade(&venue, &mut random, 20, &mut numbers);
+    let last = venue.stop().last_seq;
+    let snapshot = one_snapshot(&venue.dir(), last);
+    let kept = fs::read(&snapshot).unwrap();
+    // The journal as it was before, and then with other records.
+    fs::remove_dir_all(venue.dir().journal()).unwrap();
+    copy(image.path(), &venue.dir().journal());
+    for (rounds, reason) in [(0, "the journal has"), (30, "is another one than it covers")] {
+        fs::create_dir_all(snapshot.parent().unwrap()).unwrap();
+        fs::write(&snapshot, &kept).unwrap();
+        venue.restart().unwrap();
+        let passed = venue.venue().recovered().passed_over.clone();
+        assert!(passed.len() == 1 && passed[0].reason.contains(reason), "{reason}: {passed:?}");
+        assert_eq!(venue.venue().recovered().snapshot_seq, None);
+        if rounds == 0 {
+            trade(&venue, &mut Random(99), 30, &mut numbers.clone());
+        }
+        let summary = venue.stop();
+        let replayed = replay(&venue.dir().journal(), &mut Discard).unwrap();
+        assert_eq!(replayed.replica.unwrap().state_hash(), summary.state_hash);
+    }
+}
+
+/// Waits for a snapshot, and returns the last record that it covers.
+fn await_snapshot(venue: &TestVenue) -> u64 {
+    let start = Instant::now();
+    loop {
+        let left = PATIENCE.saturating_sub(start.elapsed());
+        match venue.venue().notices().recv_timeout(left).expect("a snapshot in time") {
+            Notice::SnapshotWritten { seq, .. } => return seq,
+            Notice::SnapshotFailed { error, .. } | Notice::ShadowEnded { error, .. } => {
+                panic!("{error}");
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_running_venue_writes_snapshots_and_one_that_is_killed_begins_from_the_last() {
+    let mut venue = venue(&[("journal.snapshot_every", "200")]);
+    trade(&venue, &mut Random(5), 40, &mut [0; 3]);
+    let covered = await_snapshot(&venue);
+    assert!(200 <= covered);
+    let vitals = venue.venue().desk().vitals();
+    assert_eq!(vitals.shadow.state, Shadowing::Following);
+    assert!(covered <= vitals.shadow.snapshot_seq && covered <= vitals.shadow.seq);
+    // What a killed process leaves.
+    let image = tempfile::tempdir().unwrap();
+    copy(venue.dir.path(), image.path());
+    let mut killed = venue.image(image);
+    let recovered = killed.venue().recovered().clone();
+    assert!(recovered.snapshot_seq.is_some_and(|seq| covered <= seq), "{recovered:?}");
+    let summary = killed.stop();
+    let replayed = replay(&killed.dir().journal(), &mut Discard).unwrap();
+    let replica = replayed.replica.unwrap();
+    assert_eq!(
+        (replica.state_hash(), replica.output_hash()),
+        (summary.state_hash, summary.output_hash)
+    );
+    assert_eq!(summary.shadow_state_hash, Some(summary.state_hash));
+    // An orderly end covers all but what is replayed sooner than written.
+    let summary = venue.stop();
+    assert_eq!(summary.shadow_state_hash, Some(summary.state_hash));
+    let newest = Snapshots::of(&venue.dir().journal()).list().unwrap()[0].seq;
+    assert!(summary.last_seq < newest + 200);
+}
+
+/// A disk that takes no snapshots.
+#[derive(Debug)]
+struct NoSnapshots;
+
+impl Probe for NoSnapshots {
+    fn before(&self, operation: Operation, path: &Path) -> io::Result<()> {
+        let is_snapshot = path.extension().is_some_and(|ending| ending == "part");
+        if is_snapshot && operation == Operation::Reserve {
+            return Err(io::Error::from_raw_os_error(28));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_disk_that_takes_no_snapshot_stops_nothing_and_is_told() {
+    let options = Options { probe: Some(Arc::new(NoSnapshots)), ..Options::default() };
+    let settings = [("journal.snapshot_every", "100")];
+    let mut venue = TestVenue::with_options(&settings, options);
+    let mut alice = venue.orders("ALICE", 1);
+    for number in 1..=400 {
+        alice.ouch(enter(number, b'B', 1, 1_000_000).as_bytes());
+    }
+    alice.sync();
+    let start = Instant::now();
+    let error = loop {
+        let left = PATIENCE.saturating_sub(start.elapsed());
+        match venue.venue().notices().recv_timeout(left).unwrap() {
+            Notice::SnapshotFailed { error, .. } => break error,
+            Notice::SnapshotWritten { .. } => panic!("there is no room for one"),
+            _ => {}
+        }
+    };
+    assert!(error.contains("reserving room for"), "{error}");
+    alice.ouch(enter(401, b'B', 1, 1_000_000).as_bytes());
+    alice.sync();
+    assert_eq!(venue.venue().desk().vitals().shadow.state, Shadowing::Following);
+    let summary = venue.stop();
+    assert_eq!(summary.shadow_state_hash, Some(summary.state_hash));
+    assert!(Snapshots::of(&venue.dir().journal()).list().unwrap().is_empty());
+}
+
+#[test]
+fn no_shadow_runs_where_no_snapshots_are_wanted() {
+    let mut venue = venue(&[("journal.snapshot_every", "0")]);
+    assert_eq!(venue.venue().desk().vitals().shadow.state, Shadowing::Off);
+    assert_eq!(venue.stop().shadow_state_hash, None);
+}
