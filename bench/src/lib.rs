@@ -2,8 +2,10 @@
 //!
 //! [`core`] runs the matching engine alone, in process, against the naive book and, with the
 //! feature `peers`, against order books of others. [`journal`] measures the journal beside the
-//! limits of memory and disk. What is measured and how to read it is in `docs/bench-method.md`.
+//! limits of memory and disk, [`recovery`] how long a venue takes to start. What is measured and
+//! how to read it is in `docs/bench-method.md`.
 
 pub mod core;
 pub mod journal;
 pub mod machine;
+pub mod recovery;

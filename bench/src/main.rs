@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use uncross_bench::{
     core::{Core, CoreError},
     journal::{Journal, JournalError},
+    recovery::{Recovery, RecoveryError},
 };
 
 /// Measures Uncross
@@ -26,6 +27,7 @@ struct Cli {
 enum What {
     Core(Core),
     Journal(Journal),
+    Recovery(Recovery),
 }
 
 /// Why there is no result, or a wrong one.
@@ -35,6 +37,8 @@ enum Failure {
     Core(#[from] CoreError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
     #[error("the output cannot be written: {0}")]
     Output(io::Error),
 }
@@ -54,6 +58,10 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         }
         What::Journal(journal) => {
             let told = journal.run(&mut progress)?;
+            say(&if cli.json { told.json() } else { told.text() })
+        }
+        What::Recovery(recovery) => {
+            let told = recovery.run(&mut progress)?;
             say(&if cli.json { told.json() } else { told.text() })
         }
     }

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use uncross_bench::{
     core::{Core, CoreError, file::FileError},
     journal::{Journal, JournalError},
+    recovery::{Recovery, RecoveryError},
 };
 
 use crate::{
@@ -16,13 +17,15 @@ use crate::{
 pub(super) const EXAMPLES: &str = "\
 Examples:
   uncross bench core --quick --workload b
-  uncross bench journal --quick";
+  uncross bench journal --quick
+  uncross bench recovery --quick";
 
 /// Measure this machine's Uncross
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
     Core(Core),
     Journal(Journal),
+    Recovery(Recovery),
 }
 
 impl Bench {
@@ -30,6 +33,7 @@ impl Bench {
         match self {
             Self::Core(core) => run_core(core, output),
             Self::Journal(journal) => run_journal(journal, output),
+            Self::Recovery(recovery) => run_recovery(recovery, output),
         }
     }
 }
@@ -67,6 +71,26 @@ fn run_journal(journal: &Journal, output: &mut Output) -> Outcome {
             | JournalError::Stuck { .. } => &errors::JOURNAL_DISK,
         };
         End::from(Failure::new(code, error.to_string()))
+    })?;
+    if output.is_json() {
+        output.json(told.schema(), told.body())
+    } else {
+        output.line(told.text())
+    }
+}
+
+fn run_recovery(recovery: &Recovery, output: &mut Output) -> Outcome {
+    let told = recovery.run(&mut progress()).map_err(|error| match error {
+        RecoveryError::Start(error) => Failure::from(error),
+        RecoveryError::Stop(error) => Failure::from(error),
+        RecoveryError::Folder { .. } | RecoveryError::Users(_) => {
+            Failure::new(&errors::FILE_WRITE, error.to_string())
+        }
+        RecoveryError::Wrong(_) => Failure::new(&errors::REPLAY, error.to_string()),
+        RecoveryError::Config(_)
+        | RecoveryError::Open(_)
+        | RecoveryError::Append(_)
+        | RecoveryError::Close(_) => Failure::new(&errors::JOURNAL_DISK, error.to_string()),
     })?;
     if output.is_json() {
         output.json(told.schema(), told.body())

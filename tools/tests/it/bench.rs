@@ -40,5 +40,7 @@ fn what_is_no_command_file_is_refused_with_place_expectation_and_finding() {
 fn the_journal_is_measured_in_the_folder_that_is_named() {
     let place = Place::empty();
     place.run("bench journal --quick --dir . --json").expect_json("uncross.bench.journal/1");
+    place.run("bench recovery --quick --dir . --json").expect_json("uncross.bench.recovery/1");
+    place.run("bench recovery --quick --dir nowhere").expect_failure(1, "UX-F003");
     place.run("bench journal --quick --dir nowhere").expect_failure(1, "UX-F003");
 }
