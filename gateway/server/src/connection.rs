@@ -89,12 +89,18 @@ pub(crate) struct Connection {
     start: usize,
     end: usize,
     pub(crate) input: Flow,
+    /// The peer has said its last, which may still have to be read.
+    pub(crate) is_shut: bool,
+    /// All that it said was read.
+    pub(crate) is_gone: bool,
     /// Why it ends, once it does.
     pub(crate) closing: Option<Closed>,
     /// The answer that its login still waits for when it ends.
     pub(crate) rejection: Option<LoginRejectReason>,
     /// Frames still in the inbox count no more.
     pub(crate) is_deaf: bool,
+    /// Its login has not come in time; what the socket holds is read once more.
+    pub(crate) is_late: bool,
     pub(crate) opened_ms: u64,
     pub(crate) heard_ms: u64,
     pub(crate) client_timeout_ms: u64,
@@ -112,9 +118,12 @@ impl Connection {
             start: 0,
             end: 0,
             input: Flow { is_ready: true, is_queued: false },
+            is_shut: false,
+            is_gone: false,
             closing: None,
             rejection: None,
             is_deaf: false,
+            is_late: false,
             opened_ms: now_ms,
             heard_ms: now_ms,
             client_timeout_ms: u64::from(soup::HEARTBEAT_TIMEOUT_DEFAULT_MS),
@@ -135,12 +144,16 @@ impl Connection {
         }
         let wanted = room.len();
         match (&*self.socket).read(room) {
-            Ok(0) => false,
+            Ok(0) => {
+                self.is_gone = true;
+                false
+            }
             Ok(got) => {
                 self.end += got;
                 self.heard_ms = now_ms;
-                // A short read has emptied the socket; more will be announced.
-                self.input.is_ready = got == wanted;
+                // A short read has emptied the socket and more will be announced, but not the end:
+                // one that came with these bytes has been.
+                self.input.is_ready = got == wanted || self.is_shut;
                 true
             }
             Err(error) => match error.kind() {

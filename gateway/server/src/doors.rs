@@ -211,6 +211,7 @@ impl Doors {
             && let Some(connection) = self.get(id)
         {
             connection.input.is_ready = true;
+            connection.is_shut |= event.is_read_closed() || event.is_error();
             self.queue_in(id);
         }
     }
@@ -491,11 +492,17 @@ impl Doors {
             let login_timeout_ms = self.rules.login_timeout_ms;
             let Some(connection) = self.get(id) else { continue };
             match connection.state {
-                // What has come and was not read yet is not the peer's delay.
                 State::Fresh => {
-                    let is_late = connection.opened_ms + login_timeout_ms < now_ms;
-                    if is_late && !connection.input.is_ready {
+                    if now_ms <= connection.opened_ms + login_timeout_ms {
+                        continue;
+                    }
+                    if connection.is_late {
                         self.close(id, Closed::NoLogin);
+                    } else {
+                        // What has come while we were kept from reading is not the peer's delay.
+                        connection.is_late = true;
+                        connection.input.is_ready = true;
+                        self.queue_in(id);
                     }
                 }
                 // Nor is what the check of its login takes.

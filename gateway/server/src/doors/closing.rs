@@ -112,7 +112,7 @@ impl Doors {
         };
         connection.opened_ms = now_ms;
         let peer = connection.peer;
-        let is_gone = is_broken || reason == Closed::Lost;
+        let is_gone = is_broken || connection.is_gone || reason == Closed::Lost;
         self.notices.put(Notice::Closed { peer, reason });
         if is_gone {
             self.remove(id);

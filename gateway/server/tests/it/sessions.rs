@@ -126,6 +126,20 @@ fn logins_that_came_in_time_are_answered_however_long_their_check_takes() {
 }
 
 #[test]
+fn a_connection_whose_end_comes_with_its_last_words_makes_room_at_once() {
+    let venue = TestVenue::with(&[("session.connections_per_address_max", "8")]);
+    for last in [soup::LOGOUT_REQUEST_PACKET, soup::CLIENT_HEARTBEAT_PACKET] {
+        for round in 0..40 {
+            let mut raw = Raw::connect(venue.venue().data_addr());
+            raw.send_login("ALICE", "ALICE", "", 1);
+            let answer = raw.packet().map(|(kind, _)| kind);
+            assert_eq!(answer, Some(soup::LOGIN_ACCEPTED), "round {round} of {last:?}");
+            raw.send(&last);
+        }
+    }
+}
+
+#[test]
 fn a_silent_client_is_dropped_and_a_heartbeat_keeps_it() {
     let venue = TestVenue::with(&[
         ("session.client_timeout", "1s"),
