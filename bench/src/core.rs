@@ -6,7 +6,7 @@
 
 pub mod alone;
 mod contest;
-pub(crate) mod engine;
+pub mod engine;
 pub mod file;
 pub mod generate;
 #[cfg(feature = "peers")]

@@ -24,7 +24,7 @@ use uncross_server::journal::{
 };
 
 use self::report::Report;
-pub use self::report::Told;
+pub use self::{append::Warm, report::Told};
 use crate::machine::{Machine, Times};
 
 const EXAMPLES: &str = "\

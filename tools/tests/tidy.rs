@@ -45,7 +45,8 @@ const DEPENDENCIES: [(&str, &[&str]); 8] = [
     ("tools", &["bench", "admin", "client", "server"]),
 ];
 /// The same for tests alone.
-const TEST_DEPENDENCIES: [(&str, &[&str]); 4] = [
+const TEST_DEPENDENCIES: [(&str, &[&str]); 5] = [
+    ("bench", &["wire"]),
     ("gateway/server", &["client"]),
     ("gateway/admin", &["client"]),
     ("engine", &["engine"]),

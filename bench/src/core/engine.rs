@@ -16,7 +16,8 @@ use super::{
     workload::{Op, Tally},
 };
 
-pub(super) const SESSION: [u8; 10] = *b"BENCH00001";
+/// The session that every login names.
+pub const SESSION: [u8; 10] = *b"BENCH00001";
 /// Any time will do: nothing expires.
 const TIME_NS: u64 = 1_700_000_000_000_000_000;
 /// Events that are kept before the oldest is overwritten: 256 KiB, as an outbound queue whose
@@ -26,7 +27,8 @@ const KEPT: usize = 1 << 12;
 /// Room for the commands that are looked at, see [`AHEAD`].
 const QUEUE: usize = 32;
 
-const TERMS: Terms = Terms {
+/// What an order says that says nothing unusual.
+pub const TERMS: Terms = Terms {
     action: Action::Buy,
     time_in_force: TimeInForce::Day,
     capacity: Capacity::Principal,
@@ -41,9 +43,18 @@ const TERMS: Terms = Terms {
 
 /// Keeps the last events.
 #[derive(Debug)]
-struct Kept {
+pub struct Kept {
     events: Box<[Event; KEPT]>,
-    count: u64,
+    /// How many there were in all.
+    pub count: u64,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        let events = vec![Event::EMPTY; KEPT].into_boxed_slice().try_into();
+        let Ok(events) = events else { unreachable!("it has just been made of this length") };
+        Self { events, count: 0 }
+    }
 }
 
 impl Kept {
@@ -135,7 +146,9 @@ impl Uncross<'_> {
     }
 }
 
-pub(crate) fn instrument(id: u32) -> Instrument {
+/// An instrument in which every price and quantity of the range is valid.
+#[must_use]
+pub fn instrument(id: u32) -> Instrument {
     Instrument {
         id,
         symbol: *format!("S{id:<7}").as_bytes().first_chunk().unwrap_or(b"S       "),
@@ -224,14 +237,11 @@ impl Uncross<'_> {
 
 impl<'a> Contender<'a> for Uncross<'a> {
     fn new(plan: &'a Plan) -> Self {
-        let events = vec![Event::EMPTY; KEPT].into_boxed_slice().try_into();
-        let Ok(events) = events else { unreachable!("it has just been made of this length") };
-        let kept = Kept { events, count: 0 };
         let mut uncross = Self {
             plan,
             engine: Engine::new(plan.capacity),
             seq: 0,
-            kept,
+            kept: Kept::default(),
             queue: [Waiting::default(); QUEUE],
         };
         uncross.open();

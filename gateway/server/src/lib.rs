@@ -30,7 +30,7 @@ pub mod reactor;
 pub mod record;
 pub mod replay;
 pub mod replica;
-mod ring;
+pub mod ring;
 mod room;
 pub mod sessions;
 pub mod shadow;

@@ -41,15 +41,23 @@ use crate::{
 
 /// A record before it has a sequence number, a time and a checksum.
 #[derive(Clone, Debug)]
-pub(crate) struct Draft {
+pub struct Draft {
     /// Header bytes are left free, so that the record can be copied into ring slots as it is.
     bytes: [u8; RECORD_LEN_MAX],
     kind: u8,
     body_len: usize,
 }
 
+impl Default for Draft {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Draft {
-    pub(crate) const fn new() -> Self {
+    /// An empty one, to be set.
+    #[must_use]
+    pub const fn new() -> Self {
         Self { bytes: [0; RECORD_LEN_MAX], kind: 0, body_len: 0 }
     }
 
@@ -62,11 +70,15 @@ impl Draft {
         self.bytes[end..end + rest.len()].copy_from_slice(rest);
     }
 
-    pub(crate) const fn kind(&self) -> u8 {
+    /// Kind of the record, of those of the journal's format.
+    #[must_use]
+    pub const fn kind(&self) -> u8 {
         self.kind
     }
 
-    pub(crate) fn body(&self) -> &[u8] {
+    /// Body of the record.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
         &self.bytes[HEADER_LEN..HEADER_LEN + self.body_len]
     }
 
@@ -79,7 +91,7 @@ impl Draft {
     ///
     /// Appendages longer than a record holds are
     /// unreadable anyway (every known tag once takes less) and are cut.
-    pub(crate) fn set_inbound(
+    pub fn set_inbound(
         &mut self,
         source: Source,
         message: &Inbound<'_>,

@@ -14,7 +14,7 @@ use crate::{
 /// A cache line of a record.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
-pub(crate) struct Slot([u8; SLOT_LEN]);
+pub struct Slot([u8; SLOT_LEN]);
 
 impl Slot {
     pub(crate) const fn bytes(&self) -> &[u8; SLOT_LEN] {
@@ -23,12 +23,13 @@ impl Slot {
 }
 
 /// Makes a ring of `slots` slots.
-pub(crate) fn ring(slots: usize) -> (Producer<Slot>, Consumer<Slot>) {
+#[must_use]
+pub fn ring(slots: usize) -> (Producer<Slot>, Consumer<Slot>) {
     RingBuffer::new(slots.max(RECORD_SLOTS_MAX))
 }
 
 /// Pushes a record; `false`, and nothing pushed, when the ring has no room for it.
-pub(crate) fn push(producer: &mut Producer<Slot>, draft: &Draft) -> bool {
+pub fn push(producer: &mut Producer<Slot>, draft: &Draft) -> bool {
     let bytes = draft.bytes();
     let count = bytes.len().div_ceil(SLOT_LEN);
     let Ok(chunk) = producer.write_chunk_uninit(count) else {
@@ -53,17 +54,25 @@ pub(crate) fn push(producer: &mut Producer<Slot>, draft: &Draft) -> bool {
 
 /// Room for a record that wraps around the end of the ring.
 #[derive(Debug)]
-pub(crate) struct Scratch([u8; RECORD_LEN_MAX]);
+pub struct Scratch([u8; RECORD_LEN_MAX]);
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Scratch {
-    pub(crate) const fn new() -> Self {
+    /// Room for the longest record.
+    #[must_use]
+    pub const fn new() -> Self {
         Self([0; RECORD_LEN_MAX])
     }
 }
 
 /// What came of [`pop`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Popped<T> {
+pub enum Popped<T> {
     /// The ring is empty.
     Nothing,
     /// The record was shown, not taken, and stays.
@@ -73,7 +82,7 @@ pub(crate) enum Popped<T> {
 }
 
 /// Shows the oldest record to `take` and, when that returns `Some`, removes it.
-pub(crate) fn pop<T>(
+pub fn pop<T>(
     consumer: &mut Consumer<Slot>,
     scratch: &mut Scratch,
     take: impl FnOnce(u8, &[u8]) -> Option<T>,
