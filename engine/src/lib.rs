@@ -23,6 +23,8 @@ pub mod hash;
 pub mod instrument;
 mod ladder;
 pub mod limits;
+#[cfg(test)]
+mod lives;
 mod mass;
 mod matching;
 #[cfg(feature = "naive")]

@@ -2,16 +2,16 @@
 
 use uncross_engine::{
     Engine, Progress,
-    command::{Command, Terms},
+    command::{Command, Enter, SessionUp, Source, Terms},
     event::{Event, View},
     limits::{Capacity, STEP_EVENTS_MAX},
     naive::Naive,
-    types::{Display, Price, Side},
+    types::{Display, Prevention, Price, Side, Strategy},
 };
 
 use crate::{
-    flow::{Flow, INSTRUMENTS, PORTS},
-    stage::{BUY, IOC, SELL, Stage, order},
+    flow::{Flow, INSTRUMENTS, PORTS, instrument},
+    stage::{BUY, IOC, SELL, SESSION, Stage, order},
 };
 
 /// Tables in which everything fits.
@@ -167,35 +167,75 @@ fn engine_and_naive_book_agree_on_every_event_and_every_book() {
 
 #[test]
 fn sweeps_longer_than_a_step_agree() {
-    let mut stage = Stage::unopened(CAPACITY);
-    let mut naive = Naive::new(CAPACITY);
-    let mut ours = Vec::new();
-    let mut theirs = Vec::new();
-    let mut tell = |stage: &mut Stage, command: Command<'_>| {
-        ours = stage.tell(&command);
-        theirs.clear();
-        naive.apply(stage.seq, stage.seq * STEP_NS, &command, &mut theirs);
-        assert_eq!(ours, theirs, "{command:?}");
-        ours.len()
-    };
-    for command in Stage::opening() {
-        tell(&mut stage, command);
+    for (id, maker, taker) in [(1, SELL, BUY), (2, SELL, BUY), (2, BUY, SELL)] {
+        let mut stage = Stage::unopened(CAPACITY);
+        let mut naive = Naive::new(CAPACITY);
+        let mut tell = |command: &Command<'_>| {
+            let ours = stage.tell(command);
+            let mut theirs = Vec::new();
+            naive.apply(stage.seq, stage.seq * STEP_NS, command, &mut theirs);
+            assert_eq!(ours, theirs, "{command:?}");
+            ours.len()
+        };
+        for command in Stage::opening() {
+            tell(&command);
+        }
+        tell(&Command::Define(instrument(2)));
+        let mut number = 0;
+        // Around the fills that the steps have room for: 126 in the first, 254 in those after.
+        for makers in [1, 125, 126, 127, 253, 254, 379, 380, 381, 700] {
+            for more in [0, 5] {
+                for _ in 0..makers {
+                    number += 1;
+                    let px = 1_000 + number % 3 * 100;
+                    tell(&Command::Enter(of(id, order(1, number, maker, 1, px))));
+                }
+                let px = if taker == BUY { 1_200 } else { 1_000 };
+                let mut taker = of(id, order(2, number, taker, makers + more, px));
+                taker.terms = taker.terms.map(|terms| Terms { time_in_force: IOC, ..terms });
+                let events = tell(&Command::Enter(taker));
+                assert_eq!(events, (1 + makers + more.min(1)) as usize, "{makers} and {more}");
+            }
+        }
     }
-    let mut number = 0;
-    // Around the fills that the steps have room for: 126 in the first, 254 in those after.
-    for makers in [1, 125, 126, 127, 253, 254, 379, 380, 381, 700] {
-        for more in [0, 5] {
+}
+
+/// The order in another instrument.
+fn of(id: u32, enter: Enter<'static>) -> Enter<'static> {
+    Enter { instrument: id, ..enter }
+}
+
+#[test]
+fn long_sweeps_that_may_not_meet_their_own_firm_come_in_steps_and_agree() {
+    let strategies = [(Strategy::CancelOldest, b'O'), (Strategy::Decrement, b'D')];
+    // Port 2 is of the makers' firm, port 3 is not.
+    for (port, (strategy, code)) in [2, 3].into_iter().flat_map(|it| strategies.map(|s| (it, s))) {
+        let mut stage = Stage::unopened(CAPACITY);
+        let mut naive = Naive::new(CAPACITY);
+        let mut tell = |command: &Command<'_>| {
+            // Holds the steps to their length.
+            let ours = stage.tell(command);
+            let mut theirs = Vec::new();
+            naive.apply(stage.seq, stage.seq * STEP_NS, command, &mut theirs);
+            assert_eq!(ours, theirs, "{command:?}");
+        };
+        Stage::opening().iter().for_each(&mut tell);
+        let (source, firm) = (Source { port: 3, generation: 1, channel: 0 }, *b"ELSE");
+        let up = SessionUp { source, firm, session: SESSION, grace_ms: None };
+        tell(&Command::SessionUp(up));
+        let mut number = 0;
+        for makers in [62, 63, 64, 127, 190, 253, 700] {
             for _ in 0..makers {
                 number += 1;
-                tell(
-                    &mut stage,
-                    Command::Enter(order(1, number, SELL, 1, 1_000 + number % 3 * 100)),
-                );
+                tell(&Command::Enter(order(1, number, SELL, 1, 1_000)));
             }
-            let mut taker = order(2, number, BUY, makers + more, 1_200);
-            taker.terms = taker.terms.map(|terms| Terms { time_in_force: IOC, ..terms });
-            let events = tell(&mut stage, Command::Enter(taker));
-            assert_eq!(events, (1 + makers + more.min(1)) as usize, "{makers} and {more}");
+            let mut taker = order(port, number, BUY, makers + 5, 1_000);
+            taker.terms = taker.terms.map(|terms| Terms {
+                time_in_force: IOC,
+                prevention: Some(Prevention { strategy, code }),
+                ..terms
+            });
+            tell(&Command::Enter(taker));
         }
     }
 }

@@ -183,7 +183,7 @@ impl Flow {
             post_only: self.random.one_in(10),
             expire_s: 1 + self.random.below(20),
             min_qty: match (time_in_force, self.random.below(60)) {
-                (TimeInForce::ImmediateOrCancel, _) | (_, 0) => self.random.below(120),
+                (TimeInForce::ImmediateOrCancel, 0..30) | (_, 0) => self.random.below(120),
                 _ => 0,
             },
             capacity: Capacity::from_code(u8::try_from(self.random.below(4)).unwrap()),

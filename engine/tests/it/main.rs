@@ -11,6 +11,7 @@ mod acts;
 mod allocations;
 mod copies;
 mod differential;
+mod edges;
 mod flow;
 mod hashes;
 mod kinds;

@@ -51,19 +51,37 @@ fn a_reduction_keeps_priority_and_a_replace_loses_it_even_unchanged() {
 
 #[test]
 fn the_next_level_is_best_after_the_best_empties_in_any_way() {
-    let empties: [fn(&mut Stage); 4] = [
-        |stage| drop(stage.ioc(2, 9, SELL, 10, 1_000)),
-        |stage| drop(stage.cancel(1, 1, 0)),
-        |stage| drop(stage.modify(1, 1, BUY, 0)),
-        |stage| drop(stage.replace(1, 1, 3, 10, 900)),
+    const ALL: Scope = Scope { instrument: Some(1), action: None };
+    const MINUTE_S: u32 = 60;
+    // What ends the order of port 1, and no other one.
+    type Empties = (&'static str, fn(&mut Stage));
+    let empties: [Empties; 6] = [
+        ("fill", |stage| drop(stage.ioc(2, 9, SELL, 10, 1_000))),
+        ("cancel", |stage| drop(stage.cancel(1, 1, 0))),
+        ("modify", |stage| drop(stage.modify(1, 1, BUY, 0))),
+        ("replace", |stage| drop(stage.replace(1, 1, 3, 10, 900))),
+        ("mass cancel", |stage| drop(stage.say(&mass_cancel(9, *b"    ", ALL)))),
+        ("expiry", |stage| {
+            stage.seq += u64::from(MINUTE_S) * 1_000_000_000 / STEP_NS;
+            stage.say(&Command::Tick);
+        }),
     ];
-    for empty in empties {
-        let mut stage = Stage::new();
-        stage.enter(1, 1, BUY, 10, 1_000);
-        stage.enter(1, 2, BUY, 10, 950);
-        empty(&mut stage);
-        assert_eq!(stage.engine.best(1)[0].map(Price::raw), Some(950));
-        assert_eq!(stage.ioc(2, 10, SELL, 10, 950), ["A10 10@950", "E2/10 10@950"]);
+    for time_in_force in [TimeInForce::Day, TimeInForce::UntilTime] {
+        for (name, empty) in empties {
+            if name == "expiry" && time_in_force == TimeInForce::Day {
+                continue;
+            }
+            let mut stage = Stage::new();
+            enter_as(&mut stage, order(1, 1, BUY, 10, 1_000), |terms| {
+                (terms.time_in_force, terms.expire_s) = (time_in_force, MINUTE_S);
+            });
+            stage.enter(2, 1, BUY, 10, 950);
+            empty(&mut stage);
+            let best = stage.engine.best(1)[0].map(Price::raw);
+            assert_eq!(best, Some(950), "{time_in_force:?}, {name}");
+            let events = stage.ioc(2, 10, SELL, 10, 950);
+            assert_eq!(events, ["A10 10@950", "E1/10 10@950"], "{time_in_force:?}, {name}");
+        }
     }
 }
 
