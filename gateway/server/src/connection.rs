@@ -54,6 +54,15 @@ pub(crate) struct Flow {
     pub(crate) is_queued: bool,
 }
 
+/// The last bytes of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    ToCome,
+    /// It has said all, which may still have to be read.
+    Sent,
+    Read,
+}
+
 /// How far a connection has come.
 #[derive(Clone, Debug)]
 pub(crate) enum State {
@@ -89,10 +98,7 @@ pub(crate) struct Connection {
     start: usize,
     end: usize,
     pub(crate) input: Flow,
-    /// The peer has said its last, which may still have to be read.
-    pub(crate) is_shut: bool,
-    /// All that it said was read.
-    pub(crate) is_gone: bool,
+    pub(crate) last: Last,
     /// Why it ends, once it does.
     pub(crate) closing: Option<Closed>,
     /// The answer that its login still waits for when it ends.
@@ -118,8 +124,7 @@ impl Connection {
             start: 0,
             end: 0,
             input: Flow { is_ready: true, is_queued: false },
-            is_shut: false,
-            is_gone: false,
+            last: Last::ToCome,
             closing: None,
             rejection: None,
             is_deaf: false,
@@ -145,7 +150,7 @@ impl Connection {
         let wanted = room.len();
         match (&*self.socket).read(room) {
             Ok(0) => {
-                self.is_gone = true;
+                self.last = Last::Read;
                 false
             }
             Ok(got) => {
@@ -153,7 +158,7 @@ impl Connection {
                 self.heard_ms = now_ms;
                 // A short read has emptied the socket and more will be announced, but not the end:
                 // one that came with these bytes has been.
-                self.input.is_ready = got == wanted || self.is_shut;
+                self.input.is_ready = got == wanted || self.last == Last::Sent;
                 true
             }
             Err(error) => match error.kind() {

@@ -30,7 +30,7 @@ use uncross_wire::{
 use self::{accounts::Accounts, desk::Listing};
 use crate::{
     auth::{Auth, Request},
-    connection::{Connection, Door, State},
+    connection::{Connection, Door, Last, State},
     desk::Inbox,
     limits::{
         ACCEPTS_PER_ROUND, ACCOUNT_SESSIONS, DESK_ACTS_MAX, FRAMES_ALONE_MAX, HOUSEKEEPING_MS,
@@ -211,7 +211,9 @@ impl Doors {
             && let Some(connection) = self.get(id)
         {
             connection.input.is_ready = true;
-            connection.is_shut |= event.is_read_closed() || event.is_error();
+            if event.is_read_closed() || event.is_error() {
+                connection.last = Last::Sent;
+            }
             self.queue_in(id);
         }
     }

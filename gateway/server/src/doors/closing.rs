@@ -5,7 +5,7 @@ use uncross_wire::soup::LoginRejectReason;
 
 use super::{Doors, Served};
 use crate::{
-    connection::State,
+    connection::{Last, State},
     limits::FRAMES_ALONE_MAX,
     notice::{Closed, Notice},
     ring,
@@ -112,7 +112,7 @@ impl Doors {
         };
         connection.opened_ms = now_ms;
         let peer = connection.peer;
-        let is_gone = is_broken || connection.is_gone || reason == Closed::Lost;
+        let is_gone = is_broken || connection.last == Last::Read || reason == Closed::Lost;
         self.notices.put(Notice::Closed { peer, reason });
         if is_gone {
             self.remove(id);
