@@ -33,7 +33,7 @@ fn the_tour_of_the_readme_works_in_its_order() {
         place.run(&format!("{line} {more}")).expect_success();
     }
     let all = ["init", "user", "start", "order", "book", "tape", "cancel"];
-    let asked = ["journal", "replay", "journal", "journal", "journal", "backup"];
+    let asked = ["journal", "replay", "journal", "journal", "journal", "journal", "backup"];
     let audit = [&asked[..], &["sessions", "doctor"]].concat();
     assert_eq!(ran, [&all[..], &audit[..]].concat());
     server.expect("the tour starts a venue").stop();
