@@ -206,8 +206,8 @@ fn records_are_found_by_place_time_port_number_kind_and_instrument() {
     let numbers: Vec<u64> =
         all.iter().filter(|line| line["kind"] != "checkpoint").map(seq).collect();
     assert_eq!(numbers, (1..=last).collect::<Vec<_>>());
-    // Without --from no new order is told in units. A replacement is, of an order that was gone when
-    // it came: a broker cannot know that.
+    // Without --from no new order is told in units. A replacement may be: of an order that was gone
+    // when it came, which a broker cannot know.
     let entered = of(&|line| line["kind"] == "enter");
     assert!(entered.iter().all(|line| line.get("quantity_units").is_none()), "decimals");
 
