@@ -209,7 +209,16 @@ mod tests {
 
     #[test]
     fn a_command_that_waits_for_another_engine_does_no_harm() {
-        let (engine, last) = (Engine::new(Capacity::default()), u32::MAX - 1);
+        let small = Capacity {
+            orders: 64,
+            hidden_orders: 8,
+            levels: 64,
+            nodes: 64,
+            ports: 4,
+            user_ref_pages: 16,
+            ..Capacity::default()
+        };
+        let (engine, last) = (Engine::new(small), u32::MAX - 1);
         let entering = [
             Entering::Book { instrument: last, px: 1, side: Side::Bid },
             Entering::Price { position: last, px: 1, side: Side::Ask },

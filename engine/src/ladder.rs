@@ -345,6 +345,9 @@ mod tests {
 
     use super::*;
 
+    const ROUNDS: u32 = if cfg!(miri) { 60 } else { 20_000 };
+    const NODES: u32 = if cfg!(miri) { 512 } else { 4_096 };
+
     /// A small reproducible source of numbers: xorshift64.
     fn next_random(state: &mut u64) -> u64 {
         *state ^= *state << 13;
@@ -369,12 +372,12 @@ mod tests {
             (70, 70),
             (60, 60),
         ] {
-            let mut nodes = Nodes::new(4_096);
+            let mut nodes = Nodes::new(NODES);
             let mut ladder = Ladder::new(ticks_max, spread % 500 != 0);
             // By key: the level and its leaf.
             let mut model = BTreeMap::new();
             let mut state = 0x9E37_79B9_7F4A_7C15;
-            for round in 0..20_000_u32 {
+            for round in 0..ROUNDS {
                 let ticks = u32::try_from(next_random(&mut state) % spread).unwrap() + 1;
                 let key = ladder.key(ticks);
                 if let Some((_, leaf)) = model.remove(&key) {
@@ -399,7 +402,7 @@ mod tests {
             for (&key, &(_, leaf)) in &model {
                 ladder.remove(&mut nodes, leaf, key);
             }
-            assert_eq!(nodes.free_count, 4_096, "nodes leak");
+            assert_eq!(nodes.free_count, NODES, "nodes leak");
         }
     }
 

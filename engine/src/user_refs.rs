@@ -443,6 +443,8 @@ mod tests {
 
     use super::*;
 
+    const ROUNDS: u32 = if cfg!(miri) { 60 } else { 50_000 };
+
     const fn key(port: u16, user_ref_num: u32) -> Key {
         Key { port, channel: 0, user_ref_num }
     }
@@ -485,7 +487,7 @@ mod tests {
         let mut model = BTreeMap::new();
         let mut marks = BTreeMap::new();
         let mut state = 1_u64;
-        for slot in 0..50_000_u32 {
+        for slot in 0..ROUNDS {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let random = u32::try_from(state >> 33).unwrap();
             let port = u16::try_from(random % 3 + 1).unwrap();

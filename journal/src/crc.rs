@@ -155,8 +155,10 @@ mod tests {
 
     #[test]
     fn both_paths_equal_the_bitwise_model_at_every_length() {
-        let bytes: Vec<u8> = (0..700_u32).map(|i| (i * 31 % 251).to_le_bytes()[0]).collect();
-        for len in 0..bytes.len() {
+        // Lengths that Miri looks at: on both sides of where another path begins.
+        let (longest, step) = if cfg!(miri) { (300, 23) } else { (700, 1) };
+        let bytes: Vec<u8> = (0..longest).map(|i: u32| (i * 31 % 251).to_le_bytes()[0]).collect();
+        for len in (0..bytes.len()).step_by(step) {
             let expected = update_model(0x1234_5678, &bytes[..len]);
             assert_eq!(update(0x1234_5678, &bytes[..len]), expected, "len {len}");
             assert_eq!(update_any(0x1234_5678, &bytes[..len]), expected, "len {len}");

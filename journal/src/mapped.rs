@@ -154,3 +154,87 @@ impl Pen {
         self.mapped.len_bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{slice, thread};
+
+    use memmap2::MmapMut;
+
+    use super::*;
+
+    const LEN: usize = 4 << 10;
+
+    /// A segment whose pages are memory behind which no file is: all that Miri can map.
+    fn blank() -> (Arc<Mapped>, Pen) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = Disk::new(None, None).create(&dir.path().join("segment")).unwrap();
+        let mapped = Arc::new(Mapped {
+            map: MmapMut::map_anon(LEN).unwrap().into(),
+            file,
+            len_bytes: LEN as u64,
+            spare_number: 1,
+            first_seq: AtomicU64::new(0),
+            seal_end: AtomicU64::new(0),
+        });
+        (Arc::clone(&mapped), Pen { mapped })
+    }
+
+    /// What was written; takes the pen, so that nothing is written meanwhile.
+    fn bytes_of(mapped: &Mapped, pen: Pen) -> Vec<u8> {
+        drop(pen);
+        // SAFETY: the mapping is as long, and its only pen is gone.
+        unsafe { slice::from_raw_parts(mapped.map.as_ptr(), LEN) }.to_vec()
+    }
+
+    #[test]
+    fn bytes_and_slots_land_where_they_were_meant_to_up_to_the_last_one() {
+        let (mapped, mut pen) = blank();
+        let mut expected = vec![0; LEN];
+        // Records end anywhere; a slot of eight words begins anywhere.
+        let writes: [(usize, &[u8]); 4] = [(0, b"first"), (5, b""), (77, &[7; 300]), (LEN, b"")];
+        for (at, bytes) in writes {
+            pen.write(at as u64, bytes);
+            expected[at..at + bytes.len()].copy_from_slice(bytes);
+        }
+        let words = [1, 2, 3, 4, 5, 6, 7, u64::MAX];
+        for at in [401, LEN - 64] {
+            pen.write_slot(at as u64, words);
+            for (place, word) in expected[at..at + 64].chunks_mut(8).zip(words) {
+                place.copy_from_slice(&word.to_le_bytes());
+            }
+        }
+        assert_eq!(bytes_of(&mapped, pen), expected);
+    }
+
+    #[test]
+    fn a_write_across_the_end_is_a_bug_and_writes_nothing() {
+        for (at, len) in [(LEN - 1, 2), (LEN + 1, 0), (LEN, 1), (usize::MAX, 1)] {
+            let (mapped, mut pen) = blank();
+            let write = std::panic::AssertUnwindSafe(|| pen.write(at as u64, &vec![9; len]));
+            assert!(std::panic::catch_unwind(write).is_err(), "{len} at {at}");
+            let write = std::panic::AssertUnwindSafe(|| pen.write_slot(at as u64, [u64::MAX; 8]));
+            assert!(std::panic::catch_unwind(write).is_err(), "a slot at {at}");
+            assert_eq!(bytes_of(&mapped, pen), vec![0; LEN]);
+        }
+    }
+
+    #[test]
+    fn helpers_look_while_the_writer_writes() {
+        let (mapped, mut pen) = blank();
+        let helper = thread::spawn(move || {
+            while mapped.seal_end() == 0 {
+                let first_seq = mapped.first_seq();
+                assert!(first_seq == 0 || first_seq == 9, "found {first_seq}");
+                thread::yield_now();
+            }
+            assert_eq!((mapped.first_seq(), mapped.seal_end()), (9, 128));
+        });
+        pen.enter(9);
+        for slot in 0..8 {
+            pen.write_slot(slot * 64, [slot; 8]);
+        }
+        pen.leave(128);
+        helper.join().unwrap();
+    }
+}
