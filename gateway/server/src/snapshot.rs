@@ -21,7 +21,7 @@ use crate::{
     streams::{Marks, SessionName, StreamError, StreamMark},
 };
 
-/// Counts changes of what [`Body`] and what is in it look like.
+/// Counts changes of what the body of a snapshot looks like.
 pub const BODY_VERSION: u32 = 1;
 
 /// What a snapshot holds.
