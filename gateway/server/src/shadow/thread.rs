@@ -146,11 +146,12 @@ impl Watch {
     /// The system has no more.
     pub(crate) fn start(seed: Seed, beside: Beside) -> io::Result<Self> {
         let control = Arc::new(Control::default());
-        let its = Arc::clone(&control);
+        let (its, pulse) = (Arc::clone(&control), Arc::clone(&beside.pulse));
         let body = move || {
             give_way(&beside.hot_cpus);
             Working { every: seed.every, beside, control: its }.run(seed)
         };
+        pulse.shadow().set(Shadowing::Following);
         let handle = thread::Builder::new().name("uncross-shadow".to_owned()).spawn(body)?;
         Ok(Self { handle, control })
     }
@@ -203,7 +204,6 @@ struct Working {
 impl Working {
     fn run(&self, seed: Seed) -> Option<(u64, [u8; 32])> {
         let progress = self.beside.pulse.shadow();
-        progress.set(Shadowing::Following);
         let begun = begin(seed, progress);
         let ended = begun.and_then(|mut shadow| {
             self.attend(&mut shadow)?;
