@@ -11,16 +11,16 @@ use std::{
     fmt::Write as _,
     io::{self, Write as _},
     path::Path,
-    time::Duration,
 };
 
-use uncross_engine::{BEHAVIOUR_VERSION, Progress, limits::Capacity};
+use uncross_bench::{
+    core::engine::instrument,
+    run::{Draft, Run, preamble},
+};
+use uncross_engine::{instrument::Instrument, limits::Capacity};
 use uncross_server::{
     config::VenueDir,
-    journal::{AppendError, Entry, Identity, Level, Settings, Writer, body, format, kind, open},
-    limits::RECORDS_PER_CHECKPOINT,
-    replay::Discard,
-    replica::Replica,
+    journal::{body, kind},
 };
 use zerocopy::{Immutable, IntoBytes};
 
@@ -36,8 +36,6 @@ const SYMBOLS: [[u8; 8]; 4] = [*b"LONGA   ", *b"LONGB   ", *b"LONGC   ", *b"LONG
 const STANDING_MAX: usize = 20_000;
 /// Price around which all instruments are traded.
 const MIDDLE_PX: u32 = 1_000_000;
-/// Longest wait for a prepared segment.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 fn main() -> Outcome<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -46,16 +44,21 @@ fn main() -> Outcome<()> {
     };
     let venue = VenueDir::new(Path::new(dir));
     std::fs::create_dir(venue.root())?;
-    let mut flow = Flow::new(Run::open(&venue.journal())?);
+    let mut run = Run::create(&venue.journal(), TIME_NS)?;
+    let listed = (1..).zip(SYMBOLS).map(|(id, symbol)| Instrument { symbol, ..instrument(id) });
+    for draft in &preamble(&Capacity::default(), listed, SESSION, PORTS) {
+        run.say(draft)?;
+    }
+    let mut flow = Flow::new(run);
     let wanted = mebibytes.parse::<u64>()? << 20;
-    while flow.run.bytes < wanted {
+    while flow.run.bytes() < wanted {
         flow.step()?;
     }
     let Standing { port, number } = flow.replaced.ok_or("nothing was replaced")?;
     let run = flow.run;
-    let (last_seq, bytes) = (run.seq, run.bytes);
+    let (last_seq, bytes) = (run.last_seq(), run.bytes());
     let mut state = String::new();
-    for byte in run.close()? {
+    for byte in run.close()?.state_hash() {
         write!(state, "{byte:02x}")?;
     }
     writeln!(
@@ -73,118 +76,6 @@ struct Standing {
     number: u32,
 }
 
-/// Writes records and applies them.
-struct Run {
-    writer: Writer,
-    replica: Option<Replica>,
-    seq: u64,
-    bytes: u64,
-}
-
-impl Run {
-    /// Begins a journal with capacity, instruments, day and sessions.
-    fn open(dir: &Path) -> Outcome<Self> {
-        let identity = Identity {
-            behaviour_version: BEHAVIOUR_VERSION,
-            config_hash: [0; 32],
-            build_id: [0; 32],
-        };
-        let settings = Settings { level: Level::Async, ..Settings::default() };
-        let writer = open(dir, &settings, &identity)?.into_writer(TIME_NS, 0)?;
-        let mut run = Self { writer, replica: None, seq: 0, bytes: 0 };
-        run.state_capacity(&Capacity::default())?;
-        for (id, symbol) in (1..).zip(SYMBOLS) {
-            run.list(id, symbol)?;
-        }
-        let (date, utc_offset_s) = (20_000.into(), 0.into());
-        let roll = body::DayRoll { date, utc_offset_s, session: SESSION, reserved: [0; 6] };
-        run.say(kind::DAY_ROLL, &roll)?;
-        for port in 1..=PORTS {
-            let up = body::SessionUp {
-                port: port.into(),
-                generation: 1.into(),
-                firm: *b"FIRM",
-                user: *b"LONG  ",
-                session: SESSION,
-                grace_ms: u32::MAX.into(),
-            };
-            run.say(kind::SESSION_UP, &up)?;
-        }
-        Ok(run)
-    }
-
-    fn state_capacity(&mut self, capacity: &Capacity) -> Outcome<()> {
-        let stated = body::Capacity {
-            subject: b'C',
-            reserved: [0; 3],
-            orders: capacity.orders.into(),
-            levels: capacity.levels.into(),
-            nodes: capacity.nodes.into(),
-            port_orders: capacity.port_orders.into(),
-            port_pages: capacity.port_pages.into(),
-            user_ref_pages: capacity.user_ref_pages.into(),
-            instruments: capacity.instruments.into(),
-            ports: capacity.ports.into(),
-            hidden_orders: capacity.hidden_orders.into(),
-        };
-        self.say(kind::CONFIGURATION, &stated)
-    }
-
-    fn list(&mut self, id: u32, symbol: [u8; 8]) -> Outcome<()> {
-        let instrument = body::Configuration {
-            subject: b'I',
-            price_decimals: 4,
-            qty_decimals: 0,
-            reserved: 0,
-            id: id.into(),
-            symbol,
-            tick: 1.into(),
-            lot: 1.into(),
-            qty_min: 1.into(),
-            qty_max: 10_000.into(),
-            collar_bp: 0.into(),
-            reference_px: 0.into(),
-        };
-        self.say(kind::CONFIGURATION, &instrument)
-    }
-
-    /// Appends a record and applies it.
-    fn say(&mut self, kind: u8, body: &(impl IntoBytes + Immutable)) -> Outcome<()> {
-        self.seq += 1;
-        let (seq, time_ns, body) = (self.seq, TIME_NS + self.seq, body.as_bytes());
-        let entry = Entry { seq, time_ns, kind, flags: 0, body };
-        let output_hash = self.replica.as_ref().map_or(0, Replica::output_hash);
-        while let Err(error) = self.writer.append(entry, output_hash) {
-            let is_waited_for = matches!(error, AppendError::NotReady)
-                && self.writer.watermark().wait_prepared(1, PATIENCE);
-            if !is_waited_for {
-                return Err(error.into());
-            }
-        }
-        self.bytes += format::record_len_bytes(body.len() as u64);
-        let Some(replica) = &mut self.replica else {
-            self.replica = Some(Replica::found(&entry)?);
-            return Ok(());
-        };
-        let mut progress = replica.begin(seq, time_ns, kind, body, &mut Discard)?;
-        while progress == Progress::More {
-            progress = replica.resume(&mut Discard);
-        }
-        if seq.is_multiple_of(RECORDS_PER_CHECKPOINT) {
-            self.writer.checkpoint(replica.output_hash(), time_ns)?;
-        }
-        Ok(())
-    }
-
-    /// Closes the journal; returns the hash of the state.
-    fn close(mut self) -> Outcome<[u8; 32]> {
-        let replica = self.replica.ok_or("nothing was written")?;
-        self.writer.checkpoint(replica.output_hash(), TIME_NS + self.seq)?;
-        self.writer.close()?;
-        Ok(replica.state_hash())
-    }
-}
-
 /// What brokers do.
 struct Flow {
     run: Run,
@@ -199,6 +90,10 @@ impl Flow {
     const fn new(run: Run) -> Self {
         let numbers = [0; PORTS as usize + 1];
         Self { run, numbers, standing: VecDeque::new(), replaced: None, random: 1 }
+    }
+
+    fn say(&mut self, kind: u8, body: &(impl IntoBytes + Immutable)) -> Outcome<()> {
+        Ok(self.run.say(&Draft::of(kind, body))?)
     }
 
     /// A number below `end`, from a generator with a fixed seed (xorshift64).
@@ -236,7 +131,7 @@ impl Flow {
         let Standing { port, number } = order;
         let (port, generation) = (port.into(), 1.into());
         let cancel = body::Cancel { port, generation, user_ref_num: number.into(), qty: 0.into() };
-        self.run.say(kind::CANCEL, &cancel)
+        self.say(kind::CANCEL, &cancel)
     }
 
     fn replace(&mut self, order: Standing) -> Outcome<()> {
@@ -255,7 +150,7 @@ impl Flow {
             reserved: [0; 3],
             client_order_id: NO_TEXT,
         };
-        self.run.say(kind::REPLACE, &replace)?;
+        self.say(kind::REPLACE, &replace)?;
         self.standing.push_back(Standing { port, number: next });
         self.replaced = Some(order);
         Ok(())
@@ -284,7 +179,7 @@ impl Flow {
             cross_type: b'N',
             client_order_id: NO_TEXT,
         };
-        self.run.say(kind::ENTER, &enter)?;
+        self.say(kind::ENTER, &enter)?;
         if !is_taker {
             self.standing.push_back(Standing { port, number });
         }

@@ -25,7 +25,10 @@ use uncross_server::journal::{
 
 use self::report::Report;
 pub use self::{append::Warm, report::Told};
-use crate::machine::{Machine, Times};
+use crate::{
+    machine::{Machine, Times},
+    run::RunError,
+};
 
 const EXAMPLES: &str = "\
 The folder decides which disk is measured; what is written there is removed again. Under 50 seconds
@@ -85,6 +88,9 @@ pub enum JournalError {
         /// What did not happen.
         what: &'static str,
     },
+    /// What was to be replayed could not be written.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// The replay of what was written came to something else.
     #[error("replay: {0}")]
     Replay(String),

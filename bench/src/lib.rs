@@ -9,3 +9,4 @@ pub mod core;
 pub mod journal;
 pub mod machine;
 pub mod recovery;
+pub mod run;

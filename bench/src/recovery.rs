@@ -8,21 +8,14 @@
 use std::{
     env, fs, io, iter,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use clap::Args;
 use serde::Serialize;
-use uncross_engine::{BEHAVIOUR_VERSION, Progress};
 use uncross_server::{
     config::{Config, VenueDir, error::ConfigError},
-    journal::{
-        AppendError, CloseError, Entry, Identity, Level, OpenError, Settings, Writer, body, kind,
-        open,
-    },
-    limits::RECORDS_PER_CHECKPOINT,
+    journal::{body, kind},
     replay::{Discard, replay},
-    replica::Replica,
     shadow::write_snapshot,
     users::{Users, error::UsersError},
     venue::{
@@ -30,9 +23,11 @@ use uncross_server::{
         error::{StartError, StopError},
     },
 };
-use zerocopy::IntoBytes;
 
-use crate::machine::{Machine, Times};
+use crate::{
+    machine::{Machine, Times},
+    run::{Draft, Run, RunError},
+};
 
 const EXAMPLES: &str = "\
 The folder decides which disk is measured; what is written there is removed again: some 2 GB and two
@@ -48,8 +43,6 @@ const QUICK_LENGTHS: [u64; 2] = [20_000, 40_000];
 /// Records that a snapshot leaves to be replayed, and how many for a quick run.
 const BEHIND: u64 = 1_000_000;
 const QUICK_BEHIND: u64 = 10_000;
-/// Longer than a segment takes to prepare.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Ports of brokers that trade.
 const PORTS: u16 = 16;
 /// Orders of a port that stand while it trades.
@@ -84,15 +77,9 @@ pub enum RecoveryError {
     /// The users file cannot be written.
     #[error(transparent)]
     Users(#[from] UsersError),
-    /// The journal did not open.
+    /// What brokers ordered could not be written.
     #[error(transparent)]
-    Open(#[from] OpenError),
-    /// A record was not appended.
-    #[error("a record was not appended: {0}")]
-    Append(#[from] AppendError),
-    /// The journal did not close.
-    #[error("the journal did not close: {0}")]
-    Close(#[from] CloseError),
+    Run(#[from] RunError),
     /// The venue did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -230,30 +217,21 @@ impl Venue {
     fn trade(&self, broker: &mut Broker, length: u64) -> Result<(), RecoveryError> {
         let wrong = |error: &dyn std::fmt::Display| RecoveryError::Wrong(error.to_string());
         let replayed = replay(&self.dir.journal(), &mut Discard).map_err(|error| wrong(&error))?;
-        let Some(mut replica) = replayed.replica else {
+        let Some(replica) = replayed.replica else {
             return Err(RecoveryError::Wrong("the venue wrote no journal".to_owned()));
         };
         let session = replica.engine().day().map_or([b' '; 10], |day| day.session);
-        let identity = Identity {
-            behaviour_version: BEHAVIOUR_VERSION,
-            config_hash: self.config.fingerprint(),
-            build_id: [0; 32],
-        };
-        let settings = Settings { level: Level::Async, ..Settings::default() };
-        let recovery = open(&self.dir.journal(), &settings, &identity)?;
-        let mut writer = recovery.into_writer(replayed.last_time_ns, replica.output_hash())?;
-        let (mut seq, time_ns) = (replayed.last_seq, replayed.last_time_ns);
+        let at = (replayed.last_seq, replayed.last_time_ns);
+        let config_hash = self.config.fingerprint();
+        let mut run = Run::resume(&self.dir.journal(), config_hash, replica, at)?;
         for draft in broker.up(session) {
-            seq += 1;
-            put(&mut writer, &mut replica, (seq, time_ns), &draft)?;
+            run.say(&draft)?;
         }
         while broker.commands < length {
-            seq += 1;
-            let draft = broker.next();
-            put(&mut writer, &mut replica, (seq, time_ns), &draft)?;
+            run.say(&broker.next())?;
         }
-        writer.checkpoint(replica.output_hash(), time_ns)?;
-        Ok(writer.close()?)
+        run.close()?;
+        Ok(())
     }
 
     /// Starts from the first record, then from a snapshot, and compares.
@@ -292,41 +270,6 @@ impl Venue {
     }
 }
 
-/// A record before it has a number.
-struct Draft {
-    kind: u8,
-    body: Vec<u8>,
-}
-
-impl Draft {
-    fn of(kind: u8, body: &(impl IntoBytes + zerocopy::Immutable)) -> Self {
-        Self { kind, body: body.as_bytes().to_vec() }
-    }
-}
-
-fn put(
-    writer: &mut Writer,
-    replica: &mut Replica,
-    (seq, time_ns): (u64, u64),
-    draft: &Draft,
-) -> Result<(), RecoveryError> {
-    let entry = Entry { seq, time_ns, kind: draft.kind, flags: 0, body: &draft.body };
-    while let Err(error) = writer.append(entry, replica.output_hash()) {
-        if error != AppendError::NotReady || !writer.watermark().wait_prepared(1, PATIENCE) {
-            return Err(error.into());
-        }
-    }
-    let begun = replica.begin(seq, time_ns, draft.kind, &draft.body, &mut Discard);
-    let mut progress = begun.map_err(|error| RecoveryError::Wrong(error.to_string()))?;
-    while progress == Progress::More {
-        progress = replica.resume(&mut Discard);
-    }
-    if seq.is_multiple_of(RECORDS_PER_CHECKPOINT) {
-        writer.checkpoint(replica.output_hash(), time_ns)?;
-    }
-    Ok(())
-}
-
 /// All brokers: orders around a price that come, go and trade.
 struct Broker {
     commands: u64,
@@ -343,18 +286,8 @@ impl Broker {
     /// All of them log in.
     fn up(&mut self, session: [u8; 10]) -> Vec<Draft> {
         self.generation += 1;
-        let up = |port: u16| {
-            let body = body::SessionUp {
-                port: port.into(),
-                generation: self.generation.into(),
-                firm: *b"FIRM",
-                user: *b"BENCH ",
-                session,
-                grace_ms: u32::MAX.into(),
-            };
-            Draft::of(kind::SESSION_UP, &body)
-        };
-        (1..=PORTS).map(up).collect()
+        let generation = self.generation;
+        (1..=PORTS).map(|port| Draft::session_up(port, generation, session)).collect()
     }
 
     /// In turn an order and the cancel of an older one; every tenth order takes.

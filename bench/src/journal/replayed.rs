@@ -6,7 +6,7 @@ use std::{
 };
 
 use uncross_engine::{
-    BEHAVIOUR_VERSION, Engine, Progress,
+    Engine, Progress,
     command::Command,
     event::{Event, Sink},
     hash::state_hash,
@@ -15,33 +15,27 @@ use uncross_engine::{
 };
 use uncross_server::{
     config::{LADDER_NODES_MIN, USER_REF_PAGES_MAX},
-    journal::{AppendError, Entry, Identity, Level, Settings, Writer, body, kind, open},
-    limits::RECORDS_PER_CHECKPOINT,
+    journal::{body, kind},
     record::decode,
     replay::{Discard, replay},
-    replica::Replica,
 };
-use zerocopy::IntoBytes;
 
-use super::{Extent, JournalError, PATIENCE, float, report::Pairs};
-use crate::core::{
-    generate::{Name, Size, generate},
-    plan::{Numbered, PORTS, Plan, port_of},
-    workload::Op,
+use super::{Extent, JournalError, float, report::Pairs};
+use crate::{
+    core::{
+        engine::instrument,
+        generate::{Name, Size, generate},
+        plan::{Numbered, PORTS, Plan, port_of},
+        workload::Op,
+    },
+    machine::{Times, on_processor_ns},
+    run::{Draft, Run, preamble},
 };
-use crate::machine::{Times, on_processor_ns};
 
 /// Any time will do: nothing expires.
 const TIME_NS: u64 = 1_700_000_000_000_000_000;
 const SESSION: [u8; 10] = *b"BENCH00001";
 const NO_TEXT: [u8; 14] = *b"              ";
-
-/// A record before it has a number.
-#[derive(Debug)]
-struct Draft {
-    kind: u8,
-    body: Vec<u8>,
-}
 
 /// Commands a second: `figure` of the verified replay, `floor` of the engine alone.
 pub(super) fn measure(dir: &Path, extent: Extent) -> Result<Pairs, JournalError> {
@@ -52,8 +46,9 @@ pub(super) fn measure(dir: &Path, extent: Extent) -> Result<Pairs, JournalError>
         user_ref_pages: plan.capacity.user_ref_pages.min(USER_REF_PAGES_MAX),
         ..plan.capacity
     };
-    let drafts: Vec<Draft> =
-        preamble(&plan, &capacity).into_iter().chain(plan.numbered.iter().map(draft)).collect();
+    let instruments = (1..=u32::from(plan.workload.symbols)).map(instrument);
+    let mut drafts = preamble(&capacity, instruments, SESSION, PORTS);
+    drafts.extend(plan.numbered.iter().map(draft));
     let dir = dir.join("replay");
     let state = write(&dir, &drafts)?;
     // What is not the engine's is decoded before.
@@ -81,45 +76,11 @@ fn told_apart(what: &str) -> JournalError {
 
 /// Applies and writes all of it, as a venue does; returns the state at the end.
 fn write(dir: &Path, drafts: &[Draft]) -> Result<[u8; 32], JournalError> {
-    let identity =
-        Identity { behaviour_version: BEHAVIOUR_VERSION, config_hash: [0; 32], build_id: [0; 32] };
-    let settings = Settings { level: Level::Async, ..Settings::default() };
-    let mut writer = open(dir, &settings, &identity)?.into_writer(TIME_NS, 0)?;
-    let failed = |error: &dyn std::fmt::Display| JournalError::Replay(error.to_string());
-    let mut replica: Option<Replica> = None;
-    for (draft, seq) in drafts.iter().zip(1..) {
-        let entry =
-            Entry { seq, time_ns: TIME_NS + seq, kind: draft.kind, flags: 0, body: &draft.body };
-        let output_hash = replica.as_ref().map_or(0, Replica::output_hash);
-        append(&mut writer, entry, output_hash)?;
-        let Some(replica) = &mut replica else {
-            replica = Some(Replica::found(&entry).map_err(|error| failed(&error))?);
-            continue;
-        };
-        let begun = replica.begin(seq, entry.time_ns, draft.kind, &draft.body, &mut Discard);
-        let mut progress = begun.map_err(|error| failed(&error))?;
-        while progress == Progress::More {
-            progress = replica.resume(&mut Discard);
-        }
-        if seq % RECORDS_PER_CHECKPOINT == 0 || seq == drafts.len() as u64 {
-            writer.checkpoint(replica.output_hash(), entry.time_ns)?;
-        }
+    let mut run = Run::create(dir, TIME_NS)?;
+    for draft in drafts {
+        run.say(draft)?;
     }
-    writer.close()?;
-    replica.map(|replica| replica.state_hash()).ok_or_else(|| told_apart("nothing"))
-}
-
-fn append(writer: &mut Writer, entry: Entry<'_>, output_hash: u64) -> Result<(), JournalError> {
-    loop {
-        match writer.append(entry, output_hash) {
-            Err(AppendError::NotReady) => {
-                if !writer.watermark().wait_prepared(1, PATIENCE) {
-                    return Err(JournalError::Stuck { what: "no segment was prepared" });
-                }
-            }
-            done => return Ok(done?),
-        }
-    }
+    Ok(run.close()?.state_hash())
 }
 
 /// The whole replay, from the opening of the folder: every checksum, every checkpoint. How long it
@@ -164,67 +125,6 @@ fn in_memory(
     let took = (start.elapsed(), on_processor_ns().saturating_sub(before_ns));
     let is_same = state_hash(&engine) == *state && commands.len() as u64 <= 2 * sink.0;
     if is_same { Ok(took) } else { Err(told_apart("the engine")) }
-}
-
-/// Capacity, instruments, day and sessions.
-fn preamble(plan: &Plan, capacity: &Capacity) -> Vec<Draft> {
-    let body = body::Capacity {
-        subject: b'C',
-        reserved: [0; 3],
-        orders: capacity.orders.into(),
-        levels: capacity.levels.into(),
-        nodes: capacity.nodes.into(),
-        port_orders: capacity.port_orders.into(),
-        port_pages: capacity.port_pages.into(),
-        user_ref_pages: capacity.user_ref_pages.into(),
-        instruments: capacity.instruments.into(),
-        ports: capacity.ports.into(),
-        hidden_orders: capacity.hidden_orders.into(),
-    };
-    let mut drafts = vec![Draft::of(kind::CONFIGURATION, &body)];
-    for id in 1..=u32::from(plan.workload.symbols) {
-        let instrument = crate::core::engine::instrument(id);
-        let body = body::Configuration {
-            subject: b'I',
-            price_decimals: instrument.price_decimals,
-            qty_decimals: instrument.qty_decimals,
-            reserved: 0,
-            id: id.into(),
-            symbol: instrument.symbol,
-            tick: instrument.tick.into(),
-            lot: instrument.lot.into(),
-            qty_min: instrument.qty_min.into(),
-            qty_max: instrument.qty_max.into(),
-            collar_bp: instrument.collar_bp.into(),
-            reference_px: instrument.reference_px.into(),
-        };
-        drafts.push(Draft::of(kind::CONFIGURATION, &body));
-    }
-    let roll = body::DayRoll {
-        date: 20_000.into(),
-        utc_offset_s: 0.into(),
-        session: SESSION,
-        reserved: [0; 6],
-    };
-    drafts.push(Draft::of(kind::DAY_ROLL, &roll));
-    for port in 1..=PORTS {
-        let up = body::SessionUp {
-            port: port.into(),
-            generation: 1.into(),
-            firm: *b"FIRM",
-            user: *b"BENCH ",
-            session: SESSION,
-            grace_ms: u32::MAX.into(),
-        };
-        drafts.push(Draft::of(kind::SESSION_UP, &up));
-    }
-    drafts
-}
-
-impl Draft {
-    fn of(kind: u8, body: &(impl IntoBytes + zerocopy::Immutable)) -> Self {
-        Self { kind, body: body.as_bytes().to_vec() }
-    }
 }
 
 /// The record of a command of the workload, as a broker's message makes it.

@@ -28,11 +28,11 @@ use uncross_wire::ouch::{
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-pub use self::admin::operator;
 pub(crate) use self::admin::{
     SUBJECT_INSTRUMENT, act_name, configured_instrument, listing, target_name,
 };
 use self::admin::{decode_admin, decode_instrument};
+pub use self::admin::{instrument_body, operator};
 use crate::{
     config::{LADDER_NODES_MAX, LADDER_NODES_MIN, USER_REF_PAGES_MAX},
     limits::{BODY_LEN_MAX, HEADER_LEN, RECORD_LEN_MAX},
@@ -190,20 +190,7 @@ impl Draft {
     /// What the engine holds: the first record of every journal, because what is refused for
     /// want of room depends on it.
     pub(crate) fn set_capacity(&mut self, capacity: &limits::Capacity) {
-        let body = body::Capacity {
-            subject: SUBJECT_CAPACITY,
-            reserved: [0; 3],
-            orders: capacity.orders.into(),
-            levels: capacity.levels.into(),
-            nodes: capacity.nodes.into(),
-            port_orders: capacity.port_orders.into(),
-            port_pages: capacity.port_pages.into(),
-            user_ref_pages: capacity.user_ref_pages.into(),
-            instruments: capacity.instruments.into(),
-            ports: capacity.ports.into(),
-            hidden_orders: capacity.hidden_orders.into(),
-        };
-        self.set(CONFIGURATION, &body, &[]);
+        self.set(CONFIGURATION, &capacity_body(capacity), &[]);
     }
 
     /// A firm's reports are copied, or no more.
@@ -247,6 +234,24 @@ const DAY_S: u32 = 86_400;
 /// Wire prices have eight bytes; what four cannot hold is as invalid as their highest value.
 fn clamp_px(wire: u64) -> u32 {
     u32::try_from(wire).unwrap_or(u32::MAX)
+}
+
+/// The body of the record that states a capacity.
+#[must_use]
+pub fn capacity_body(capacity: &limits::Capacity) -> body::Capacity {
+    body::Capacity {
+        subject: SUBJECT_CAPACITY,
+        reserved: [0; 3],
+        orders: capacity.orders.into(),
+        levels: capacity.levels.into(),
+        nodes: capacity.nodes.into(),
+        port_orders: capacity.port_orders.into(),
+        port_pages: capacity.port_pages.into(),
+        user_ref_pages: capacity.user_ref_pages.into(),
+        instruments: capacity.instruments.into(),
+        ports: capacity.ports.into(),
+        hidden_orders: capacity.hidden_orders.into(),
+    }
 }
 
 fn enter_body(source: Source, enter: &inbound::Enter, instrument: u32) -> body::Enter {

@@ -68,6 +68,7 @@ fn run_journal(journal: &Journal, output: &mut Output) -> Outcome {
             JournalError::Open(_)
             | JournalError::Append(_)
             | JournalError::Close(_)
+            | JournalError::Run(_)
             | JournalError::Stuck { .. } => &errors::JOURNAL_DISK,
         };
         End::from(Failure::new(code, error.to_string()))
@@ -87,10 +88,9 @@ fn run_recovery(recovery: &Recovery, output: &mut Output) -> Outcome {
             Failure::new(&errors::FILE_WRITE, error.to_string())
         }
         RecoveryError::Wrong(_) => Failure::new(&errors::REPLAY, error.to_string()),
-        RecoveryError::Config(_)
-        | RecoveryError::Open(_)
-        | RecoveryError::Append(_)
-        | RecoveryError::Close(_) => Failure::new(&errors::JOURNAL_DISK, error.to_string()),
+        RecoveryError::Config(_) | RecoveryError::Run(_) => {
+            Failure::new(&errors::JOURNAL_DISK, error.to_string())
+        }
     })?;
     if output.is_json() {
         output.json(told.schema(), told.body())

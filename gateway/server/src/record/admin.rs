@@ -56,7 +56,7 @@ impl Draft {
         };
         match act {
             Act::List(instrument) => {
-                let listing = configuration(&instrument);
+                let listing = instrument_body(&instrument);
                 self.set(ADMIN, &body, zerocopy::IntoBytes::as_bytes(&listing));
             }
             _ => self.set(ADMIN, &body, &[]),
@@ -65,14 +65,16 @@ impl Draft {
 
     /// An instrument of the configuration is listed, or changed from the next day on.
     pub(crate) fn set_instrument(&mut self, instrument: &Instrument) {
-        self.set(CONFIGURATION, &configuration(instrument), &[]);
+        self.set(CONFIGURATION, &instrument_body(instrument), &[]);
     }
 }
 
 /// In a configuration record: it is about an instrument.
 pub(crate) const SUBJECT_INSTRUMENT: u8 = b'I';
 
-fn configuration(instrument: &Instrument) -> body::Configuration {
+/// The body of the record in which the configuration states an instrument.
+#[must_use]
+pub fn instrument_body(instrument: &Instrument) -> body::Configuration {
     body::Configuration {
         subject: SUBJECT_INSTRUMENT,
         price_decimals: instrument.price_decimals,

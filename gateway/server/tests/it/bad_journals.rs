@@ -6,10 +6,8 @@ use std::{
 };
 
 use uncross_server::{
-    journal::{
-        AppendError, Entry, Identity, Reader, Record, ReplayError, Settings, body, kind, open,
-    },
-    record::RecordError,
+    journal::{AppendError, Entry, Identity, Reader, Record, ReplayError, Settings, kind, open},
+    record::{RecordError, capacity_body},
     replica::ApplyError,
     venue::error::StartError,
 };
@@ -58,20 +56,7 @@ fn start_on(behaviour_version: u32, records: impl Fn(&[u8], u64) -> StartRecords
     let journal = venue.dir().journal();
     std::fs::remove_dir_all(&journal).unwrap();
     let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-    let capacity = venue.config.capacity;
-    let first = body::Capacity {
-        subject: b'C',
-        reserved: [0; 3],
-        orders: capacity.orders.into(),
-        levels: capacity.levels.into(),
-        nodes: capacity.nodes.into(),
-        port_orders: capacity.port_orders.into(),
-        port_pages: capacity.port_pages.into(),
-        user_ref_pages: capacity.user_ref_pages.into(),
-        instruments: capacity.instruments.into(),
-        ports: capacity.ports.into(),
-        hidden_orders: capacity.hidden_orders.into(),
-    };
+    let first = capacity_body(&venue.config.capacity);
     let records = records(first.as_bytes(), u64::try_from(now_ns).unwrap());
     let records: Vec<_> =
         records.iter().map(|(kind, time, body)| (*kind, *time, &**body)).collect();

@@ -63,13 +63,13 @@ const PRECISION: i32 = 38;
 const DECIMAL_LEN: i32 = 16;
 
 /// Name and type, in the order in which they are written.
-type Columns = &'static [(&'static str, Kind)];
+type Column = (&'static str, Kind);
 
 /// The columns at the front that every row has.
 const ALWAYS: usize = 4;
 
 /// Of all events.
-const EVENTS: Columns = &[
+const EVENTS: &[Column] = &[
     ("seq", Kind::Count),
     ("index", Kind::Count),
     ("time_ns", Kind::Time),
@@ -126,27 +126,27 @@ const EVENTS: Columns = &[
     ("outcome", Kind::Text),
 ];
 
-/// Of the trades.
-const TRADES: Columns = &[
-    ("seq", Kind::Count),
-    ("index", Kind::Count),
-    ("time_ns", Kind::Time),
-    ("event", Kind::Text),
-    ("match_number", Kind::Count),
-    ("symbol", Kind::Text),
-    ("price", Kind::Decimal),
-    ("quantity", Kind::Decimal),
-    ("maker_port", Kind::Count),
-    ("maker_user_ref_num", Kind::Count),
-    ("maker_user_ref_index", Kind::Count),
-    ("maker_side", Kind::Text),
-    ("maker_order_reference", Kind::Count),
-    ("maker_open", Kind::Decimal),
-    ("maker_is_hidden", Kind::Flag),
-    ("taker_port", Kind::Count),
-    ("taker_user_ref_num", Kind::Count),
-    ("taker_user_ref_index", Kind::Count),
-    ("taker_order_reference", Kind::Count),
+/// Those of them that a trade has.
+const TRADES: [&str; 19] = [
+    "seq",
+    "index",
+    "time_ns",
+    "event",
+    "symbol",
+    "price",
+    "quantity",
+    "match_number",
+    "maker_port",
+    "maker_user_ref_num",
+    "maker_user_ref_index",
+    "maker_side",
+    "maker_order_reference",
+    "maker_open",
+    "maker_is_hidden",
+    "taker_port",
+    "taker_user_ref_num",
+    "taker_user_ref_index",
+    "taker_order_reference",
 ];
 
 /// Rows of CSV that are written at once.
@@ -155,7 +155,7 @@ const ROWS_PER_WRITE: usize = 4_096;
 /// A table being written.
 pub(super) struct Table<'a> {
     target: Target<'a>,
-    columns: Columns,
+    columns: Vec<Column>,
     encoder: Encoder,
     /// A line of JSON being made.
     line: Vec<u8>,
@@ -172,15 +172,16 @@ enum Encoder {
 impl<'a> Table<'a> {
     /// Begins a table of all events.
     pub(super) fn of_events(target: Target<'a>, format: Format) -> io::Result<Self> {
-        Self::new(target, format, EVENTS)
+        Self::new(target, format, EVENTS.to_vec())
     }
 
     /// Begins a table of trades.
     pub(super) fn of_trades(target: Target<'a>, format: Format) -> io::Result<Self> {
-        Self::new(target, format, TRADES)
+        let columns = EVENTS.iter().filter(|(name, _)| TRADES.contains(name));
+        Self::new(target, format, columns.copied().collect())
     }
 
-    fn new(target: Target<'a>, format: Format, columns: Columns) -> io::Result<Self> {
+    fn new(target: Target<'a>, format: Format, columns: Vec<Column>) -> io::Result<Self> {
         let encoder = match format {
             Format::Jsonl => Encoder::Lines,
             Format::Csv => {
@@ -188,7 +189,7 @@ impl<'a> Table<'a> {
                 writer.write_record(columns.iter().map(|(name, _)| name))?;
                 Encoder::Csv(Box::new(writer))
             }
-            Format::Parquet => Encoder::Parquet(Box::new(Parquet::new(columns)?)),
+            Format::Parquet => Encoder::Parquet(Box::new(Parquet::new(&columns)?)),
         };
         Ok(Self { target, columns, encoder, line: Vec::new(), rows: 0 })
     }
@@ -204,7 +205,7 @@ impl<'a> Table<'a> {
                 self.target.write(&self.line)
             }
             Encoder::Csv(writer) => {
-                let row = row(line, self.columns)?;
+                let row = row(line, &self.columns)?;
                 let cells = self.columns.iter().map(|(name, _)| match row.get(*name) {
                     Some(Value::String(text)) => text.clone(),
                     Some(other) => other.to_string(),
@@ -218,7 +219,7 @@ impl<'a> Table<'a> {
                 Ok(())
             }
             Encoder::Parquet(parquet) => {
-                parquet.add(&row(line, self.columns)?)?;
+                parquet.add(&row(line, &self.columns)?)?;
                 if ROWS_PER_GROUP <= parquet.rows {
                     parquet.end_group()?;
                     self.target.write(&parquet.take()?)?;
@@ -248,7 +249,7 @@ fn send(writer: &mut csv::Writer<Vec<u8>>, target: &mut Target<'_>) -> io::Resul
 }
 
 /// The fields of a line, every one of which has a column.
-fn row(line: &Line, columns: Columns) -> io::Result<Map<String, Value>> {
+fn row(line: &Line, columns: &[Column]) -> io::Result<Map<String, Value>> {
     let Value::Object(row) = serde_json::to_value(line)? else {
         return Err(io::Error::other("an event is no object"));
     };
@@ -286,7 +287,7 @@ struct Parquet {
 }
 
 impl Parquet {
-    fn new(columns: Columns) -> io::Result<Self> {
+    fn new(columns: &[Column]) -> io::Result<Self> {
         let fields: Result<Vec<_>, ParquetError> =
             columns.iter().enumerate().map(|(at, column)| field(at, *column)).collect();
         let schema = Type::group_type_builder("events").with_fields(fields?).build()?;
@@ -469,7 +470,8 @@ mod tests {
 
     #[test]
     fn the_columns_of_trades_are_columns_of_events() {
-        assert!(TRADES.iter().all(|column| EVENTS.contains(column)));
-        assert_eq!(TRADES[..ALWAYS], EVENTS[..ALWAYS]);
+        let names: Vec<_> = EVENTS.iter().map(|(name, _)| *name).collect();
+        assert!(TRADES.iter().all(|name| names.contains(name)));
+        assert_eq!(TRADES[..ALWAYS], names[..ALWAYS]);
     }
 }
