@@ -56,7 +56,13 @@ pub fn copy(from: &Path, to: &Path, upto: Option<u64>) -> Result<Copied, ReadErr
         copied.last_seq = part.last_seq;
         mark = Mark { seq: part.last_seq, segment_number: segment.number(), offset: part.end };
         let Some(seal_crc) = part.seal_crc else { break };
-        tip = Tip { number: segment.number(), last_seq: part.last_seq, seal_crc, hash: None };
+        tip = Tip {
+            number: segment.number(),
+            last_seq: part.last_seq,
+            seal_crc,
+            versions: Some(segment.versions()),
+            ..Tip::START
+        };
     }
     disk.sync_folder(to)?;
     sidecar.begin(&disk, mark, ([0; 16], Flags::default().with_loss(true)))?;

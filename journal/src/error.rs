@@ -171,6 +171,21 @@ impl fmt::Debug for Hash {
     }
 }
 
+/// What a segment says of how it is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// Format version of the writer.
+    pub format: u32,
+    /// Behaviour version of the engine that applied the records.
+    pub behaviour: u32,
+}
+
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "format {}, behaviour {}", self.format, self.behaviour)
+    }
+}
+
 /// Why the bytes at an offset are not what the format demands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Fault {
@@ -249,6 +264,15 @@ pub enum Fault {
         /// The hash of the bytes that are there.
         found: Hash,
     },
+    /// The versions of a segment are not those of the one before, and its first record does not say
+    /// so.
+    #[error("first record of the segment, due was an upgrade from {from} to {to}")]
+    NotUpgraded {
+        /// Versions of the segment before.
+        from: Versions,
+        /// Versions of the segment.
+        to: Versions,
+    },
     /// Valid records follow the invalid one though no machine crash lies between.
     #[error("invalid, yet a valid record follows at offset {follows_at}")]
     ValidRecordFollows {
@@ -278,6 +302,7 @@ impl Fault {
             | Self::Magic { .. }
             | Self::Field { .. }
             | Self::ContentHash { .. }
+            | Self::NotUpgraded { .. }
             | Self::ValidRecordFollows { .. }
             | Self::LaterSegment { .. } => false,
         }
@@ -310,6 +335,9 @@ impl Fault {
             }
             Self::ContentHash { expected, found } => {
                 (Some(format!("{expected:?}")), Some(format!("{found:?}")))
+            }
+            Self::NotUpgraded { from, to } => {
+                (Some(format!("an upgrade from {from} to {to}")), Some("another record".to_owned()))
             }
             Self::ValidRecordFollows { .. } | Self::LaterSegment { .. } => (None, None),
         }

@@ -10,7 +10,11 @@ use crate::crc;
 use crate::limits::{INDEX_STRIDE_BYTES, PAGE_BYTES, RECORD_HEADER_BYTES, SLOT_BYTES};
 
 /// The version this crate writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
+/// The oldest version whose readers understand what this crate writes.
+pub const READER_VERSION_OLDEST: u32 = 2;
+/// The first version in which versions change only behind an upgrade record.
+pub(crate) const UPGRADES_SINCE: u32 = 2;
 /// The oldest version this crate reads.
 pub const FORMAT_VERSION_OLDEST: u32 = 1;
 /// First bytes of a segment.
@@ -66,7 +70,8 @@ pub mod kind {
     pub const EPOCH: u8 = 0x17;
     /// Own: rolling output hash and last sequence number.
     pub const CHECKPOINT: u8 = 0x20;
-    /// Own, reserved: behind it the format version may change. Version 1 writes and reads none.
+    /// Own: the first record of a segment written by another build than the one before. Only behind
+    /// it the versions may change. Format version 1 has none.
     pub const UPGRADE: u8 = 0x21;
     /// Own: fills up to a page boundary.
     pub const PAD: u8 = 0x22;
@@ -82,7 +87,13 @@ pub mod kind {
     /// Whether the journal itself writes `kind`; such a record repeats the last sequence number.
     #[must_use]
     pub const fn is_own(kind: u8) -> bool {
-        matches!(kind, CHECKPOINT | PAD | SEAL)
+        matches!(kind, CHECKPOINT | UPGRADE | PAD | SEAL)
+    }
+
+    /// Whether a replay is told of `kind`: of the caller's records and of checkpoints.
+    #[must_use]
+    pub const fn is_told(kind: u8) -> bool {
+        is_callers(kind) || kind == CHECKPOINT
     }
 }
 
@@ -112,6 +123,22 @@ pub struct CheckpointBody {
     pub output_hash: U64,
     /// The last sequence number, again.
     pub last_seq: U64,
+}
+
+/// Body of an upgrade record. The builds are in the headers of the two segments.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct UpgradeBody {
+    /// Format version of the segment before.
+    pub from_format: U32,
+    /// Behaviour version of the segment before.
+    pub from_behaviour: U32,
+    /// Format version of this segment.
+    pub to_format: U32,
+    /// Behaviour version of this segment.
+    pub to_behaviour: U32,
 }
 
 /// First page of a segment. Invariant: written whole before the first record, never again but for

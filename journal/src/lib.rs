@@ -67,7 +67,7 @@ pub use crate::crc::crc32c;
 pub use crate::disk::Probe;
 pub use crate::error::{
     AppendError, CloseError, Damage, DiskError, Fault, Field, Finding, Hash, OpenError, Operation,
-    ReadError, ReplayError,
+    ReadError, ReplayError, Versions,
 };
 pub use crate::format::kind;
 pub use crate::overview::{Overview, Run, SegmentForm, SegmentView};

@@ -228,7 +228,7 @@ impl<F: FnMut(&Record<'_>) -> ControlFlow<()>> Visitor for Viewing<'_, F> {
         if let Some(view) = self.overview.segments.get_mut(self.at) {
             view.record_bytes += record_len_bytes(record.body.len() as u64);
             *view.kinds.entry(record.kind).or_default() += 1;
-            if record.kind != kind::PAD && record.kind != kind::SEAL {
+            if kind::is_told(record.kind) {
                 let place = (record.seq, record.time_ns);
                 view.first.get_or_insert(place);
                 view.last = Some(place);

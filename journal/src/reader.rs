@@ -91,7 +91,7 @@ impl Reader {
                     number: segment.number().saturating_sub(1),
                     last_seq: tip.last_seq,
                     seal_crc: segment.header.prev_crc.get(),
-                    hash: None,
+                    ..tip
                 };
                 salt = segment.header.salt.get();
             }
@@ -196,7 +196,13 @@ impl Reader {
             };
             let hash = self.walk_segment(&segment, scan, visitor, &mut end)?;
             let Walked::Complete { seal_crc, hash } = hash else { return Ok(end) };
-            tip = Tip { number: segment.number(), last_seq: end.last_seq, seal_crc, hash };
+            tip = Tip {
+                number: segment.number(),
+                last_seq: end.last_seq,
+                seal_crc,
+                hash,
+                versions: Some(segment.versions()),
+            };
         }
         if tip.number < self.mark.segment_number {
             let (dir, number) = (self.dir.clone(), tip.number + 1);
@@ -275,7 +281,7 @@ impl<E, F: FnMut(Record<'_>) -> Result<(), E>> Visitor for Each<F> {
     }
 
     fn record(&mut self, record: &Record<'_>, _offset: u64) -> Result<(), ReplayError<E>> {
-        if record.kind == kind::PAD || record.kind == kind::SEAL {
+        if !kind::is_told(record.kind) {
             return Ok(());
         }
         (self.0)(*record).map_err(ReplayError::Apply)

@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::crc;
 use crate::error::Fault;
-use crate::format::{CheckpointBody, RecordHeader, kind, record_len_bytes};
+use crate::format::{CheckpointBody, RecordHeader, UpgradeBody, kind, record_len_bytes};
 use crate::limits::{BODY_BYTES_MAX, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, SLOT_BYTES, index};
 
 /// A record of the journal, borrowed from the reader's buffer.
@@ -43,6 +43,10 @@ impl Record<'_> {
 /// Longest body that shares the slot of its header.
 pub(crate) const SLOT_BODY_BYTES: u16 = 40;
 const _: () = assert!(SLOT_BODY_BYTES as u64 + RECORD_HEADER_BYTES == SLOT_BYTES);
+/// Length of the bodies that the journal itself writes.
+pub(crate) const OWN_BODY_LEN: u16 = 16;
+const _: () = assert!(size_of::<CheckpointBody>() == OWN_BODY_LEN as usize);
+const _: () = assert!(size_of::<UpgradeBody>() == OWN_BODY_LEN as usize);
 
 /// What the next record is checked against, and what it is written behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,8 +154,13 @@ pub(crate) fn parse<'a>(bytes: &'a [u8], chain: &Chain) -> Result<Parsed<'a>, Fa
     if seq != expected_seq {
         return Err(Fault::Seq { expected: expected_seq, found: seq });
     }
-    if matches!(header.kind, kind::CHECKPOINT | kind::SEAL) {
-        own_body(body, header.body_len.get(), seq)?;
+    let body_len = header.body_len.get();
+    match header.kind {
+        kind::CHECKPOINT | kind::SEAL => own_body(body, body_len, seq)?,
+        kind::UPGRADE if body_len != OWN_BODY_LEN => {
+            return Err(Fault::OwnBody { expected: OWN_BODY_LEN, found: body_len });
+        }
+        _ => {}
     }
     let time_ns = header.time_ns.get();
     let record = Record { seq, time_ns, kind: header.kind, flags: header.flags, body };
@@ -202,10 +211,8 @@ fn overrun(bytes: &[u8], found: u64) -> Fault {
 
 /// A checkpoint's or seal's body has its length and repeats the sequence number.
 fn own_body(body: &[u8], body_len: u16, seq: u64) -> Result<(), Fault> {
-    const LEN: u16 = 16;
-    const _: () = assert!(size_of::<CheckpointBody>() == LEN as usize);
     let Ok(body) = CheckpointBody::read_from_bytes(body) else {
-        return Err(Fault::OwnBody { expected: LEN, found: body_len });
+        return Err(Fault::OwnBody { expected: OWN_BODY_LEN, found: body_len });
     };
     let found = body.last_seq.get();
     if found == seq { Ok(()) } else { Err(Fault::Seq { expected: seq, found }) }
@@ -297,8 +304,11 @@ mod tests {
         let short = Record { body: &body[..8], ..checkpoint };
         let (bytes, _) = buffer.build(&short, 8, &CHAIN);
         assert_eq!(parse(bytes, &CHAIN).unwrap_err(), Fault::OwnBody { expected: 16, found: 8 });
-        let upgrade = Record { kind: kind::UPGRADE, ..checkpoint };
-        let (bytes, _) = buffer.build(&upgrade, 16, &CHAIN);
-        assert_eq!(parse(bytes, &CHAIN).unwrap_err(), Fault::Kind { found: kind::UPGRADE });
+        let upgrade = Record { kind: kind::UPGRADE, ..short };
+        let (bytes, _) = buffer.build(&upgrade, 8, &CHAIN);
+        assert_eq!(parse(bytes, &CHAIN).unwrap_err(), Fault::OwnBody { expected: 16, found: 8 });
+        let unknown = Record { kind: kind::SEAL + 1, ..checkpoint };
+        let (bytes, _) = buffer.build(&unknown, 16, &CHAIN);
+        assert_eq!(parse(bytes, &CHAIN).unwrap_err(), Fault::Kind { found: kind::SEAL + 1 });
     }
 }

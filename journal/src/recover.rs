@@ -10,7 +10,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::disk::Disk;
-use crate::error::{DiskError, Fault, OpenError, Operation, ReadError, ReplayError};
+use crate::error::{DiskError, Fault, OpenError, Operation, ReadError, ReplayError, Versions};
 use crate::folder::{self, Form, Listing, Named};
 use crate::format::{SegmentHeader, kind};
 use crate::limits::{
@@ -72,6 +72,9 @@ pub(crate) struct Chained {
     pub(crate) link_open: bool,
     /// Its BLAKE3, when it is sealed.
     pub(crate) hash: Option<[u8; 32]>,
+    pub(crate) versions: Versions,
+    /// Which build wrote it.
+    pub(crate) build_id: [u8; 32],
 }
 
 /// Everything a walk over a folder finds.
@@ -357,7 +360,7 @@ impl Chained {
             let (offset, last_seq) = (scan.offset(), scan.chain().last_seq);
             match scan.step()? {
                 Step::Record(record) => {
-                    if record.kind != kind::PAD && record.kind != kind::SEAL {
+                    if kind::is_told(record.kind) {
                         each(record).map_err(ReplayError::Apply)?;
                     }
                 }
@@ -483,7 +486,9 @@ impl Survey {
             Form::Open | Form::Spare => None,
         };
         let number = segment.number();
-        *tip = Tip { number, last_seq: chain.last_seq, seal_crc: chain.crc, hash };
+        let (versions, build_id) = (segment.versions(), segment.header.build_id);
+        let (last_seq, seal_crc) = (chain.last_seq, chain.crc);
+        *tip = Tip { number, last_seq, seal_crc, hash, versions: Some(versions) };
         self.chained.push(Chained {
             number,
             form: segment.form,
@@ -493,6 +498,8 @@ impl Survey {
             complete: invalid.is_none(),
             link_open: segment.header.link.is_open(),
             hash,
+            versions,
+            build_id,
             path: segment.path,
         });
         self.salt.get_or_insert(segment.header.salt.get());
@@ -507,7 +514,8 @@ impl Survey {
         let (number, first_seq) = (segment.number(), segment.header.first_seq.get());
         let (last_seq, seal_crc) = (footer.last_seq.get(), footer.seal_crc.get());
         let hash = Some(segment.recorded_hash()?);
-        *tip = Tip { number, last_seq, seal_crc, hash };
+        let (versions, build_id) = (segment.versions(), segment.header.build_id);
+        *tip = Tip { number, last_seq, seal_crc, hash, versions: Some(versions) };
         self.records += footer.record_count.get();
         (self.last_seq, self.last_time_ns) = (last_seq, footer.last_time_ns.get());
         self.chained.push(Chained {
@@ -519,6 +527,8 @@ impl Survey {
             complete: true,
             link_open: segment.header.link.is_open(),
             hash,
+            versions,
+            build_id,
             path: segment.path,
         });
         self.salt.get_or_insert(segment.header.salt.get());
@@ -529,7 +539,7 @@ impl Survey {
     fn note(&mut self, record: &Record<'_>) {
         self.records += 1;
         self.last_time_ns = record.time_ns;
-        if record.kind != kind::PAD && record.kind != kind::SEAL {
+        if kind::is_told(record.kind) {
             self.checkpointed = record.kind == kind::CHECKPOINT;
         }
     }

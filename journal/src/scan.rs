@@ -112,6 +112,9 @@ impl<'s> Scan<'s> {
             Err(error) => return Err(failed(error)),
         };
         match record::parse(bytes, &self.chain) {
+            Ok(parsed) if parsed.record.kind == kind::UPGRADE && self.at != PAGE_BYTES => {
+                Ok(Step::Invalid(Fault::Kind { found: kind::UPGRADE }))
+            }
             Ok(parsed) => {
                 self.at += parsed.len_bytes;
                 self.chain.crc = parsed.crc;

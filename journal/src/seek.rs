@@ -150,7 +150,7 @@ impl Reader {
             number: segment.number().saturating_sub(1),
             last_seq: firsts[position].saturating_sub(1),
             seal_crc: segment.header.prev_crc.get(),
-            hash: None,
+            ..Tip::START
         };
         let within = match segment.form {
             Form::Sealed => seek(&segment, start)?,
@@ -303,8 +303,7 @@ where
 
     fn record(&mut self, record: &Record<'_>, offset: u64) -> Result<(), ReplayError<Stop<E>>> {
         self.end.last_seq = record.seq;
-        let is_mute = record.kind == kind::PAD || record.kind == kind::SEAL;
-        if is_mute || self.start.is_behind(record.seq, record.time_ns) {
+        if !kind::is_told(record.kind) || self.start.is_behind(record.seq, record.time_ns) {
             return Ok(());
         }
         self.end.records += 1;

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::byteorder::little_endian::U32;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::disk::Disk;
-use crate::error::{Damage, DiskError, Fault, Field, Operation, ReadError};
+use crate::error::{Damage, DiskError, Fault, Field, Operation, ReadError, Versions};
 use crate::folder::{self, Form};
 use crate::format::{
-    FORMAT_VERSION, FORMAT_VERSION_OLDEST, HASH_BYTES, LINK_OFFSET, SEGMENT_MAGIC, SegmentHeader,
-    data_end,
+    FORMAT_VERSION, FORMAT_VERSION_OLDEST, HASH_BYTES, LINK_OFFSET, RecordHeader, SEGMENT_MAGIC,
+    SegmentHeader, UPGRADES_SINCE, UpgradeBody, data_end, kind,
 };
 use crate::limits::{INDEX_STRIDE_BYTES, PAGE_BYTES, SEGMENT_LEN_MAX_BYTES, SEGMENT_LEN_MIN_BYTES};
 use crate::record::Chain;
@@ -42,11 +43,31 @@ pub(crate) struct Tip {
     pub(crate) seal_crc: u32,
     /// BLAKE3 of the last segment, where it is known: it was sealed.
     pub(crate) hash: Option<[u8; 32]>,
+    /// Versions of the last segment, where they are known.
+    pub(crate) versions: Option<Versions>,
 }
 
 impl Tip {
     /// Before the first segment of a journal.
-    pub(crate) const START: Self = Self { number: 0, last_seq: 0, seal_crc: 0, hash: None };
+    pub(crate) const START: Self =
+        Self { number: 0, last_seq: 0, seal_crc: 0, hash: None, versions: None };
+}
+
+impl Versions {
+    pub(crate) fn of(header: &SegmentHeader) -> Self {
+        let (format, behaviour) = (header.format_version.get(), header.behaviour_version.get());
+        Self { format, behaviour }
+    }
+
+    /// What the first record of a segment of these versions says behind one of versions `from`.
+    pub(crate) fn upgrade(self, from: Self) -> UpgradeBody {
+        UpgradeBody {
+            from_format: U32::new(from.format),
+            from_behaviour: U32::new(from.behaviour),
+            to_format: U32::new(self.format),
+            to_behaviour: U32::new(self.behaviour),
+        }
+    }
 }
 
 impl Segment {
@@ -146,8 +167,41 @@ impl Segment {
                 return Err(tip.damage(self.path.clone(), 0, fault).into());
             }
         }
-        self.check_link(tip)
-            .map_err(|fault| tip.damage(self.path.clone(), LINK_OFFSET, fault).into())
+        self.check_link(tip).map_err(|fault| tip.damage(self.path.clone(), LINK_OFFSET, fault))?;
+        self.check_upgrade(tip)
+    }
+
+    /// Other versions than before stand behind an upgrade record, and such a record is true.
+    fn check_upgrade(&self, tip: &Tip) -> Result<(), ReadError> {
+        let (Some(from), to) = (tip.versions, self.versions()) else { return Ok(()) };
+        if to.format < UPGRADES_SINCE {
+            return Ok(());
+        }
+        let is_right = match self.first_upgrade()? {
+            Some(found) => found == to.upgrade(from),
+            None => from == to,
+        };
+        if is_right {
+            return Ok(());
+        }
+        let fault = Fault::NotUpgraded { from, to };
+        Err(tip.damage(self.path.clone(), PAGE_BYTES, fault).into())
+    }
+
+    /// What the first record says, if it is an upgrade; the walk over the records vouches for its
+    /// checksum.
+    fn first_upgrade(&self) -> Result<Option<UpgradeBody>, DiskError> {
+        let mut bytes = [0; size_of::<RecordHeader>() + size_of::<UpgradeBody>()];
+        self.file
+            .read_exact_at(&mut bytes, PAGE_BYTES)
+            .map_err(DiskError::of(Operation::Read, &self.path))?;
+        let Ok((header, body)) = RecordHeader::ref_from_prefix(&bytes) else { return Ok(None) };
+        let body = UpgradeBody::read_from_bytes(body).ok();
+        Ok(body.filter(|_| header.kind == kind::UPGRADE))
+    }
+
+    pub(crate) fn versions(&self) -> Versions {
+        Versions::of(&self.header)
     }
 
     /// The link says nothing, or what the predecessor hashes to; in a sealed segment it must.

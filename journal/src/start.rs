@@ -10,16 +10,16 @@ use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::disk::{Disk, Prepared};
-use crate::error::{DiskError, OpenError, Operation};
+use crate::error::{DiskError, OpenError, Operation, Versions};
 use crate::folder::{self, Form};
 use crate::format::{
-    CheckpointBody, FORMAT_VERSION, FORMAT_VERSION_OLDEST, LINK_OFFSET, Link, SEGMENT_MAGIC,
+    CheckpointBody, FORMAT_VERSION, LINK_OFFSET, Link, READER_VERSION_OLDEST, SEGMENT_MAGIC,
     SegmentHeader, kind,
 };
 use crate::keep;
 use crate::limits::{PAGE_BYTES, SEAL_BYTES, WINDOW_BYTES, index, page_floor};
 use crate::mapped::Mapped;
-use crate::record::{Buffer, Chain, Record};
+use crate::record::{Buffer, Chain, OWN_BODY_LEN, Record};
 use crate::recover::{Chained, Completeness, Recovery, TornTail};
 use crate::scan::Window;
 use crate::seal;
@@ -35,8 +35,16 @@ const SPARE_NUMBER: u64 = 0;
 enum Next {
     /// In the last segment.
     Continue(Chained),
-    /// In a new one with this number, behind this chain.
-    Create { number: u64, chain: Chain },
+    Create(New),
+}
+
+/// A segment that a start makes.
+struct New {
+    number: u64,
+    /// What its first record is written behind.
+    chain: Chain,
+    /// Versions and build of the segment before.
+    before: Option<(Versions, [u8; 32])>,
 }
 
 impl Recovery {
@@ -68,14 +76,15 @@ impl Recovery {
                 self.seal_complete(&disk)?;
                 last
             }
-            Next::Create { number, chain } => {
+            Next::Create(new) => {
                 let prev_hash = self.seal_complete(&disk)?;
                 // The mark must not lie in a segment that is about to be replaced by an empty one.
-                let lowered = Mark { seq: chain.last_seq, segment_number: number, offset: 0 };
+                let (seq, segment_number) = (new.chain.last_seq, new.number);
+                let lowered = Mark { seq, segment_number, offset: 0 };
                 if self.state.is_some_and(|state| lowered.before(&state.mark)) {
                     sidecar.begin(&disk, lowered, run)?;
                 }
-                self.create_segment(&disk, (number, chain, prev_hash), now_ns, output_hash)?
+                self.create_segment(&disk, (new, prev_hash), now_ns, output_hash)?
             }
         };
         let seq = last.chain.last_seq;
@@ -139,11 +148,13 @@ impl Recovery {
         now_ns: u64,
         output_hash: u64,
     ) -> Result<Next, DiskError> {
-        let same = self.last_identity() == Some(self.identity);
         let last_seq = self.survey.last_seq;
-        let Some(last) = self.survey.chained.last_mut() else {
-            return Ok(Next::Create { number: 1, chain: Chain { crc: 0, salt: 0, last_seq: 0 } });
+        let Some((last, before)) = self.survey.chained.split_last_mut() else {
+            let chain = Chain { crc: 0, salt: 0, last_seq: 0 };
+            return Ok(Next::Create(New { number: 1, chain, before: None }));
         };
+        let same = self.survey.header.as_deref().map(Identity::of) == Some(self.identity)
+            && last.versions.format == FORMAT_VERSION;
         if !last.complete && same {
             return Ok(Next::Continue(last.clone()));
         }
@@ -153,12 +164,14 @@ impl Recovery {
             let number = last.number;
             let prev_crc = self.survey.header.as_ref().map_or(0, |header| header.prev_crc.get());
             let chain = Chain { crc: prev_crc, salt: 0, last_seq };
-            return Ok(Next::Create { number, chain });
+            let before = before.last().map(|it| (it.versions, it.build_id));
+            return Ok(Next::Create(New { number, chain, before }));
         }
         if !last.complete {
             write_seal(disk, last, now_ns, output_hash)?;
         }
-        Ok(Next::Create { number: last.number + 1, chain: last.chain })
+        let before = Some((last.versions, last.build_id));
+        Ok(Next::Create(New { number: last.number + 1, chain: last.chain, before }))
     }
 
     /// Seals every complete segment that is not sealed yet and fills in the links. Returns the
@@ -188,12 +201,12 @@ impl Recovery {
         Ok(prev_hash)
     }
 
-    /// Creates segment `number` behind `chain`, whole and durable, then gives it its name; an
-    /// empty one of that name is replaced.
+    /// Creates a segment, whole and durable, then gives it its name; an empty one of that name is
+    /// replaced.
     fn create_segment(
         &self,
         disk: &Disk,
-        (number, chain, prev_hash): (u64, Chain, Option<[u8; 32]>),
+        (New { number, chain, before }, prev_hash): (New, Option<[u8; 32]>),
         now_ns: u64,
         output_hash: u64,
     ) -> Result<Chained, OpenError> {
@@ -216,6 +229,22 @@ impl Recovery {
             )
             .into());
         };
+        let mut chain = Chain { salt: header.salt.get(), ..chain };
+        let mut end = PAGE_BYTES;
+        let to = (Versions::of(&header), header.build_id);
+        if let Some(before) = before.filter(|before| *before != to) {
+            let body = to.0.upgrade(before.0);
+            let seq = chain.last_seq;
+            let time_ns = now_ns.max(self.survey.last_time_ns);
+            let kind = kind::UPGRADE;
+            let record = Record { seq, time_ns, kind, flags: 0, body: body.as_bytes() };
+            let mut buffer = Buffer::new();
+            let (bytes, crc) = buffer.build(&record, OWN_BODY_LEN, &chain);
+            // Before the header, so that no reader meets a segment that has yet to explain itself.
+            disk.write_at(&file, &spare, bytes, end)?;
+            end += bytes.len() as u64;
+            chain.crc = crc;
+        }
         disk.write_at(&file, &spare, header.as_bytes(), 0)?;
         disk.sync_file(&file, &spare)?;
         let path = folder::open_path(&self.dir, chain.last_seq + 1);
@@ -226,11 +255,13 @@ impl Recovery {
             form: Form::Open,
             number,
             first_seq: chain.last_seq + 1,
-            end: PAGE_BYTES,
-            chain: Chain { salt: header.salt.get(), ..chain },
+            end,
+            chain,
             complete: false,
             link_open: header.link.is_open(),
             hash: None,
+            versions: to.0,
+            build_id: to.1,
         })
     }
 
@@ -274,7 +305,7 @@ fn template(identity: &Identity, settings: &Settings, epoch: u32) -> Box<Segment
     let mut header = Box::new(SegmentHeader::new_zeroed());
     header.magic = SEGMENT_MAGIC;
     header.format_version = U32::new(FORMAT_VERSION);
-    header.oldest_reader_version = U32::new(FORMAT_VERSION_OLDEST);
+    header.oldest_reader_version = U32::new(READER_VERSION_OLDEST);
     header.behaviour_version = U32::new(identity.behaviour_version);
     header.epoch = U32::new(epoch);
     header.segment_len_bytes = U64::new(settings.segment_len_bytes);
@@ -342,7 +373,7 @@ fn write_seal(
     let body = CheckpointBody { output_hash: U64::new(output_hash), last_seq: U64::new(seq) };
     let record = Record { seq, time_ns, kind: kind::SEAL, flags: 0, body: body.as_bytes() };
     let mut buffer = Buffer::new();
-    let (bytes, crc) = buffer.build(&record, 16, &last.chain);
+    let (bytes, crc) = buffer.build(&record, OWN_BODY_LEN, &last.chain);
     let file = disk.open_rw(&last.path)?;
     disk.write_at(&file, &last.path, bytes, last.end)?;
     disk.sync_file(&file, &last.path)?;

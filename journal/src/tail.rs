@@ -175,8 +175,9 @@ fn walk<E>(
             Step::Record(record) if upto < record.seq => return Ok(Left::Within(place)),
             Step::Record(record) => {
                 has_refreshed = false;
-                let (kind, is_mute) = (record.kind, matches!(record.kind, kind::PAD | kind::SEAL));
-                let next = if is_mute { Ok(ControlFlow::Continue(())) } else { each(record) };
+                let kind = record.kind;
+                let next =
+                    if kind::is_told(kind) { each(record) } else { Ok(ControlFlow::Continue(())) };
                 let next = next.map_err(ReplayError::Apply)?;
                 let (offset, chain) = (scan.offset(), scan.chain());
                 if kind::is_callers(kind) {
@@ -190,7 +191,8 @@ fn walk<E>(
             }
             Step::Sealed => {
                 let (number, seal_crc) = (segment.number(), place.1.crc);
-                return Ok(Left::Behind(Tip { number, last_seq, seal_crc, hash: None }));
+                let versions = Some(segment.versions());
+                return Ok(Left::Behind(Tip { number, last_seq, seal_crc, hash: None, versions }));
             }
             Step::Invalid(_) if upto <= last_seq => return Ok(Left::Within(place)),
             Step::Invalid(fault) => fault,

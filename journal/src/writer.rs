@@ -23,7 +23,7 @@ use crate::keep::{Keeper, Spare};
 use crate::limits::{BODY_BYTES_MAX, PAGE_BYTES, SEAL_BYTES, SPARES_MAX, reserve_bytes};
 use crate::lock::Lock;
 use crate::mapped::{Mapped, Pen};
-use crate::record::{self, Buffer, Chain, Record, SLOT_BODY_BYTES};
+use crate::record::{self, Buffer, Chain, OWN_BODY_LEN, Record, SLOT_BODY_BYTES};
 use crate::settings::{Level, Settings};
 use crate::shared::{Position, Shared};
 use crate::sidecar::{Mark, Sidecar};
@@ -31,10 +31,6 @@ use crate::watermark::Watermark;
 
 /// What is given to [`Writer::append`]: a [`Record`] with the caller's sequence number and kind.
 pub type Entry<'a> = Record<'a>;
-
-/// Length of the body of a checkpoint and of a seal.
-const OWN_BODY_LEN: u16 = 16;
-const _: () = assert!(size_of::<CheckpointBody>() == OWN_BODY_LEN as usize);
 
 /// How urgent a record is, which decides whether it may still be appended while no further segment
 /// is prepared: the end of the segment being written is a reserve, see [`reserve_bytes`].

@@ -7,7 +7,7 @@ use uncross_journal::format::{
     CheckpointBody, FOOTER_MAGIC, FORMAT_VERSION, Footer, IndexEntry, Link, RecordHeader,
     SEGMENT_MAGIC, SIDECAR_MAGIC, SIDECAR_SLOT_STRIDE_BYTES, SNAPSHOT_MAGIC, SNAPSHOT_VERSION,
     STREAM_MAGIC, STREAM_VERSION, SegmentHeader, SidecarSlot, SnapshotHeader, StreamHeader,
-    data_end,
+    UpgradeBody, data_end,
 };
 use uncross_journal::{kind, limits};
 
@@ -56,6 +56,7 @@ fn every_layout_in_the_page_is_the_layout_of_the_code() {
     let types = [
         fields!(RecordHeader: crc, body_len, kind, flags, seq, time_ns),
         fields!(CheckpointBody: output_hash, last_seq),
+        fields!(UpgradeBody: from_format, from_behaviour, to_format, to_behaviour),
         fields!(
             SegmentHeader: magic, format_version, oldest_reader_version, behaviour_version, epoch,
             segment_number, first_seq, created_ns, salt, segment_len_bytes, output_hash, prev_crc,

@@ -1,6 +1,6 @@
 //! A journal built byte by byte from the tables of `docs/journal-format.md`, not by the writer.
 //!
-//! It pins version 1: whatever changes in the code, these bytes must read as they do here.
+//! It pins format version 1: whatever changes in the code, these bytes must read as they do here.
 
 use std::fs;
 use std::path::Path;
@@ -241,7 +241,7 @@ fn a_journal_of_version_1_reads_as_it_was_written() {
 }
 
 #[test]
-fn a_journal_of_version_1_is_continued() {
+fn a_journal_of_version_1_is_continued_behind_an_upgrade() {
     let dir = tempfile::tempdir().unwrap();
     build(dir.path());
     let recovery = open_dir(dir.path(), &settings()).unwrap();
@@ -251,7 +251,16 @@ fn a_journal_of_version_1_is_continued() {
     writer.append(Kept::of(7).entry(), 0xBBBB).unwrap();
     writer.close().unwrap();
     assert_eq!(verify(dir.path()).last_seq, 7);
-    assert_eq!(files(dir.path(), "seg").len(), 1, "the same identity goes on in the open segment");
+    assert_eq!(files(dir.path(), "seg").len(), 2, "the same identity, and another format");
+    let upgraded = fs::read(dir.path().join("00000000000000000007.open")).unwrap();
+    assert_eq!(upgraded[8..16], [2, 0, 0, 0, 2, 0, 0, 0], "the version, and of readers");
+    let record = &upgraded[4096..4160];
+    assert_eq!(
+        (&record[4..8], &record[8..16]),
+        (&[16, 0, 0x21, 0][..], &[6, 0, 0, 0, 0, 0, 0, 0][..])
+    );
+    let body = [1_u32, 7, 2, 7].map(u32::to_le_bytes).concat();
+    assert_eq!((&record[24..40], &record[40..]), (&body[..], &[0; 24][..]));
 }
 
 #[test]
@@ -260,11 +269,11 @@ fn a_newer_format_is_refused_by_name() {
     build(dir.path());
     let path = dir.path().join("00000000000000000005.open");
     let mut file = Bytes(fs::read(&path).unwrap());
-    file.put_u32(8, 3);
-    file.put_u32(12, 2);
+    file.put_u32(8, 4);
+    file.put_u32(12, 3);
     let sum = plain(&file.0[..4028]);
     file.put(4028, &sum);
     fs::write(&path, &file.0).unwrap();
     let error = Reader::verify(dir.path(), |_| {}).unwrap_err();
-    assert!(error.to_string().ends_with("format version 3, this build reads 1 to 1"), "{error}");
+    assert!(error.to_string().ends_with("format version 4, this build reads 1 to 2"), "{error}");
 }

@@ -1,6 +1,8 @@
 //! What is written comes back, over segments, restarts and changes of identity.
 
 use std::convert::Infallible;
+use std::fs;
+use std::path::Path;
 
 use uncross_journal::{
     AppendError, Completeness, Identity, OpenError, Reader, Settings, kind, open,
@@ -91,6 +93,86 @@ fn another_identity_starts_a_new_segment() {
     let report = verify(dir.path());
     assert_eq!((report.last_seq, report.identity), (5, Some(next)));
     assert_eq!(report.output_hash, Some((3, hash_after(3))), "the seal carries the hash");
+}
+
+/// What the first record of a segment says, if it is an upgrade: versions before and since.
+fn upgrade(path: &Path) -> Option<[u32; 4]> {
+    let file = fs::read(path).unwrap();
+    let record = &file[4096..4160];
+    let word = |at: usize| u32::from_le_bytes(record[at..at + 4].try_into().unwrap());
+    (record[6] == kind::UPGRADE).then(|| [word(24), word(28), word(32), word(36)])
+}
+
+#[test]
+fn another_program_takes_over_behind_an_upgrade_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let same = identity();
+    let programs = [
+        (same, None),
+        (Identity { config_hash: [9; 32], ..same }, None),
+        (Identity { build_id: [9; 32], ..same }, Some([2, 7, 2, 7])),
+        (Identity { behaviour_version: 8, ..same }, Some([2, 7, 2, 8])),
+    ];
+    for (seq, (program, expected)) in (1..).zip(programs) {
+        let recovery = open(dir.path(), &settings(), &program).unwrap();
+        let mut writer = recovery.into_writer(seq, hash_after(seq - 1)).unwrap();
+        append(&mut writer, seq, seq);
+        writer.close().unwrap();
+        assert_eq!(upgrade(&open_segment(dir.path())), expected, "program {seq}");
+        let report = verify(dir.path());
+        assert_eq!((report.segments, report.records), (seq, seq), "upgrades are no records");
+    }
+    let mut told = Vec::new();
+    let read = Reader::open(dir.path()).unwrap().for_each(|record| {
+        told.push((record.kind, record.seq));
+        Ok::<_, Infallible>(())
+    });
+    assert_eq!(read.unwrap().last_seq, 4);
+    assert!(told.iter().all(|(kind, _)| *kind != kind::UPGRADE), "{told:?}");
+}
+
+#[test]
+fn an_upgrade_that_was_crossed_out_by_a_start_names_the_program_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = writer(dir.path(), &settings());
+    append(&mut first, 1, 3);
+    first.close().unwrap();
+    for version in [8, 9] {
+        // No record follows, so the next start replaces the segment.
+        let next = Identity { behaviour_version: version, ..identity() };
+        let second = open(dir.path(), &settings(), &next).unwrap().into_writer(9, 0).unwrap();
+        second.close().unwrap();
+        assert_eq!(upgrade(&open_segment(dir.path())), Some([2, 7, 2, version]));
+        verify(dir.path());
+    }
+}
+
+#[test]
+fn versions_that_change_without_an_upgrade_record_are_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = writer(dir.path(), &settings());
+    append(&mut first, 1, 3);
+    first.close().unwrap();
+    let next = Identity { behaviour_version: 8, ..identity() };
+    let mut second = open(dir.path(), &settings(), &next).unwrap().into_writer(9, 0).unwrap();
+    append(&mut second, 4, 5);
+    second.close().unwrap();
+    let path = open_segment(dir.path());
+    let whole = fs::read(&path).unwrap();
+    // Another kind of record, and an upgrade from other versions.
+    for (at, value) in [(4096 + 6, kind::CHECKPOINT), (4096 + 28, 6)] {
+        let mut changed = whole.clone();
+        changed[at] = value;
+        fs::write(&path, &changed).unwrap();
+        let text = Reader::verify(dir.path(), |_| {}).unwrap_err().to_string();
+        let due = "at offset 4096: first record of the segment, due was an upgrade from \
+                   format 2, behaviour 7 to format 2, behaviour 8";
+        assert!(text.contains(due), "{text}");
+        let opened = open(dir.path(), &settings(), &next).unwrap_err();
+        assert!(opened.to_string().contains(due), "{opened}");
+    }
+    fs::write(&path, &whole).unwrap();
+    verify(dir.path());
 }
 
 #[test]
@@ -259,11 +341,11 @@ fn a_later_segment_behind_an_invalid_record_is_damage_to_a_reader_too() {
     writer.close().unwrap();
     let copy = image(dir.path());
     let sealed = files(copy.path(), "seg").remove(0);
-    let mut bytes = std::fs::read(&sealed).unwrap();
+    let mut bytes = fs::read(&sealed).unwrap();
     bytes[8192] ^= 1;
-    std::fs::remove_file(&sealed).unwrap();
-    std::fs::write(sealed.with_extension("open"), bytes).unwrap();
-    std::fs::remove_file(copy.path().join("durable")).unwrap();
+    fs::remove_file(&sealed).unwrap();
+    fs::write(sealed.with_extension("open"), bytes).unwrap();
+    fs::remove_file(copy.path().join("durable")).unwrap();
     let reader = Reader::open(copy.path()).unwrap();
     let error = reader.for_each(|_| Ok::<(), Infallible>(())).unwrap_err();
     assert!(error.to_string().contains("segment 2 exists"), "{error:?}");

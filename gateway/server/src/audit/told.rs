@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The kinds of records with their names.
-pub const KINDS: [(u8, &str); 19] = [
+pub const KINDS: [(u8, &str); 20] = [
     (kind::ENTER, "enter"),
     (kind::REPLACE, "replace"),
     (kind::CANCEL, "cancel"),
@@ -44,6 +44,7 @@ pub const KINDS: [(u8, &str); 19] = [
     (kind::DAY_ROLL, "day_roll"),
     (kind::EPOCH, "epoch"),
     (kind::CHECKPOINT, "checkpoint"),
+    (kind::UPGRADE, "upgrade"),
     (kind::PAD, "pad"),
     (kind::SEAL, "seal"),
 ];

@@ -1,8 +1,9 @@
-//! A journal that was written once and is kept: whatever changes in the code, it leads to the same
-//! output and the same state.
+//! Journals that were written once and are kept: whatever changes in the code, they lead to the
+//! same output and the same state.
 //!
-//! The files of the journal are packed into one: zeros are left out. When the behaviour of the
-//! engine is changed on purpose, its version rises and a new journal is made beside the old one:
+//! The files of a journal are packed into one: zeros are left out. When the behaviour of the engine
+//! or the format of the journal is changed on purpose, its version rises and a new journal is made
+//! beside the old ones:
 //!
 //! ```text
 //! UNCROSS_WRITE_GOLDEN=1 cargo test -p uncross-server --test it golden::the_same -- --nocapture
@@ -23,17 +24,20 @@ use uncross_engine::{
 };
 use uncross_server::{
     journal::{
-        AppendError, Completeness, Entry, Identity, Level, Reader, Settings, body, kind, open,
+        AppendError, Completeness, Entry, Identity, Level, Reader, Settings, body,
+        format::FORMAT_VERSION, kind, open,
     },
     replay::{Discard, replay},
     replica::Replica,
 };
 use zerocopy::{Immutable, IntoBytes, little_endian::U16};
 
-/// Of the engine that wrote it.
+/// Of the engine that wrote them.
 const VERSION: u32 = 4;
-/// BLAKE3 of the packed file.
-const PACKED: &str = "bcebe7a497796fcc24649687d6cd3f3c4785c5b7e602982e874b8413af048710";
+/// Format versions of the journals, and BLAKE3 of their packed files.
+const PACKED: [(u32, &str); 2] = [(1, FORMAT_1), (2, FORMAT_2)];
+const FORMAT_1: &str = "bcebe7a497796fcc24649687d6cd3f3c4785c5b7e602982e874b8413af048710";
+const FORMAT_2: &str = "9e369c9b3ea11e02b21706d8b29d82e612dc3ea2f82c65ac0f73d2c139a9ca8b";
 const RECORDS: u64 = 432;
 const EVENTS: usize = 557;
 const FILLS: usize = 56;
@@ -48,8 +52,8 @@ const TIME_NS: u64 = 1_700_000_000_000_000_000;
 const SESSION: [u8; 10] = *b"GOLDEN0001";
 const PORTS: u16 = 3;
 
-fn packed_path() -> PathBuf {
-    let name = format!("tests/golden/behaviour-{BEHAVIOUR_VERSION}.bin");
+fn packed_path(format: u32) -> PathBuf {
+    let name = format!("tests/golden/behaviour-{BEHAVIOUR_VERSION}-format-{format}.bin");
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
@@ -106,12 +110,19 @@ fn unpack(mut packed: &[u8], dir: &Path) {
 }
 
 #[test]
-fn the_golden_journal_leads_to_the_output_and_state_it_was_made_with() {
+fn the_golden_journals_lead_to_the_output_and_state_they_were_made_with() {
     assert_eq!(VERSION, BEHAVIOUR_VERSION, "make a golden journal of this version");
-    let packed = fs::read(packed_path()).unwrap();
-    assert_eq!(blake3::hash(&packed).to_hex().as_str(), PACKED, "the file itself changed");
+    assert_eq!(PACKED.last().unwrap().0, FORMAT_VERSION, "make a golden journal of this format");
+    for (format, hash) in PACKED {
+        let packed = fs::read(packed_path(format)).unwrap();
+        assert_eq!(blake3::hash(&packed).to_hex().as_str(), hash, "the file itself changed");
+        check(&packed);
+    }
+}
+
+fn check(packed: &[u8]) {
     let dir = tempfile::tempdir().unwrap();
-    unpack(&packed, dir.path());
+    unpack(packed, dir.path());
     let report = Reader::verify(dir.path(), |_| {}).unwrap();
     assert_eq!((report.records, report.last_seq), (RECORDS, RECORDS));
     assert_eq!((report.segments, report.sealed_segments, report.torn), (2, 1, None));
@@ -127,9 +138,15 @@ fn the_golden_journal_leads_to_the_output_and_state_it_was_made_with() {
 }
 
 #[test]
-fn the_golden_journal_is_continued() {
+fn the_golden_journals_are_continued() {
+    for (format, _) in PACKED {
+        go_on(&fs::read(packed_path(format)).unwrap());
+    }
+}
+
+fn go_on(packed: &[u8]) {
     let dir = tempfile::tempdir().unwrap();
-    unpack(&fs::read(packed_path()).unwrap(), dir.path());
+    unpack(packed, dir.path());
     let recovery = open(dir.path(), &settings(), &identity(2)).unwrap();
     assert_eq!((recovery.last_seq(), recovery.torn()), (RECORDS, None));
     assert_eq!(recovery.completeness(), Completeness::Proven);
@@ -206,12 +223,11 @@ fn the_same_records_written_anew_lead_to_the_same_output_and_state() {
 
 /// Makes a journal the golden one, and tells its constants.
 fn keep(packed: &[u8], seq: u64, events: &[Event], replica: &Replica) {
-    fs::create_dir_all(packed_path().parent().unwrap()).unwrap();
-    fs::write(packed_path(), packed).unwrap();
+    fs::write(packed_path(FORMAT_VERSION), packed).unwrap();
     let (packed_hash, state_hash) = (blake3::hash(packed), replica.state_hash());
     let told = format!(
         "const VERSION: u32 = {BEHAVIOUR_VERSION};\n\
-         const PACKED: &str = \"{}\";\n\
+         const FORMAT_{FORMAT_VERSION}: &str = \"{}\";\n\
          const RECORDS: u64 = {seq};\n\
          const EVENTS: usize = {};\n\
          const FILLS: usize = {};\n\

@@ -69,7 +69,7 @@ pub(crate) struct Cat {
 
 /// A kind by its name.
 fn parse_kind(name: &str) -> Result<u8, String> {
-    let shown = || KINDS.iter().filter(|(code, _)| !matches!(*code, kind::PAD | kind::SEAL));
+    let shown = || KINDS.iter().filter(|(code, _)| kind::is_told(*code));
     let found = shown().find(|(_, known)| known.eq_ignore_ascii_case(name));
     found.map(|(code, _)| *code).ok_or_else(|| {
         let names: Vec<_> = shown().map(|(_, name)| *name).collect();
