@@ -1,51 +1,6 @@
-//! Fingerprints of what the engine said and of what it is.
+//! The fingerprint of what the engine is.
 
-use crc_fast::{CrcAlgorithm, Digest};
-
-use crate::{due::Disconnect, engine::Engine, event::Event, instrument::Instrument, types::Side};
-
-/// A rolling fingerprint of all events so far: CRC32C of their bytes in the upper half, their
-/// count modulo 2^32 in the lower.
-#[derive(Clone, Debug)]
-pub struct OutputHash {
-    crc: Digest,
-    count: u64,
-}
-
-impl Default for OutputHash {
-    fn default() -> Self {
-        Self { crc: Digest::new(CrcAlgorithm::Crc32Iscsi), count: 0 }
-    }
-}
-
-impl OutputHash {
-    /// Takes one more event in.
-    #[inline]
-    pub fn update(&mut self, event: &Event) {
-        self.crc.update(event.bytes());
-        self.count += 1;
-    }
-
-    /// The CRC32C and the count that [`Self::resume`] goes on from.
-    #[must_use]
-    pub fn parts(&self) -> (u32, u64) {
-        (u32::try_from(self.crc.finalize()).unwrap_or(0), self.count)
-    }
-
-    /// The fingerprint behind `count` events whose bytes have this CRC32C.
-    #[must_use]
-    pub fn resume(crc: u32, count: u64) -> Self {
-        // A CRC32C is the state of its register turned over.
-        let crc = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!crc));
-        Self { crc, count }
-    }
-
-    /// The fingerprint.
-    #[must_use]
-    pub fn value(&self) -> u64 {
-        self.crc.finalize() << 32 | self.count & 0xFFFF_FFFF
-    }
-}
+use crate::{due::Disconnect, engine::Engine, instrument::Instrument, types::Side};
 
 /// The instruments and what stands in them.
 fn put_books(engine: &Engine, put: &mut impl FnMut(&[u8])) {

@@ -19,6 +19,7 @@ pub(crate) fn plain(bytes: &[u8]) -> u32 {
 /// The plain CRC32C of bytes whose beginning has the CRC32C `so_far` (0 when it is empty) and that
 /// end with `bytes`.
 #[must_use]
+#[inline]
 pub fn crc32c(so_far: u32, bytes: &[u8]) -> u32 {
     !update(!so_far, bytes)
 }
@@ -59,6 +60,7 @@ fn seed(prev_crc: u32, salt: u64) -> u32 {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[inline]
 fn update(register: u32, bytes: &[u8]) -> u32 {
     if bytes.len() <= SHORT_BYTES_MAX && is_x86_feature_detected!("sse4.2") {
         // SAFETY: the processor has SSE 4.2, as just detected; the function needs nothing else.

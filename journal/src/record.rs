@@ -43,6 +43,9 @@ impl Record<'_> {
 /// Longest body that shares the slot of its header.
 pub(crate) const SLOT_BODY_BYTES: u16 = 40;
 const _: () = assert!(SLOT_BODY_BYTES as u64 + RECORD_HEADER_BYTES == SLOT_BYTES);
+/// Bytes of a slot, as the length of an array.
+pub(crate) const SLOT_LEN: usize = 64;
+const _: () = assert!(SLOT_LEN as u64 == SLOT_BYTES);
 /// Length of the bodies that the journal itself writes.
 pub(crate) const OWN_BODY_LEN: u16 = 16;
 const _: () = assert!(size_of::<CheckpointBody>() == OWN_BODY_LEN as usize);
@@ -165,6 +168,42 @@ pub(crate) fn parse<'a>(bytes: &'a [u8], chain: &Chain) -> Result<Parsed<'a>, Fa
     let time_ns = header.time_ns.get();
     let record = Record { seq, time_ns, kind: header.kind, flags: header.flags, body };
     Ok(Parsed { record, len_bytes, crc: header.crc.get() })
+}
+
+/// What is in a slot that holds the next record of the caller, whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InSlot {
+    pub(crate) time_ns: u64,
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) body_len: u16,
+    pub(crate) crc: u32,
+}
+
+/// Nearly every record is one of the caller in a slot of its own, and read in one go. `None` is for
+/// [`parse`] to judge: a record of another length or kind, or none.
+#[inline]
+pub(crate) fn parse_slot(slot: &[u8; SLOT_LEN], chain: &Chain) -> Option<InSlot> {
+    let (header, _) = RecordHeader::ref_from_prefix(slot).ok()?;
+    let body_len = header.body_len.get();
+    let is_next = kind::is_callers(header.kind)
+        && body_len <= SLOT_BODY_BYTES
+        && header.seq.get() == chain.last_seq.wrapping_add(1);
+    if !is_next {
+        return None;
+    }
+    let (words, _) = slot.as_chunks::<8>();
+    let [first, words @ ..] = words else { return None };
+    let words = words.first_chunk::<7>()?.map(u64::from_le_bytes);
+    let [_, _, _, _, head @ ..] = *first;
+    let crc = crc::chained_slot(chain.crc, chain.salt, u32::from_le_bytes(head), &words);
+    (crc == header.crc.get()).then(|| InSlot {
+        time_ns: header.time_ns.get(),
+        kind: header.kind,
+        flags: header.flags,
+        body_len,
+        crc,
+    })
 }
 
 /// Checks length and checksum of the record at the start of `bytes`; returns its header and length.

@@ -8,8 +8,10 @@ use std::path::Path;
 
 use crate::error::{DiskError, Fault, Operation};
 use crate::format::kind;
-use crate::limits::{PAGE_BYTES, RECORD_BYTES_MAX, SLOT_BYTES, WINDOW_BYTES, index};
-use crate::record::{self, Chain, Record};
+use crate::limits::{
+    PAGE_BYTES, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, SLOT_BYTES, WINDOW_BYTES, index,
+};
+use crate::record::{self, Chain, Record, SLOT_LEN};
 use crate::segment::Segment;
 use crate::storage::Handle;
 
@@ -54,6 +56,13 @@ impl Window {
     /// Forgets what was read.
     pub(crate) fn clear(&mut self) {
         self.len = 0;
+    }
+
+    /// Where the slot at `offset` of the file is, if all of it was read.
+    #[inline]
+    fn slot(&self, offset: u64) -> Option<usize> {
+        let skip = index(offset.checked_sub(self.start)?);
+        (skip + SLOT_LEN <= self.len).then_some(skip)
     }
 
     /// The bytes of `file` from `offset` on: at least `want` of them, or up to `end`.
@@ -102,9 +111,26 @@ impl<'s> Scan<'s> {
     }
 
     /// The next record, or why there is none. After `Sealed` or `Invalid` the same comes again.
+    #[inline]
     pub(crate) fn step(&mut self) -> Result<Step<'_>, DiskError> {
         if self.sealed {
             return Ok(Step::Sealed);
+        }
+        if let Some(skip) = self.window.slot(self.at)
+            && let Some(slot) = self.window.bytes[skip..].first_chunk()
+            && let Some(found) = record::parse_slot(slot, &self.chain)
+        {
+            self.at += SLOT_BYTES;
+            self.chain.crc = found.crc;
+            self.chain.last_seq += 1;
+            let body = index(RECORD_HEADER_BYTES) + skip;
+            return Ok(Step::Record(Record {
+                seq: self.chain.last_seq,
+                time_ns: found.time_ns,
+                kind: found.kind,
+                flags: found.flags,
+                body: &self.window.bytes[body..body + usize::from(found.body_len)],
+            }));
         }
         let failed = DiskError::of(Operation::Read, self.path);
         let bytes = match self.window.at(self.file, self.at, RECORD_BYTES_MAX, self.data_end) {

@@ -2,12 +2,7 @@
 
 use rkyv::{from_bytes, rancor, to_bytes};
 use uncross_engine::{
-    Engine,
-    command::Command,
-    event::Event,
-    hash::{OutputHash, state_hash},
-    limits::Capacity,
-    snapshot::State,
+    Engine, command::Command, hash::state_hash, limits::Capacity, snapshot::State,
 };
 
 use crate::{
@@ -99,25 +94,5 @@ fn a_state_cut_short_or_with_a_wild_pointer_is_refused_and_no_panic() {
         {
             assert_eq!(engine.capture().seq(), state.seq(), "round {round}");
         }
-    }
-}
-
-#[test]
-fn an_output_hash_goes_on_where_it_was() {
-    let mut stage = Stage::new();
-    let mut events: Vec<Event> = Vec::new();
-    let mut number = 0;
-    while events.len() < 300 {
-        number += 1;
-        let order = crate::stage::order(1, number, [BUY, SELL][number as usize % 2], 10, 1_000);
-        events.extend(stage.tell(&Command::Enter(order)));
-    }
-    let (mut whole, mut resumed) = (OutputHash::default(), OutputHash::default());
-    for event in &events {
-        whole.update(event);
-        let (crc, count) = resumed.parts();
-        resumed = OutputHash::resume(crc, count);
-        resumed.update(event);
-        assert_eq!(resumed.value(), whole.value());
     }
 }

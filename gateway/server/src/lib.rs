@@ -24,6 +24,7 @@ pub mod limits;
 pub mod notice;
 mod outbound;
 mod outlet;
+mod output_hash;
 pub mod private;
 pub mod publisher;
 pub mod reactor;

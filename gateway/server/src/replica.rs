@@ -3,14 +3,17 @@
 use uncross_engine::{
     BEHAVIOUR_VERSION, Engine, Progress,
     event::{Event, Sink},
-    hash::{OutputHash, state_hash},
+    hash::state_hash,
     limits::Capacity,
     snapshot::{RestoreError, State},
 };
 
 use uncross_journal::{Record, kind};
 
-use crate::record::{self, RecordError};
+use crate::{
+    output_hash::OutputHash,
+    record::{self, RecordError},
+};
 
 /// Why a journal's record cannot be applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -304,7 +304,7 @@ impl Working {
 mod tests {
     use std::{path::Path, time::Duration};
 
-    use uncross_engine::{BEHAVIOUR_VERSION, hash::OutputHash, limits::Capacity};
+    use uncross_engine::{BEHAVIOUR_VERSION, limits::Capacity};
     use uncross_journal::{Entry, Identity, Level, Settings, Snapshots, Writer, kind, open};
 
     use super::*;
@@ -375,8 +375,7 @@ mod tests {
         for is_right in [true, false] {
             let dir = tempfile::tempdir().unwrap();
             std::fs::create_dir(dir.path().join("streams")).unwrap();
-            let hash = OutputHash::default().value();
-            let hash = if is_right { hash } else { hash ^ 1 };
+            let hash = u64::from(!is_right);
             let writer = journal(&dir.path().join("journal"), hash);
             let (pulse, (notices, told)) = (Arc::new(Pulse::default()), Notices::new());
             let (watermark, hot_cpus) = (writer.watermark(), Vec::new());
@@ -404,7 +403,7 @@ mod tests {
     #[test]
     fn a_shadow_waits_for_a_core_that_is_behind_but_not_for_ever() {
         let dir = tempfile::tempdir().unwrap();
-        let writer = journal(&dir.path().join("journal"), OutputHash::default().value());
+        let writer = journal(&dir.path().join("journal"), 0);
         let pulse = Arc::new(Pulse::default());
         let (notices, _told) = Notices::new();
         let (watermark, hot_cpus) = (writer.watermark(), Vec::new());
