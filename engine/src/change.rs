@@ -239,7 +239,7 @@ impl Engine {
             px: if it.limit.is_market { replace.px } else { px },
             qty: open,
             orig_user_ref_num: replace.orig_user_ref_num,
-            client_order_id: replace.client_order_id,
+            client_order_id: *replace.client_order_id,
             marks,
         }));
         let is_plain = is_told && time_in_force != TimeInForce::UntilTime;

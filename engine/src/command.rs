@@ -64,7 +64,7 @@ pub struct Enter<'a> {
     /// The rest, or why it is invalid.
     pub terms: Result<Terms, Reject>,
     /// The client's text, given back.
-    pub client_order_id: [u8; 14],
+    pub client_order_id: &'a [u8; 14],
     /// Appendage elements, given back.
     pub echo: &'a [u8],
 }
@@ -85,7 +85,7 @@ pub struct Replace<'a> {
     /// The rest, or why it is invalid.
     pub terms: Result<Terms, Reject>,
     /// The client's text, given back.
-    pub client_order_id: [u8; 14],
+    pub client_order_id: &'a [u8; 14],
     /// Appendage elements, given back.
     pub echo: &'a [u8],
 }

@@ -103,7 +103,7 @@ impl Engine {
             px,
             qty,
             orig_user_ref_num: 0,
-            client_order_id: enter.client_order_id,
+            client_order_id: *enter.client_order_id,
             marks: Marks::new(TimeInForce::Day, terms.capacity, Display::Visible).rests(),
         }));
         self.user_refs.set(entry, slot);
@@ -166,7 +166,7 @@ impl Engine {
             px,
             qty,
             orig_user_ref_num: 0,
-            client_order_id: enter.client_order_id,
+            client_order_id: *enter.client_order_id,
             marks: if is_crossed { marks } else { marks.dead() },
         }));
         let mut meeting = Meeting {
@@ -313,7 +313,7 @@ impl Engine {
             px,
             qty: open,
             orig_user_ref_num,
-            client_order_id: replace.client_order_id,
+            client_order_id: *replace.client_order_id,
             marks: Marks::new(TimeInForce::Day, old.capacity(), Display::Visible)
                 .with_old_shown(true)
                 .rests(),

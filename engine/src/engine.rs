@@ -294,7 +294,7 @@ impl Engine {
             Number::Wild => {}
             Number::Fresh => self.consume(source, user_ref_num),
         }
-        self.reject(source, user_ref_num, reason, client_order_id, sink);
+        self.reject(source, user_ref_num, reason, &client_order_id, sink);
     }
 
     /// Goes on with a command that is not done.
@@ -361,12 +361,13 @@ impl Engine {
         source: Source,
         user_ref_num: u32,
         reason: impl Into<u16>,
-        client_order_id: [u8; 14],
+        client_order_id: &[u8; 14],
         sink: &mut impl Sink,
     ) {
         let Source { port, channel, .. } = source;
         let head = Head::new(port, user_ref_num, Action::Buy, self.now_ns);
         let (reason, pad) = (reason.into(), [0; 31]);
+        let client_order_id = *client_order_id;
         sink.write(Event::rejected(Rejected { head, reason, client_order_id, channel, pad }));
     }
 

@@ -88,7 +88,7 @@ impl Venue {
             qty: 10,
             px: 1_000,
             terms: Ok(terms),
-            client_order_id: *b"              ",
+            client_order_id: b"              ",
             echo: &[],
         };
         let events = self.tell(&Command::Enter(enter));
@@ -157,7 +157,7 @@ const CASES: [Case; 8] = [
             qty: 10,
             px: 900,
             terms: Ok(TERMS),
-            client_order_id: *b"              ",
+            client_order_id: b"              ",
             echo: &[],
         };
         let events = venue.tell(&Command::Replace(replace));

@@ -120,7 +120,7 @@ impl Engine {
                 }
             }
         };
-        self.reject(source, user_ref_num, reason, [b' '; 14], sink);
+        self.reject(source, user_ref_num, reason, &[b' '; 14], sink);
         None
     }
 

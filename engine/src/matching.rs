@@ -84,7 +84,7 @@ impl Engine {
             px: if limit.is_market { enter.px } else { px },
             qty: enter.qty,
             orig_user_ref_num: 0,
-            client_order_id: text,
+            client_order_id: *text,
             marks,
         }));
         if !enter.echo.is_empty() {

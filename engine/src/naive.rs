@@ -181,7 +181,7 @@ impl Naive {
                     if !self.is_wild(source, number) {
                         self.consume(source, number);
                     }
-                    self.reject(source, number, refuse.reason, refuse.client_order_id, sink);
+                    self.reject(source, number, refuse.reason, &refuse.client_order_id, sink);
                 }
             }
             Command::Tick => self.tick(sink),
@@ -297,11 +297,12 @@ impl Naive {
         source: Source,
         number: u32,
         reason: impl Into<u16>,
-        client_order_id: [u8; 14],
+        client_order_id: &[u8; 14],
         sink: &mut impl Sink,
     ) {
         let head = self.head(source.port, number, Action::Buy);
         let (reason, channel, pad) = (reason.into(), source.channel, [0; 31]);
+        let client_order_id = *client_order_id;
         sink.write(Event::rejected(Rejected { head, reason, client_order_id, channel, pad }));
     }
 

@@ -223,6 +223,12 @@ impl Reader {
         // Whether a later segment had its name when this one first looked invalid.
         let mut first_look = None;
         loop {
+            let passed = scan.slots(|record, offset| visitor.record(record, offset))?;
+            if 0 < passed {
+                end.records += passed;
+                end.last_seq = scan.chain().last_seq;
+                first_look = None;
+            }
             let (offset, chain) = (scan.offset(), scan.chain());
             let fault = match scan.step()? {
                 Step::Record(record) => {

@@ -170,40 +170,22 @@ pub(crate) fn parse<'a>(bytes: &'a [u8], chain: &Chain) -> Result<Parsed<'a>, Fa
     Ok(Parsed { record, len_bytes, crc: header.crc.get() })
 }
 
-/// What is in a slot that holds the next record of the caller, whole.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct InSlot {
-    pub(crate) time_ns: u64,
-    pub(crate) kind: u8,
-    pub(crate) flags: u8,
-    pub(crate) body_len: u16,
-    pub(crate) crc: u32,
-}
-
-/// Nearly every record is one of the caller in a slot of its own, and read in one go. `None` is for
-/// [`parse`] to judge: a record of another length or kind, or none.
+/// The record in a slot, and its checksum, if it is the caller's next one; anything else is for
+/// [`parse`] to judge. Nearly every record is one.
 #[inline]
-pub(crate) fn parse_slot(slot: &[u8; SLOT_LEN], chain: &Chain) -> Option<InSlot> {
-    let (header, _) = RecordHeader::ref_from_prefix(slot).ok()?;
-    let body_len = header.body_len.get();
-    let is_next = kind::is_callers(header.kind)
-        && body_len <= SLOT_BODY_BYTES
-        && header.seq.get() == chain.last_seq.wrapping_add(1);
-    if !is_next {
+pub(crate) fn parse_slot<'a>(slot: &'a [u8; SLOT_LEN], chain: &Chain) -> Option<(Record<'a>, u32)> {
+    let (header, body) = RecordHeader::ref_from_prefix(slot).ok()?;
+    let (kind, seq) = (header.kind, header.seq.get());
+    let body = body.get(..usize::from(header.body_len.get()))?;
+    if !kind::is_callers(kind) || seq != chain.last_seq.wrapping_add(1) {
         return None;
     }
-    let (words, _) = slot.as_chunks::<8>();
-    let [first, words @ ..] = words else { return None };
-    let words = words.first_chunk::<7>()?.map(u64::from_le_bytes);
-    let [_, _, _, _, head @ ..] = *first;
-    let crc = crc::chained_slot(chain.crc, chain.salt, u32::from_le_bytes(head), &words);
-    (crc == header.crc.get()).then(|| InSlot {
-        time_ns: header.time_ns.get(),
-        kind: header.kind,
-        flags: header.flags,
-        body_len,
-        crc,
-    })
+    let ([_, head], _) = slot.as_chunks::<4>().0.split_first_chunk()?;
+    let words = slot[size_of::<u64>()..].as_chunks::<8>().0.first_chunk()?;
+    let words = words.map(u64::from_le_bytes);
+    let crc = crc::chained_slot(chain.crc, chain.salt, u32::from_le_bytes(*head), &words);
+    let record = Record { seq, time_ns: header.time_ns.get(), kind, flags: header.flags, body };
+    (crc == header.crc.get()).then_some((record, crc))
 }
 
 /// Checks length and checksum of the record at the start of `bytes`; returns its header and length.

@@ -8,9 +8,7 @@ use std::path::Path;
 
 use crate::error::{DiskError, Fault, Operation};
 use crate::format::kind;
-use crate::limits::{
-    PAGE_BYTES, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, SLOT_BYTES, WINDOW_BYTES, index,
-};
+use crate::limits::{PAGE_BYTES, RECORD_BYTES_MAX, SLOT_BYTES, WINDOW_BYTES, index};
 use crate::record::{self, Chain, Record, SLOT_LEN};
 use crate::segment::Segment;
 use crate::storage::Handle;
@@ -110,27 +108,30 @@ impl<'s> Scan<'s> {
         }
     }
 
-    /// The next record, or why there is none. After `Sealed` or `Invalid` the same comes again.
+    /// Hands the caller's records of one slot, with their offsets, to `each`, as far as they were
+    /// read already and no other record comes; says how many. [`Self::step`] goes on from there.
     #[inline]
+    pub(crate) fn slots<E>(
+        &mut self,
+        mut each: impl FnMut(&Record<'_>, u64) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        let Some(skip) = self.window.slot(self.at).filter(|_| !self.sealed) else { return Ok(0) };
+        let (slots, _) = self.window.bytes[skip..self.window.len].as_chunks();
+        let first = self.at;
+        for slot in slots {
+            let Some((record, crc)) = record::parse_slot(slot, &self.chain) else { break };
+            let offset = self.at;
+            self.at += SLOT_BYTES;
+            (self.chain.crc, self.chain.last_seq) = (crc, record.seq);
+            each(&record, offset)?;
+        }
+        Ok((self.at - first) / SLOT_BYTES)
+    }
+
+    /// The next record, or why there is none. After `Sealed` or `Invalid` the same comes again.
     pub(crate) fn step(&mut self) -> Result<Step<'_>, DiskError> {
         if self.sealed {
             return Ok(Step::Sealed);
-        }
-        if let Some(skip) = self.window.slot(self.at)
-            && let Some(slot) = self.window.bytes[skip..].first_chunk()
-            && let Some(found) = record::parse_slot(slot, &self.chain)
-        {
-            self.at += SLOT_BYTES;
-            self.chain.crc = found.crc;
-            self.chain.last_seq += 1;
-            let body = index(RECORD_HEADER_BYTES) + skip;
-            return Ok(Step::Record(Record {
-                seq: self.chain.last_seq,
-                time_ns: found.time_ns,
-                kind: found.kind,
-                flags: found.flags,
-                body: &self.window.bytes[body..body + usize::from(found.body_len)],
-            }));
         }
         let failed = DiskError::of(Operation::Read, self.path);
         let bytes = match self.window.at(self.file, self.at, RECORD_BYTES_MAX, self.data_end) {

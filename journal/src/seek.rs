@@ -301,6 +301,8 @@ where
         Ok(())
     }
 
+    #[expect(clippy::inline_always, reason = "a record handed over in memory is read too soon")]
+    #[inline(always)]
     fn record(&mut self, record: &Record<'_>, offset: u64) -> Result<(), ReplayError<Stop<E>>> {
         self.end.last_seq = record.seq;
         if !kind::is_told(record.kind) || self.start.is_behind(record.seq, record.time_ns) {

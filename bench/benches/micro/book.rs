@@ -111,7 +111,7 @@ impl Venue {
             qty,
             px,
             terms: Ok(terms),
-            client_order_id: *b"              ",
+            client_order_id: b"              ",
             echo: &[],
         }));
         number
@@ -151,7 +151,7 @@ impl Venue {
             qty: QTY,
             px,
             terms: Ok(TERMS),
-            client_order_id: *b"              ",
+            client_order_id: b"              ",
             echo: &[],
         }));
         number

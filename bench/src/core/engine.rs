@@ -167,7 +167,7 @@ pub fn instrument(id: u32) -> Instrument {
 pub(super) fn command(numbered: &Numbered) -> Command<'static> {
     let Numbered { record, number, old_number, total } = *numbered;
     let source = Source { port: port_of(record.id), generation: 1, channel: 0 };
-    let client_order_id = *b"              ";
+    let client_order_id = b"              ";
     match record.op {
         Op::Limit | Op::Ioc => {
             let action = match record.side {

@@ -32,7 +32,7 @@ impl Naive {
             (false, None, true) => Reject::Firm,
             (false, None, false) => return true,
         };
-        self.reject(source, number, reason, [b' '; 14], sink);
+        self.reject(source, number, reason, &[b' '; 14], sink);
         false
     }
 

@@ -182,7 +182,7 @@ impl Naive {
     }
 
     /// The answer to a new order; what an acceptance says of a replace is filled in by the caller.
-    fn entered(&self, order: &Order, fate: Fate, is_told: bool, text: [u8; 14]) -> Entered {
+    fn entered(&self, order: &Order, fate: Fate, is_told: bool, text: &[u8; 14]) -> Entered {
         let Resting { port, user_ref_num, action, px, open, order_ref, .. } = order.resting;
         let Resting { time_in_force, capacity, display, .. } = order.resting;
         let marks = Marks::new(time_in_force, capacity, display);
@@ -195,7 +195,7 @@ impl Naive {
             px,
             qty: open,
             orig_user_ref_num: 0,
-            client_order_id: text,
+            client_order_id: *text,
             marks: if fate == Fate::Dies { marks.dead() } else { marks },
         }
     }

@@ -462,7 +462,7 @@ mod tests {
                     prevention: None,
                     group: 0,
                 }),
-                client_order_id: [b' '; 14],
+                client_order_id: &[b' '; 14],
                 echo: b"",
             })
         };

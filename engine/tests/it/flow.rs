@@ -390,7 +390,7 @@ impl Flow {
                 qty: self.qty(),
                 px: self.px(),
                 terms: self.terms(),
-                client_order_id: *b"REPLACE       ",
+                client_order_id: b"REPLACE       ",
                 echo,
             }),
             _ => Command::Enter(Enter {
@@ -400,7 +400,7 @@ impl Flow {
                 qty: self.qty(),
                 px: self.px(),
                 terms: self.terms(),
-                client_order_id: *b"ENTER         ",
+                client_order_id: b"ENTER         ",
                 echo,
             }),
         }

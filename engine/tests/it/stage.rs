@@ -161,7 +161,7 @@ pub(crate) fn order(port: u16, number: u32, action: Action, qty: u32, px: u32) -
             prevention: None,
             group: 0,
         }),
-        client_order_id: *b"              ",
+        client_order_id: b"              ",
         echo: b"",
     }
 }

@@ -366,7 +366,7 @@ pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
                 qty: body.qty.get(),
                 px: body.px.get(),
                 terms: enter_terms(body, echo),
-                client_order_id: body.client_order_id,
+                client_order_id: &body.client_order_id,
                 echo,
             })
         }
@@ -379,7 +379,7 @@ pub fn decode(kind: u8, bytes: &[u8]) -> Result<Command<'_>, RecordError> {
                 qty: body.qty.get(),
                 px: body.px.get(),
                 terms: replace_terms(body, echo),
-                client_order_id: body.client_order_id,
+                client_order_id: &body.client_order_id,
                 echo,
             })
         }

@@ -172,9 +172,14 @@ impl Replica {
         body: &[u8],
         sink: &mut impl Sink,
     ) -> Result<Progress, RecordError> {
-        let command = record::decode(kind, body)?;
-        let mut sink = Hashing { output: &mut self.output, sink };
-        Ok(self.engine.begin(seq, time_ns, &command, &mut sink))
+        // Matched in its place: a command is large, and to copy it costs as much as to make it.
+        match record::decode(kind, body) {
+            Ok(ref command) => {
+                let mut sink = Hashing { output: &mut self.output, sink };
+                Ok(self.engine.begin(seq, time_ns, command, &mut sink))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Goes on with a record that is not done.

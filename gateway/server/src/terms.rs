@@ -49,8 +49,8 @@ pub(crate) fn enter_terms(body: &body::Enter, echo: &[u8]) -> Result<Terms, Reje
     if codes::CrossType::from_wire(body.cross_type) != Some(codes::CrossType::Continuous) {
         return Err(Reject::Cross);
     }
-    let blank = Terms { action, time_in_force, capacity, display, ..BLANK };
-    with_options(blank, echo, TagSet::ENTER)
+    let plain = Terms { action, time_in_force, capacity, display, ..BLANK };
+    if echo.is_empty() { alone(plain) } else { with_elements(plain, echo, TagSet::ENTER) }
 }
 
 /// A replacement's values; what it does not carry is inherited and stands here as a default.
@@ -58,7 +58,8 @@ pub(crate) fn replace_terms(body: &body::Replace, echo: &[u8]) -> Result<Terms, 
     let time_in_force = time_in_force(body.time_in_force)?;
     let display = display(body.display)?;
     check_sweep(body.intermarket_sweep)?;
-    with_options(Terms { time_in_force, display, ..BLANK }, echo, TagSet::REPLACE)
+    let plain = Terms { time_in_force, display, ..BLANK };
+    if echo.is_empty() { alone(plain) } else { with_elements(plain, echo, TagSet::REPLACE) }
 }
 
 /// Terms in which nothing is asked for.
@@ -132,14 +133,22 @@ fn check_sweep(byte: u8) -> Result<(), Reject> {
 const EXPIRE_S_MAX: u32 = 86_399;
 
 /// The series of numbers that an appendage names with tag 28; 0 without it.
+#[inline]
 pub(crate) fn channel(elements: &[u8]) -> u8 {
+    if elements.is_empty() {
+        return 0;
+    }
     let mut elements = appendage::elements(elements).filter_map(Result::ok);
     let named = elements.find(|element| element.tag == appendage::tag::USER_REF_INDEX);
     named.and_then(|element| element.value.first().copied()).unwrap_or(0)
 }
 
 /// The reference that a Cancel names with tag 128 instead of a number.
+#[inline]
 pub(crate) fn order_reference(elements: &[u8]) -> Option<u64> {
+    if elements.is_empty() {
+        return None;
+    }
     let mut elements = appendage::elements(elements).filter_map(Result::ok);
     let named = elements.find(|element| element.tag == appendage::tag::ORDER_REFERENCE)?;
     named.value.try_into().ok().map(u64::from_be_bytes)
@@ -161,17 +170,22 @@ pub(crate) fn scope(body: &body::MassCancel, elements: &[u8]) -> Result<Scope, R
 }
 
 /// Whether the appendage of a Cancel, Modify or switch can be read.
+#[inline]
 pub(crate) fn is_plain(elements: &[u8], allowed: TagSet) -> bool {
-    with_options(BLANK, elements, allowed).is_ok()
+    elements.is_empty() || with_elements(BLANK, elements, allowed).is_ok()
+}
+
+/// Terms to which no appendage adds.
+#[inline]
+fn alone(terms: Terms) -> Result<Terms, Reject> {
+    // Without tag 15 nobody knows until when.
+    if terms.time_in_force == TimeInForce::UntilTime { Err(Reject::Other) } else { Ok(terms) }
 }
 
 /// Adds what an appendage asks for; what it may say beside this is carried, not acted on.
-fn with_options(terms: Terms, elements: &[u8], allowed: TagSet) -> Result<Terms, Reject> {
+#[cold]
+fn with_elements(terms: Terms, elements: &[u8], allowed: TagSet) -> Result<Terms, Reject> {
     let is_timed = terms.time_in_force == TimeInForce::UntilTime;
-    if elements.is_empty() {
-        // Without tag 15 nobody knows until when.
-        return if is_timed { Err(Reject::Other) } else { Ok(terms) };
-    }
     let options = appendage::parse(elements, allowed).or(Err(Reject::Other))?;
     refuse_unoffered(&options)?;
     let terms = Terms {

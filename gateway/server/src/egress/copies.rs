@@ -151,7 +151,7 @@ mod tests {
             qty: 5,
             px: 100,
             terms: Ok(terms),
-            client_order_id: [b' '; 14],
+            client_order_id: &[b' '; 14],
             echo: b"",
         })
     }

@@ -191,7 +191,7 @@ impl Act {
             prevention: self.avoidance.map(|strategy| Prevention { strategy, code: b'D' }),
             group: 0,
         });
-        let (client_order_id, echo): (_, &[u8]) = ([b' '; 14], b"");
+        let (client_order_id, echo): (_, &[u8]) = (b"              ", b"");
         let Self { qty, px, .. } = self;
         let user_ref_num = number.saturating_sub(1 + self.back);
         match self.kind {
