@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use crate::error::{DiskError, ReadError};
 use crate::limits::{
-    IDLE_AFTER, IDLE_INTERVAL, POPULATE_BYTES, POPULATE_INTERVAL, READ_AHEAD_BYTES,
-    REPOPULATE_INTERVAL, page_floor,
+    IDLE_AFTER, IDLE_INTERVAL, PAGE_BYTES, POPULATE_BYTES, POPULATE_BYTES_MAX, POPULATE_INTERVAL,
+    READ_AHEAD_BYTES, REPOPULATE_INTERVAL, page_floor,
 };
 use crate::mapped::Mapped;
 use crate::shared::{Position, Shared};
@@ -22,11 +22,13 @@ pub(crate) struct Prefaulter {
     shared: Arc<Shared>,
     /// In the segment with this index pages up to this offset were asked for.
     read_ahead: (u32, u64),
+    /// Where the writer was at the last look.
+    last: Position,
 }
 
 impl Prefaulter {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, read_ahead: (0, 0) }
+        Self { shared, read_ahead: (0, 0), last: Position { index: 0, offset: 0 } }
     }
 
     /// Runs until the writer stops.
@@ -52,8 +54,17 @@ impl Prefaulter {
         }
     }
 
+    /// How far ahead pages are wanted: twice what the writer has done since the last look.
+    fn reach(&mut self, position: Position) -> u64 {
+        let last = std::mem::replace(&mut self.last, position);
+        let from = if last.index == position.index { last.offset } else { 0 };
+        let done = u64::from(position.offset.saturating_sub(from));
+        (2 * done).next_multiple_of(PAGE_BYTES).clamp(POPULATE_BYTES, POPULATE_BYTES_MAX)
+    }
+
     /// Makes the pages the writer comes to next writable, here and in the next segment.
     fn populate(&mut self, position: Position) -> Result<(), DiskError> {
+        let reach = self.reach(position);
         let Some((current, next)) = self.shared.stage().at(position.index) else { return Ok(()) };
         let Shared { disk, dir, .. } = &*self.shared;
         let start = page_floor(u64::from(position.offset));
@@ -68,7 +79,7 @@ impl Prefaulter {
             disk.read_ahead(&current.map, &path, from, to - from);
             self.read_ahead.1 = to;
         }
-        let end = len.min(start + POPULATE_BYTES);
+        let end = len.min(start + reach);
         disk.populate(&current.map, &path, start, end - start)?;
         let next: Option<Arc<Mapped>> = next.filter(|_| len - start <= READ_AHEAD_BYTES);
         if let Some(next) = next {

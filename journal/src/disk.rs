@@ -6,14 +6,16 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use memmap2::{Advice, MmapMut, MmapRaw};
+use memmap2::{Advice, MmapRaw};
 
 use crate::error::{DiskError, Operation};
+use crate::folder;
 use crate::limits::{PAGE_BYTES, PREPARE_CHUNK_BYTES, index};
 use crate::storage::{Access, Extent, Handle, RealDisk, Storage};
 
@@ -203,9 +205,10 @@ impl Disk {
 
     /// Creates `path` with `len_bytes` of real zeros on the device, ready to be mapped.
     ///
-    /// The zeros bypass the page cache where the file system can: written through it in large
-    /// pieces they leave large folios behind, and each later sync of one page writes all of its
-    /// folio. Where it cannot, they are written page by page.
+    /// They are written page by page: written in larger pieces they leave large folios in the page
+    /// cache, and each later sync of one page writes all of its folio. From there they need not be
+    /// read again before they are changed, as they had to be if they went past it. What is written
+    /// is synced piece by piece, so that no sync of records waits long behind it.
     ///
     /// # Errors
     ///
@@ -225,18 +228,21 @@ impl Disk {
         written
     }
 
-    /// Whether the file system of `path`, which must not exist, takes writes past the page cache.
-    pub(crate) fn takes_direct_writes(&self, path: &Path) -> bool {
-        let Ok(file) = self.create(path) else { return false };
-        let try_it = || {
-            let zeros = MmapMut::map_anon(index(PAGE_BYTES))?;
-            file.reserve(PAGE_BYTES)?;
-            self.open(path, Access::Direct)?.write_all_at(&zeros, 0)
+    fn change_one(&self, path: &Path) -> Result<Option<u64>, DiskError> {
+        let Prepared::Ready(file) = self.prepare(path, PREPARE_CHUNK_BYTES as u64, || false)?
+        else {
+            return Ok(None);
         };
-        let tried: io::Result<()> = try_it();
-        // Best effort: the next start removes it.
-        drop(self.remove(path));
-        tried.is_ok()
+        let change = || {
+            let map = self.map(&file, path)?;
+            let before = written_by_thread();
+            self.populate(&map, path, PAGE_BYTES, PAGE_BYTES)?;
+            let counted = written_by_thread().zip(before);
+            Ok(counted.map(|(after, before)| after.saturating_sub(before)))
+        };
+        let changed = change();
+        self.remove(path)?;
+        changed
     }
 
     fn write_zeros(
@@ -247,37 +253,41 @@ impl Disk {
         give_up: impl Fn() -> bool,
     ) -> Result<Prepared, DiskError> {
         self.run(Operation::Reserve, path, || file.reserve(len_bytes))?;
-        let direct = self.open(path, Access::Direct).ok();
-        // Anonymous memory: aligned to pages, as direct writes demand, and zero.
-        let zeros = MmapMut::map_anon(PREPARE_CHUNK_BYTES)
-            .map_err(DiskError::of(Operation::WriteZeros, path))?;
+        let zeros = [0; index(PAGE_BYTES)];
         let mut at = 0;
         while at < len_bytes {
             if give_up() {
                 return Ok(Prepared::Abandoned);
             }
-            let len = index(len_bytes - at).min(zeros.len());
+            let end = len_bytes.min(at + PREPARE_CHUNK_BYTES as u64);
             self.run(Operation::WriteZeros, path, || {
-                write_chunk(direct.as_ref(), &file, &zeros[..len], at)
+                (at..end)
+                    .step_by(index(PAGE_BYTES))
+                    .try_for_each(|page| file.write_all_at(&zeros, page))
             })?;
-            at += len as u64;
+            self.sync_data(&file, path)?;
+            at = end;
         }
         self.sync_file(&file, path)?;
         Ok(Prepared::Ready(file))
     }
 }
 
-/// Writes one chunk past the page cache, or page by page where that cannot be done.
-fn write_chunk(direct: Option<&Handle>, file: &Handle, zeros: &[u8], at: u64) -> io::Result<()> {
-    match direct.map(|direct| direct.write_all_at(zeros, at)) {
-        Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => {}
-        Some(done) => return done,
-        None => {}
-    }
-    for (page, offset) in zeros.chunks(index(PAGE_BYTES)).zip((at..).step_by(index(PAGE_BYTES))) {
-        file.write_all_at(page, offset)?;
-    }
-    Ok(())
+/// Bytes that this thread has given the system to write; `None` where it does not tell.
+fn written_by_thread() -> Option<u64> {
+    let counted = fs::read_to_string("/proc/thread-self/io").ok()?;
+    counted.lines().find_map(|line| line.strip_prefix("write_bytes: "))?.parse().ok()
+}
+
+/// Bytes that the system counts as to be written when one page of a segment in `dir` changes: what
+/// a sync of that page costs. `None` where it does not tell. Makes a file of 1 MiB there and
+/// removes it.
+///
+/// # Errors
+///
+/// An operation failed.
+pub fn bytes_of_a_change(dir: &Path) -> Result<Option<u64>, DiskError> {
+    Disk::default().change_one(&folder::spare_path(dir, u64::MAX))
 }
 
 /// Whether a refused advice says nothing about the pages.

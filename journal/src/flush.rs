@@ -17,7 +17,9 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::error::{DiskError, ReadError};
-use crate::limits::{FLUSHER_REST_MAX, PAGE_BYTES, page_floor};
+use crate::limits::{
+    FLUSHER_REST_MAX, PACE, PACE_AFTER, PACE_BYTES_ENOUGH, PACE_BYTES_MIN, PAGE_BYTES, page_floor,
+};
 use crate::mapped::Mapped;
 use crate::settings::Level;
 use crate::shared::{Position, Shared};
@@ -52,6 +54,9 @@ pub(crate) struct Flusher {
     sample: Option<Mark>,
     /// How far the writer was at the start of the last round.
     looked: Option<(u64, Position)>,
+    /// When the last round began, and how many before this one found many records.
+    began: Instant,
+    busy_rounds: u32,
 }
 
 impl Flusher {
@@ -76,6 +81,8 @@ impl Flusher {
             mark,
             sample: None,
             looked: None,
+            began: Instant::now(),
+            busy_rounds: 0,
         }
     }
 
@@ -129,6 +136,9 @@ impl Flusher {
             if self.shared.watermark.poisoned() {
                 return Ok(());
             }
+            if self.level == Level::Group && !stopping {
+                self.gather();
+            }
             self.round(stopping || self.level == Level::Sync, keeper)?;
             if stopping {
                 return self.sidecar.close(&self.shared.disk);
@@ -145,6 +155,22 @@ impl Flusher {
             let pause = self.sidecar.due_in().unwrap_or(FLUSHER_REST_MAX);
             shared.bell.rest(has_work, || thread::park_timeout(pause));
         }
+    }
+
+    /// Waits for more records where many come and few are there, so that a page is not written
+    /// again for each few of them.
+    fn gather(&mut self) {
+        let (_, position) = self.shared.published.load();
+        let fresh = match self.looked {
+            Some((_, before)) if before.index == position.index => {
+                u64::from(position.offset - before.offset)
+            }
+            Some(_) | None => PACE_BYTES_ENOUGH,
+        };
+        if let Some(pause) = pause(&mut self.busy_rounds, fresh, self.began.elapsed()) {
+            thread::sleep(pause);
+        }
+        self.began = Instant::now();
     }
 
     /// One flush: catches up with rotations, then syncs what is new in the current segment. With
@@ -225,5 +251,48 @@ impl Flusher {
         }
         self.mark = mark;
         self.sidecar.advance(&self.shared.disk, mark)
+    }
+}
+
+/// How long to wait for more, `since` the last round began and with so many `fresh` bytes after it.
+fn pause(busy_rounds: &mut u32, fresh: u64, since: Duration) -> Option<Duration> {
+    let at_this_rate = u128::from(fresh) * PACE.as_nanos();
+    let is_busy = u128::from(PACE_BYTES_MIN) * since.as_nanos() <= at_this_rate;
+    *busy_rounds = if is_busy { busy_rounds.saturating_add(1) } else { 0 };
+    let is_wanted = PACE_AFTER < *busy_rounds && fresh < PACE_BYTES_ENOUGH;
+    is_wanted.then(|| PACE.checked_sub(since)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pauses of rounds, each with so many records of a slot after so many microseconds.
+    fn pauses(rounds: u32, records: u64, micros: u64) -> Vec<Option<u128>> {
+        let mut busy_rounds = 0;
+        let since = Duration::from_micros(micros);
+        let mut next = || pause(&mut busy_rounds, records * 64, since).map(|it| it.as_micros());
+        (0..rounds).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn only_many_records_that_keep_coming_are_waited_for() {
+        assert_eq!(pauses(20, 1, 100), [None; 20], "10,000 a second");
+        assert_eq!(pauses(8, 60, 100), [None; 8], "a burst");
+        let busy = pauses(20, 10, 100);
+        assert_eq!((&busy[..8], &busy[8..]), (&[None; 8][..], &[Some(200); 12][..]), "100,000");
+        assert_eq!(pauses(20, 64, 100), [None; 20], "a page is full");
+        assert_eq!(pauses(20, 40, 301), [None; 20], "the time is over");
+    }
+
+    #[test]
+    fn a_pause_in_the_flow_begins_the_count_again() {
+        let (mut busy_rounds, dense) = (0, Duration::from_micros(100));
+        for _ in 0..=PACE_AFTER {
+            pause(&mut busy_rounds, 640, dense);
+        }
+        assert!(pause(&mut busy_rounds, 640, dense).is_some());
+        assert_eq!(pause(&mut busy_rounds, 64, Duration::from_millis(5)), None);
+        assert_eq!(pause(&mut busy_rounds, 640, dense), None);
     }
 }

@@ -64,7 +64,7 @@ mod writer;
 
 pub use crate::copy::{Copied, copy};
 pub use crate::crc::crc32c;
-pub use crate::disk::Probe;
+pub use crate::disk::{Probe, bytes_of_a_change};
 pub use crate::error::{
     AppendError, CloseError, Damage, DiskError, Fault, Field, Finding, Hash, OpenError, Operation,
     ReadError, ReplayError, Versions,

@@ -39,17 +39,35 @@ pub const SNAPSHOTS_KEPT: usize = 2;
 /// Pages made writable ahead of the writer. They count as dirty, so more would only be written
 /// for nothing by the kernel's own write-back.
 pub const POPULATE_BYTES: u64 = 256 << 10;
-/// Pages read into the page cache ahead of the writer; clean, so they cost no write.
+/// Most pages that are made writable ahead of a writer that is faster.
+pub const POPULATE_BYTES_MAX: u64 = 2 << 20;
+/// Pages read into the page cache ahead of the writer, should they be there no more; clean, so they
+/// cost no write.
 pub const READ_AHEAD_BYTES: u64 = 4 << 20;
 /// Pages that must have filled since the last sync before the flush leaves the page being written
 /// to the next round. At that rate a page fills in a fraction of the interval, and syncing it
 /// would cost the writer a write-protect fault each round.
 pub const WHOLE_PAGES_MIN: u64 = 16;
 
+/// Whole pages that a sync takes out of the mapping first, at least. The kernel write-protects what
+/// it syncs page by page, each time interrupting the CPU of the writer; of many pages it is rid at
+/// once.
+pub const LET_GO_MIN_BYTES: u64 = 64 << 10;
+
+/// At level `group`, time between two syncs while many records come, most of it spent waiting for
+/// more of them: a sync writes whole pages, and this bounds how often the same one is written.
+pub const PACE: Duration = Duration::from_micros(300);
+/// As many bytes are synced without waiting for more.
+pub const PACE_BYTES_ENOUGH: u64 = 4 << 10;
+/// Bytes in the time of [`PACE`] from which on many records come: some 60,000 a second.
+pub const PACE_BYTES_MIN: u64 = 1_152;
+/// Rounds in a row in which many must have come: a burst is synced at once.
+pub(crate) const PACE_AFTER: u32 = 8;
+
 /// What an operating-system crash may lose at level `async`.
 pub const FLUSH_INTERVAL_DEFAULT: Duration = Duration::from_millis(5);
-/// How often pages ahead of the writer are made writable while it is busy: at 256 KiB ahead this
-/// keeps up with 250 MB/s.
+/// How often pages ahead of the writer are made writable while it is busy. At 256 KiB ahead this
+/// keeps up with 250 MB/s; beyond it follows what the writer does, up to 2 GB/s.
 pub(crate) const POPULATE_INTERVAL: Duration = Duration::from_millis(1);
 /// A writer that has not moved for so long is idle; before, it may only pause between bursts.
 pub(crate) const IDLE_AFTER: Duration = Duration::from_millis(200);
@@ -70,7 +88,7 @@ pub(crate) const PREPARE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Bytes read at a time when walking a file: fits the second-level cache, holds many records.
 pub(crate) const WINDOW_BYTES: usize = 64 << 10;
-/// Bytes of zeros written at a time when preparing; direct writes of this size run at full speed.
+/// Bytes of zeros written between two syncs when preparing: a millisecond of the device.
 pub(crate) const PREPARE_CHUNK_BYTES: usize = 1 << 20;
 
 const _: () = assert!(RECORD_BYTES_MAX.is_multiple_of(SLOT_BYTES));

@@ -281,14 +281,6 @@ impl Recovery {
         Ok(if is_there { Found::There } else { Found::Elsewhere })
     }
 
-    /// Whether segments can be prepared past the page cache here. Where they cannot, it is done
-    /// page by page: slower, and each start should say so. Writes one page and removes it again.
-    #[must_use]
-    pub fn takes_direct_writes(&self) -> bool {
-        let path = folder::spare_path(&self.dir, u64::MAX);
-        self.settings.disk().takes_direct_writes(&path)
-    }
-
     /// The torn tail, if the last run was cut short within a record.
     #[must_use]
     pub fn torn(&self) -> Option<&TornTail> {

@@ -353,9 +353,7 @@ impl Storage for SimDisk {
                 tree.change(Change::Link(path.to_owned(), Arc::clone(&inode)));
                 inode
             }
-            (Access::Read | Access::Write | Access::Direct, None) => {
-                return Err(io::ErrorKind::NotFound.into());
-            }
+            (Access::Read | Access::Write, None) => return Err(io::ErrorKind::NotFound.into()),
             (_, Some(inode)) => inode,
         };
         if access != Access::Read && inode.is_read_only() {

@@ -1,3 +1,4 @@
+#![expect(unsafe_code, reason = "advises to unmap pages that were written")]
 //! What the journal asks of a disk, as one trait, and the real disk behind it.
 //!
 //! The trait is asked off the core thread only: what the writer appends goes into memory that
@@ -9,14 +10,14 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
-use memmap2::MmapRaw;
-use rustix::fs::{FallocateFlags, FlockOperation, OFlags, flock};
+use memmap2::{MmapRaw, UncheckedAdvice};
+use rustix::fs::{FallocateFlags, FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::limits::index;
+use crate::limits::{LET_GO_MIN_BYTES, PAGE_BYTES, index, page_floor};
 
 /// For what a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +31,6 @@ pub enum Access {
     Create,
     /// To read and write it; it is created if it does not exist.
     Touch,
-    /// To write whole pages past the page cache.
-    Direct,
 }
 
 /// Which part of a file a sync covers.
@@ -190,7 +189,6 @@ impl Storage for RealDisk {
             Access::Write => options.read(true).write(true),
             Access::Create => options.read(true).write(true).create_new(true),
             Access::Touch => options.read(true).write(true).create(true).truncate(false),
-            Access::Direct => options.write(true).custom_flags(OFlags::DIRECT.bits().cast_signed()),
         };
         Ok(Box::new(options.open(path)?))
     }
@@ -238,6 +236,13 @@ impl Stored for File {
     }
 
     fn sync_pages(&self, map: &MmapRaw, range: Range<u64>) -> io::Result<()> {
+        let whole = range.start.next_multiple_of(PAGE_BYTES)..page_floor(range.end);
+        if whole.start + LET_GO_MIN_BYTES <= whole.end {
+            let (start, len) = (index(whole.start), index(whole.end - whole.start));
+            // SAFETY: this is a shared mapping of a file, so that what was stored stays in the page
+            // cache, is read from there again and is synced below; no reference into it exists.
+            drop(unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, len) });
+        }
         map.flush_range(index(range.start), index(range.end - range.start))
     }
 

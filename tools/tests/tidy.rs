@@ -21,7 +21,7 @@ use std::{
 /// Folders of the first level; dot-folders and the build's `target` are free.
 const TOP_FOLDERS: [&str; 6] = ["bench", "docs", "engine", "gateway", "journal", "tools"];
 /// The files in which unsafe code is allowed, each with its arguments.
-const UNSAFE_FILES: [&str; 9] = [
+const UNSAFE_FILES: [&str; 10] = [
     "engine/src/ahead.rs",
     "engine/src/arena.rs",
     "engine/src/ladder.rs",
@@ -31,6 +31,7 @@ const UNSAFE_FILES: [&str; 9] = [
     "gateway/server/tests/allocations/counting.rs",
     "journal/src/crc.rs",
     "journal/src/mapped.rs",
+    "journal/src/storage.rs",
 ];
 /// Which of our crates each may name: dependencies point one way. What the design lets a crate
 /// reach through others (tools the server, bench the engine) it may also name.

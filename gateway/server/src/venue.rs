@@ -85,8 +85,8 @@ pub struct Recovered {
     pub torn: Option<TornTail>,
     /// The epoch that was opened because something said may have been lost.
     pub opened_epoch: Option<u32>,
-    /// Whether the journal's segments can be prepared past the page cache.
-    pub takes_direct_writes: bool,
+    /// Bytes written for each page of the journal that changes; `None` where that is not told.
+    pub bytes_of_a_change: Option<u64>,
 }
 
 /// A running venue.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use uncross_journal::sim::{Fault, Loss, SimDisk};
 use uncross_journal::{
-    AppendError, CloseError, Level, OpenError, Operation, ReadError, Settings, Storage, kind,
+    AppendError, CloseError, Level, OpenError, Operation, ReadError, Settings, Storage,
+    bytes_of_a_change, kind,
 };
 
 use crate::support::{
@@ -217,17 +218,11 @@ fn the_lock_is_held_as_long_as_the_journal_is_open() {
 }
 
 #[test]
-fn a_start_finds_out_whether_writes_can_go_past_the_page_cache() {
+fn a_page_that_changes_costs_one_page_and_the_look_at_it_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let _real = open_dir(dir.path(), &settings()).unwrap().takes_direct_writes();
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "the lock and nothing else");
-    let disk = closed(5);
-    let files = disk.files();
-    let recovery = open_dir(self::dir(), &on(&disk)).unwrap();
-    assert!(recovery.takes_direct_writes());
-    // The file is created, then given its room, then opened for direct writes.
-    disk.fail(Fault { at: disk.operations() + 3, errno: 22, is_lasting: false });
-    assert!(!recovery.takes_direct_writes());
-    assert_eq!(disk.failed().as_deref(), Some("open spare-18446744073709551615.pre"));
-    assert_eq!(disk.files(), files);
+    let bytes = bytes_of_a_change(dir.path()).unwrap();
+    assert!(bytes.is_none_or(|bytes| bytes <= 4_096), "{bytes:?}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    let error = bytes_of_a_change(&dir.path().join("nowhere")).unwrap_err();
+    assert_eq!(error.source.kind(), std::io::ErrorKind::NotFound);
 }

@@ -16,6 +16,9 @@ use crate::{
     },
 };
 
+/// Bytes of a page.
+const PAGE: u64 = 4_096;
+
 const EXAMPLES: &str = "\
 Examples:
   uncross start ./venue
@@ -104,7 +107,7 @@ impl Start {
                 "fewer connections than configured: the limit of open files is too low"
             );
         }
-        warn_of_preparation(&running);
+        warn_of_large_folios(&running);
         let addr = admin.as_ref().map(Admin::addr);
         let announced = self.announce(&config.venue.name, &running, addr, output);
         if announced.is_ok() {
@@ -184,12 +187,13 @@ impl Start {
     }
 }
 
-/// Says that the journal's segments take longer to prepare here than they need to.
-fn warn_of_preparation(running: &Venue) {
-    if !running.recovered().takes_direct_writes {
+/// Says that each sync of the journal writes more here than it needs to.
+fn warn_of_large_folios(running: &Venue) {
+    if let Some(bytes) = running.recovered().bytes_of_a_change.filter(|bytes| PAGE < *bytes) {
         tracing::warn!(
-            code = "no-direct-io",
-            "the journal is prepared through the page cache: no direct writes to its file system"
+            code = "large-folios",
+            bytes,
+            "the journal's file system writes more than one page for each page that changes"
         );
     }
 }

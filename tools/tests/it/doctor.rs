@@ -38,7 +38,7 @@ fn everything_is_looked_at_and_each_finding_has_its_fix() {
         "file system",
         "room",
         "fallocate",
-        "O_DIRECT",
+        "page writes",
         "sync 4KiB",
         "sync 64KiB",
     ] {

@@ -11,7 +11,8 @@ use uncross_engine::{
     instrument::Instrument,
 };
 use uncross_journal::{
-    Completeness, Identity, Level, OnDurable, Settings, Snapshots, Writer, open_behind,
+    Completeness, Identity, Level, OnDurable, Settings, Snapshots, Writer, bytes_of_a_change,
+    open_behind,
 };
 
 use super::{
@@ -132,7 +133,8 @@ pub(super) fn recover(
         took: start.elapsed(),
         torn: recovery.torn().cloned(),
         opened_epoch: is_unproven.then(|| replica.engine().epoch() + 1),
-        takes_direct_writes: recovery.takes_direct_writes(),
+        // Only a warning rests on it; whatever fails here fails again where it matters.
+        bytes_of_a_change: bytes_of_a_change(&dir.journal()).ok().flatten(),
     };
     let mut journal = recovery.into_writer(wall_ns(), replica.output_hash())?;
     egress.streams.set_salt(journal.salt());

@@ -1,16 +1,19 @@
 //! The folder of the journal: its file system, its room, and what a sync of it costs.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::FileExt,
     path::Path,
     time::{Duration, Instant},
 };
 
 use hdrhistogram::Histogram;
-use rustix::fs::{FallocateFlags, OFlags, fallocate, statvfs};
-use uncross_server::config::{Config, units::format_size};
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use uncross_server::{
+    config::{Config, units::format_size},
+    journal::bytes_of_a_change,
+};
 
 use super::{Finding, is_durable};
 
@@ -18,8 +21,8 @@ use super::{Finding, is_durable};
 const WRITES: [(&str, usize); 2] = [("sync 4KiB", 4 << 10), ("sync 64KiB", 64 << 10)];
 /// Length of the scratch file; the writes go round in it.
 const SCRATCH_LEN: u64 = 4 << 20;
-/// Alignment that direct writes need everywhere.
-const ALIGNMENT: usize = 4_096;
+/// Bytes of a page.
+const PAGE: u64 = 4_096;
 /// Slowest sync of one in a hundred that a durable level is comfortable with.
 const SYNC_P99_MAX: Duration = Duration::from_millis(2);
 /// File systems whose files survive a loss of power and whose locks and mappings are local.
@@ -38,7 +41,7 @@ pub(super) fn look(folder: &Path, config: &Config, syncs: u64) -> Vec<Finding> {
         }
     };
     findings.push(preallocation(&scratch));
-    findings.push(direct(folder));
+    findings.push(page_writes(folder));
     if 0 < syncs {
         for (name, len) in WRITES {
             findings.push(sync(name, &scratch, len, syncs, is_durable(config)));
@@ -111,27 +114,22 @@ fn preallocation(scratch: &File) -> Finding {
     }
 }
 
-/// Whether writes can bypass the page cache.
-fn direct(folder: &Path) -> Finding {
-    let name = "O_DIRECT";
-    match write_direct(folder) {
-        Ok(()) => Finding::ok(name, "works"),
+/// What a sync of one page writes.
+fn page_writes(folder: &Path) -> Finding {
+    let name = "page writes";
+    let expected = "one page for each page of the journal that changes";
+    match bytes_of_a_change(folder) {
+        Ok(None) => Finding::ok(name, "not told by this kernel"),
+        Ok(Some(bytes)) if bytes <= PAGE => Finding::ok(name, format!("{bytes} bytes a page")),
+        Ok(Some(bytes)) => {
+            let fix = "use ext4 or xfs with blocks of 4 KiB; each sync writes that much here";
+            Finding::warn(name, format!("{bytes} bytes a page"), expected, fix)
+        }
         Err(error) => {
-            let expected = "writes that bypass the page cache, as segments are prepared with them";
-            let fix = "use ext4 or xfs; without them the journal is prepared page by page";
-            Finding::warn(name, error.to_string(), expected, fix)
+            let fix = format!("check the permissions of {}", folder.display());
+            Finding::fail(name, error.to_string(), expected, fix)
         }
     }
-}
-
-fn write_direct(folder: &Path) -> io::Result<()> {
-    let named = tempfile::NamedTempFile::new_in(folder)?;
-    let flags = i32::try_from(OFlags::DIRECT.bits()).map_err(io::Error::other)?;
-    let file = OpenOptions::new().write(true).custom_flags(flags).open(named.path())?;
-    let bytes = vec![0; 2 * ALIGNMENT];
-    let start = bytes.as_ptr().align_offset(ALIGNMENT);
-    let page = bytes.get(start..start + ALIGNMENT).ok_or(io::ErrorKind::InvalidInput)?;
-    file.write_all_at(page, 0)
 }
 
 /// What it costs to write `len` bytes and wait until they are on the device.
