@@ -27,6 +27,7 @@
 
 mod ahead;
 pub mod body;
+mod checked;
 mod copy;
 mod crc;
 mod disk;

@@ -4,7 +4,9 @@
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::thread;
 
+use crate::checked;
 use crate::error::{Fault, ReadError, ReplayError};
 use crate::folder;
 use crate::format::kind;
@@ -220,6 +222,9 @@ impl Reader {
         visitor: &mut V,
         end: &mut End,
     ) -> Result<Walked, ReplayError<V::Error>> {
+        if checked::WORTH_BYTES <= segment.data_end() - scan.offset() {
+            walk_checked(segment, &mut scan, visitor, end)?;
+        }
         // Whether a later segment had its name when this one first looked invalid.
         let mut first_look = None;
         loop {
@@ -266,6 +271,25 @@ impl Reader {
         let first_seq = segment.header.first_seq.get();
         Ok(folder::list(&self.dir)?.named.iter().any(|named| first_seq < named.first_seq))
     }
+}
+
+/// Walks as far as records are checked ahead.
+fn walk_checked<V: Visitor>(
+    segment: &Segment,
+    scan: &mut Scan<'_>,
+    visitor: &mut V,
+    end: &mut End,
+) -> Result<(), ReplayError<V::Error>> {
+    thread::scope(|scope| {
+        let (at, chain) = (scan.offset(), scan.chain());
+        let coming = checked::check_ahead(scope, segment, at, chain);
+        for piece in coming.into_iter().flatten() {
+            end.records += piece.records(|record, offset| visitor.record(record, offset))?;
+            end.last_seq = piece.chain.last_seq;
+            scan.jump(piece.end, piece.chain);
+        }
+        Ok(())
+    })
 }
 
 /// How a segment ended.

@@ -188,6 +188,22 @@ pub(crate) fn parse_slot<'a>(slot: &'a [u8; SLOT_LEN], chain: &Chain) -> Option<
     (crc == header.crc.get()).then_some((record, crc))
 }
 
+/// The record at the start of `bytes`, which were checked before, and its length; `None` at their
+/// end.
+#[inline]
+pub(crate) fn checked(bytes: &[u8]) -> Option<(Record<'_>, u64)> {
+    let (header, rest) = RecordHeader::ref_from_prefix(bytes).ok()?;
+    let body_len = header.body_len.get();
+    let record = Record {
+        seq: header.seq.get(),
+        time_ns: header.time_ns.get(),
+        kind: header.kind,
+        flags: header.flags,
+        body: rest.get(..usize::from(body_len))?,
+    };
+    Some((record, record_len_bytes(body_len.into())))
+}
+
 /// Checks length and checksum of the record at the start of `bytes`; returns its header and length.
 ///
 /// # Errors

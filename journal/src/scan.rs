@@ -153,6 +153,12 @@ impl<'s> Scan<'s> {
         }
     }
 
+    /// Stands at `at`, where `chain` is known to hold.
+    pub(crate) fn jump(&mut self, at: u64, chain: Chain) {
+        (self.at, self.chain) = (at, chain);
+        self.window.clear();
+    }
+
     /// Forgets what was read ahead, so that an invalid place is judged by what is there now.
     pub(crate) fn refresh(&mut self) {
         self.window.clear();

@@ -49,8 +49,8 @@ pub(crate) fn enter_terms(body: &body::Enter, echo: &[u8]) -> Result<Terms, Reje
     if codes::CrossType::from_wire(body.cross_type) != Some(codes::CrossType::Continuous) {
         return Err(Reject::Cross);
     }
-    let plain = Terms { action, time_in_force, capacity, display, ..BLANK };
-    if echo.is_empty() { alone(plain) } else { with_elements(plain, echo, TagSet::ENTER) }
+    let fields = Fields { action, time_in_force, capacity, display };
+    if echo.is_empty() { alone(fields) } else { with_elements(fields, echo, TagSet::ENTER) }
 }
 
 /// A replacement's values; what it does not carry is inherited and stands here as a default.
@@ -58,23 +58,47 @@ pub(crate) fn replace_terms(body: &body::Replace, echo: &[u8]) -> Result<Terms, 
     let time_in_force = time_in_force(body.time_in_force)?;
     let display = display(body.display)?;
     check_sweep(body.intermarket_sweep)?;
-    let plain = Terms { time_in_force, display, ..BLANK };
-    if echo.is_empty() { alone(plain) } else { with_elements(plain, echo, TagSet::REPLACE) }
+    let fields = Fields { time_in_force, display, ..BLANK };
+    if echo.is_empty() { alone(fields) } else { with_elements(fields, echo, TagSet::REPLACE) }
 }
 
-/// Terms in which nothing is asked for.
-const BLANK: Terms = Terms {
+/// What the fixed part of a message says of its terms. Small enough for a register: terms are made
+/// once, where they stay.
+#[derive(Clone, Copy)]
+struct Fields {
+    action: Action,
+    time_in_force: TimeInForce,
+    capacity: Capacity,
+    display: Display,
+}
+
+/// Of a message that says nothing of them.
+const BLANK: Fields = Fields {
     action: Action::Buy,
     time_in_force: TimeInForce::Day,
     capacity: Capacity::Other,
     display: Display::Visible,
-    post_only: false,
-    expire_s: 0,
-    min_qty: 0,
-    firm: None,
-    prevention: None,
-    group: 0,
 };
+
+impl Fields {
+    /// Terms in which nothing else is asked for.
+    #[inline]
+    const fn terms(self) -> Terms {
+        let Self { action, time_in_force, capacity, display } = self;
+        Terms {
+            action,
+            time_in_force,
+            capacity,
+            display,
+            post_only: false,
+            expire_s: 0,
+            min_qty: 0,
+            firm: None,
+            prevention: None,
+            group: 0,
+        }
+    }
+}
 
 fn time_in_force(byte: u8) -> Result<TimeInForce, Reject> {
     match codes::TimeInForce::from_wire(byte) {
@@ -177,14 +201,18 @@ pub(crate) fn is_plain(elements: &[u8], allowed: TagSet) -> bool {
 
 /// Terms to which no appendage adds.
 #[inline]
-fn alone(terms: Terms) -> Result<Terms, Reject> {
+fn alone(fields: Fields) -> Result<Terms, Reject> {
     // Without tag 15 nobody knows until when.
-    if terms.time_in_force == TimeInForce::UntilTime { Err(Reject::Other) } else { Ok(terms) }
+    if fields.time_in_force == TimeInForce::UntilTime {
+        return Err(Reject::Other);
+    }
+    Ok(fields.terms())
 }
 
 /// Adds what an appendage asks for; what it may say beside this is carried, not acted on.
 #[cold]
-fn with_elements(terms: Terms, elements: &[u8], allowed: TagSet) -> Result<Terms, Reject> {
+fn with_elements(fields: Fields, elements: &[u8], allowed: TagSet) -> Result<Terms, Reject> {
+    let terms = fields.terms();
     let is_timed = terms.time_in_force == TimeInForce::UntilTime;
     let options = appendage::parse(elements, allowed).or(Err(Reject::Other))?;
     refuse_unoffered(&options)?;

@@ -2,12 +2,14 @@
 
 use std::convert::Infallible;
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use uncross_journal::{ReadError, Reader, kind};
+use uncross_journal::format::data_end;
+use uncross_journal::{End, ReadError, Reader, Settings, kind};
 
 use crate::support::{
-    Kept, PATIENCE, append, append_one, files, hash_after, settings, verify, writer,
+    Kept, PATIENCE, Random, append, append_one, files, hash_after, settings, verify, writer,
 };
 
 /// Reads everything there is and compares it; returns the last sequence number.
@@ -151,4 +153,58 @@ fn an_empty_folder_reads_as_an_empty_journal() {
     let report = verify(dir.path());
     assert_eq!((report.segments, report.records, report.first_seq), (0, 0, 1));
     Reader::open(&dir.path().join("missing")).unwrap_err();
+}
+
+/// Sequence number, kind and body.
+type Told = (u64, u8, Vec<u8>);
+
+/// Everything that a reader hands on, and how it ended.
+fn read_out(dir: &Path) -> (Vec<Told>, Result<End, String>) {
+    let mut read = Vec::new();
+    let ended = Reader::open(dir).unwrap().for_each(|record| {
+        read.push((record.seq, record.kind, record.body.to_vec()));
+        Ok::<_, Infallible>(())
+    });
+    (read, ended.map_err(|error| error.to_string()))
+}
+
+#[test]
+fn what_is_checked_ahead_is_read_as_if_it_were_not() {
+    // Segments long enough for it, with records of all lengths, several, and one that is open.
+    let long = Settings { segment_len_bytes: 1 << 20, ..settings() };
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = writer(dir.path(), &long);
+    append(&mut first, 1, 9_000);
+    first.checkpoint(hash_after(9_000), 9_000_000).unwrap();
+    append(&mut first, 9_001, 12_000);
+    first.close().unwrap();
+    let (whole, end) = read_out(dir.path());
+    assert_eq!((whole.len(), end.unwrap().last_seq), (12_001, 12_000));
+    for (position, (seq, _, body)) in (1..).zip(whole.iter().filter(|it| kind::is_callers(it.1))) {
+        assert_eq!((*seq, &body[..]), (position, &Kept::of(position).body[..]));
+    }
+    let mut random = Random(0xC4EC);
+    let mut paths = files(dir.path(), "seg");
+    paths.extend(files(dir.path(), "open"));
+    assert!(2 <= paths.len(), "{paths:?}");
+    for path in paths {
+        let bytes = fs::read(&path).unwrap();
+        let written = bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+        let written = written.min(data_end(1 << 20));
+        for _ in 0..12 {
+            let at = usize::try_from(4_096 + random.below(written - 8_192)).unwrap();
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << random.below(8);
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, &changed).unwrap();
+            let (some, ended) = read_out(dir.path());
+            assert!(some.len() < whole.len() && some[..] == whole[..some.len()], "byte {at}");
+            let error = ended.expect_err("it was durable");
+            // The record in which the byte is.
+            let offset = error.split("at offset ").nth(1).and_then(|it| it.split(':').next());
+            let found: usize = offset.unwrap().parse().unwrap();
+            assert!(found <= at && at < found + 4_200, "byte {at}: {error}");
+        }
+        fs::write(&path, &bytes).unwrap();
+    }
 }
