@@ -15,7 +15,6 @@ use std::sync::Arc;
 use memmap2::{Advice, MmapRaw};
 
 use crate::error::{DiskError, Operation};
-use crate::folder;
 use crate::limits::{PAGE_BYTES, PREPARE_CHUNK_BYTES, index};
 use crate::storage::{Access, Extent, Handle, RealDisk, Storage};
 
@@ -229,20 +228,15 @@ impl Disk {
     }
 
     fn change_one(&self, path: &Path) -> Result<Option<u64>, DiskError> {
-        let Prepared::Ready(file) = self.prepare(path, PREPARE_CHUNK_BYTES as u64, || false)?
-        else {
-            return Ok(None);
-        };
-        let change = || {
-            let map = self.map(&file, path)?;
-            let before = written_by_thread();
-            self.populate(&map, path, PAGE_BYTES, PAGE_BYTES)?;
-            let counted = written_by_thread().zip(before);
-            Ok(counted.map(|(after, before)| after.saturating_sub(before)))
-        };
-        let changed = change();
+        let made = self.prepare(path, PREPARE_CHUNK_BYTES as u64, || false)?;
+        let Prepared::Ready(file) = made else { return Ok(None) };
         self.remove(path)?;
-        changed
+        let map = self.map(&file, path)?;
+        let before = written_by_thread();
+        self.populate(&map, path, PAGE_BYTES, PAGE_BYTES)?;
+        let counted = written_by_thread().zip(before);
+        // Nothing: the kernel does not know the advice, and the page has not changed.
+        Ok(counted.map(|(after, before)| after.saturating_sub(before)).filter(|it| 0 < *it))
     }
 
     fn write_zeros(
@@ -287,7 +281,7 @@ fn written_by_thread() -> Option<u64> {
 ///
 /// An operation failed.
 pub fn bytes_of_a_change(dir: &Path) -> Result<Option<u64>, DiskError> {
-    Disk::default().change_one(&folder::spare_path(dir, u64::MAX))
+    Disk::default().change_one(&dir.join(format!(".page-{}", std::process::id())))
 }
 
 /// Whether a refused advice says nothing about the pages.

@@ -141,7 +141,8 @@ pub struct UpgradeBody {
     pub to_behaviour: U32,
 }
 
-/// First page of a segment. Invariant: written whole before the first record, never again but for
+/// First page of a segment. Invariant: written whole before the first record but an upgrade, which
+/// is on the device before it; never again but for
 /// `link`.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]

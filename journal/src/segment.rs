@@ -9,11 +9,11 @@ use crate::disk::Disk;
 use crate::error::{Damage, DiskError, Fault, Field, Operation, ReadError, Versions};
 use crate::folder::{self, Form};
 use crate::format::{
-    FORMAT_VERSION, FORMAT_VERSION_OLDEST, HASH_BYTES, LINK_OFFSET, RecordHeader, SEGMENT_MAGIC,
-    SegmentHeader, UPGRADES_SINCE, UpgradeBody, data_end, kind,
+    FORMAT_VERSION, FORMAT_VERSION_OLDEST, HASH_BYTES, LINK_OFFSET, SEGMENT_MAGIC, SegmentHeader,
+    UPGRADES_SINCE, UpgradeBody, data_end, kind,
 };
 use crate::limits::{INDEX_STRIDE_BYTES, PAGE_BYTES, SEGMENT_LEN_MAX_BYTES, SEGMENT_LEN_MIN_BYTES};
-use crate::record::Chain;
+use crate::record::{self, Chain, SLOT_LEN};
 use crate::storage::Handle;
 
 /// An open segment file with a valid header page.
@@ -67,6 +67,13 @@ impl Versions {
             to_format: U32::new(self.format),
             to_behaviour: U32::new(self.behaviour),
         }
+    }
+}
+
+impl UpgradeBody {
+    /// The versions before it.
+    fn from(&self) -> Versions {
+        Versions { format: self.from_format.get(), behaviour: self.from_behaviour.get() }
     }
 }
 
@@ -126,6 +133,10 @@ impl Segment {
         let first_seq = tip.last_seq + 1;
         let open = folder::open_path(dir, first_seq);
         let sealed = folder::sealed_path(dir, first_seq);
+        // In this order: one that is sealed meanwhile has its new name and the old one no more.
+        if sealed.exists() && open.exists() {
+            return Err(ReadError::Stray { path: open });
+        }
         for (path, form) in [(open, Form::Open), (sealed, Form::Sealed)] {
             match Self::open(path.clone(), form)? {
                 Some(Opened::Valid(segment)) => return Ok(Some(segment)),
@@ -173,13 +184,16 @@ impl Segment {
 
     /// Other versions than before stand behind an upgrade record, and such a record is true.
     fn check_upgrade(&self, tip: &Tip) -> Result<(), ReadError> {
-        let (Some(from), to) = (tip.versions, self.versions()) else { return Ok(()) };
-        if to.format < UPGRADES_SINCE {
-            return Ok(());
-        }
+        let to = self.versions();
+        let from = tip.versions.unwrap_or(to);
+        let has_none = to.format < UPGRADES_SINCE;
         let is_right = match self.first_upgrade()? {
-            Some(found) => found == to.upgrade(from),
-            None => from == to,
+            // Of the segment before an archived part only the upgrade knows the versions.
+            Some(found) => {
+                let from = tip.versions.unwrap_or_else(|| found.from());
+                !has_none && 1 < self.number() && found == to.upgrade(from)
+            }
+            None => from == to || has_none && from.format <= to.format,
         };
         if is_right {
             return Ok(());
@@ -188,16 +202,15 @@ impl Segment {
         Err(tip.damage(self.path.clone(), PAGE_BYTES, fault).into())
     }
 
-    /// What the first record says, if it is an upgrade; the walk over the records vouches for its
-    /// checksum.
+    /// What the first record says, if it is a whole upgrade. What else is there, the walk judges.
     fn first_upgrade(&self) -> Result<Option<UpgradeBody>, DiskError> {
-        let mut bytes = [0; size_of::<RecordHeader>() + size_of::<UpgradeBody>()];
+        let mut slot = [0; SLOT_LEN];
         self.file
-            .read_exact_at(&mut bytes, PAGE_BYTES)
+            .read_exact_at(&mut slot, PAGE_BYTES)
             .map_err(DiskError::of(Operation::Read, &self.path))?;
-        let Ok((header, body)) = RecordHeader::ref_from_prefix(&bytes) else { return Ok(None) };
-        let body = UpgradeBody::read_from_bytes(body).ok();
-        Ok(body.filter(|_| header.kind == kind::UPGRADE))
+        let parsed = record::parse(&slot, &self.chain()).ok();
+        let upgrade = parsed.filter(|parsed| parsed.record.kind == kind::UPGRADE);
+        Ok(upgrade.and_then(|parsed| UpgradeBody::read_from_bytes(parsed.record.body).ok()))
     }
 
     pub(crate) fn versions(&self) -> Versions {

@@ -240,8 +240,10 @@ impl Recovery {
             let record = Record { seq, time_ns, kind, flags: 0, body: body.as_bytes() };
             let mut buffer = Buffer::new();
             let (bytes, crc) = buffer.build(&record, OWN_BODY_LEN, &chain);
-            // Before the header, so that no reader meets a segment that has yet to explain itself.
+            // On the device before the header: nobody ever meets a segment that has yet to explain
+            // itself, whatever a power cut leaves.
             disk.write_at(&file, &spare, bytes, end)?;
+            disk.sync_data(&file, &spare)?;
             end += bytes.len() as u64;
             chain.crc = crc;
         }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use uncross_journal::sim::{Fault, Loss, SimDisk};
 use uncross_journal::{
-    AppendError, CloseError, Level, OpenError, Operation, ReadError, Settings, Storage,
-    bytes_of_a_change, kind,
+    AppendError, CloseError, Identity, Level, OpenError, Operation, ReadError, Settings, Storage,
+    Writer, bytes_of_a_change, kind, open,
 };
 
 use crate::support::{
-    BOOT_B, Kept, PATIENCE, append, assert_prefix, hash_after, never_flushing, open_dir, replayed,
-    settings, verify, writer,
+    BOOT_B, Kept, PATIENCE, append, assert_prefix, hash_after, identity, never_flushing, open_dir,
+    replayed, settings, verify, writer,
 };
 
 const DIR: &str = "/sim/journal";
@@ -225,4 +225,35 @@ fn a_page_that_changes_costs_one_page_and_the_look_at_it_leaves_nothing() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     let error = bytes_of_a_change(&dir.path().join("nowhere")).unwrap_err();
     assert_eq!(error.source.kind(), std::io::ErrorKind::NotFound);
+}
+
+#[test]
+fn a_program_that_takes_over_and_is_cut_short_anywhere_can_do_it_again() {
+    let next = Identity { behaviour_version: 8, ..identity() };
+    let begin = |disk: &SimDisk, boot: Settings| -> Result<Writer, OpenError> {
+        let settings = Settings { storage: disk.storage(), ..boot };
+        open(dir(), &settings, &next)?.into_writer(9, hash_after(5))
+    };
+    let whole = closed(5);
+    let before = whole.operations();
+    begin(&whole, settings()).unwrap().close().unwrap();
+    let operations = whole.operations() - before;
+    for at in 1..=operations {
+        let disk = closed(5);
+        disk.fail(Fault { at: disk.operations() + at, errno: EIO, is_lasting: true });
+        let Err(_) = begin(&disk, settings()) else { continue };
+        disk.heal();
+        for seed in 0..24 {
+            let cut = disk.cut(Loss::Some(seed)).unwrap();
+            let context = format!("operation {at}, seed {seed}");
+            let second = begin(&cut, rebooted(&cut)).unwrap_or_else(|it| panic!("{context}: {it}"));
+            second.close().unwrap();
+            let recovery = open(dir(), &on(&cut), &next).unwrap();
+            assert_eq!(
+                (recovery.last_seq(), recovery.last_identity()),
+                (5, Some(next)),
+                "{context}"
+            );
+        }
+    }
 }
