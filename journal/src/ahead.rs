@@ -28,7 +28,8 @@ pub(crate) struct Prefaulter {
 
 impl Prefaulter {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, read_ahead: (0, 0), last: Position { index: 0, offset: 0 } }
+        let (_, last) = shared.published.load();
+        Self { shared, read_ahead: (0, 0), last }
     }
 
     /// Runs until the writer stops.
@@ -85,7 +86,7 @@ impl Prefaulter {
         if let Some(next) = next {
             let ahead = next.len_bytes.min(READ_AHEAD_BYTES);
             disk.read_ahead(&next.map, &path, 0, ahead);
-            disk.populate(&next.map, &path, 0, next.len_bytes.min(POPULATE_BYTES))?;
+            disk.populate(&next.map, &path, 0, next.len_bytes.min(reach))?;
         }
         Ok(())
     }

@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::{DiskError, ReadError};
 use crate::limits::{
-    FLUSHER_REST_MAX, PACE, PACE_AFTER, PACE_BYTES_ENOUGH, PACE_BYTES_MIN, PAGE_BYTES, page_floor,
+    FLUSHER_REST_MAX, PACE, PACE_AFTER, PACE_BYTES_ENOUGH, PACE_BYTES_MIN, PACE_SLICE, PAGE_BYTES,
+    page_floor,
 };
 use crate::mapped::Mapped;
 use crate::settings::Level;
@@ -131,13 +132,13 @@ impl Flusher {
     /// A round whenever the writer has moved.
     fn answer(&mut self, keeper: &Thread) -> Result<(), DiskError> {
         loop {
+            if self.level == Level::Group {
+                self.gather();
+            }
             // Read before the round: what was appended before the stop is in it.
             let stopping = self.shared.stopping();
             if self.shared.watermark.poisoned() {
                 return Ok(());
-            }
-            if self.level == Level::Group && !stopping {
-                self.gather();
             }
             self.round(stopping || self.level == Level::Sync, keeper)?;
             if stopping {
@@ -160,17 +161,33 @@ impl Flusher {
     /// Waits for more records where many come and few are there, so that a page is not written
     /// again for each few of them.
     fn gather(&mut self) {
+        let mut fresh = self.fresh();
+        let mut wanted = pause(&mut self.busy_rounds, fresh, self.began.elapsed());
+        while let Some(left) = wanted {
+            thread::sleep(left.min(PACE_SLICE));
+            let before = mem::replace(&mut fresh, self.fresh());
+            // Nothing came: whoever would send more waits for this very sync.
+            if before == fresh {
+                self.busy_rounds = 0;
+            }
+            wanted = PACE.checked_sub(self.began.elapsed());
+            wanted = wanted.filter(|_| before < fresh && fresh < PACE_BYTES_ENOUGH);
+            if self.shared.stopping() {
+                break;
+            }
+        }
+        self.began = Instant::now();
+    }
+
+    /// Bytes that have come since the last round began.
+    fn fresh(&self) -> u64 {
         let (_, position) = self.shared.published.load();
-        let fresh = match self.looked {
+        match self.looked {
             Some((_, before)) if before.index == position.index => {
                 u64::from(position.offset - before.offset)
             }
             Some(_) | None => PACE_BYTES_ENOUGH,
-        };
-        if let Some(pause) = pause(&mut self.busy_rounds, fresh, self.began.elapsed()) {
-            thread::sleep(pause);
         }
-        self.began = Instant::now();
     }
 
     /// One flush: catches up with rotations, then syncs what is new in the current segment. With
@@ -278,11 +295,11 @@ mod tests {
     #[test]
     fn only_many_records_that_keep_coming_are_waited_for() {
         assert_eq!(pauses(20, 1, 100), [None; 20], "10,000 a second");
-        assert_eq!(pauses(8, 60, 100), [None; 8], "a burst");
-        let busy = pauses(20, 10, 100);
-        assert_eq!((&busy[..8], &busy[8..]), (&[None; 8][..], &[Some(200); 12][..]), "100,000");
-        assert_eq!(pauses(20, 64, 100), [None; 20], "a page is full");
-        assert_eq!(pauses(20, 40, 301), [None; 20], "the time is over");
+        assert_eq!(pauses(PACE_AFTER, 60, 100), vec![None; 64], "a burst");
+        let busy = pauses(80, 10, 100);
+        assert_eq!(busy, [vec![None; 64], vec![Some(200); 16]].concat(), "100,000");
+        assert_eq!(pauses(80, 64, 100), [None; 80], "a page is full");
+        assert_eq!(pauses(80, 40, 301), [None; 80], "the time is over");
     }
 
     #[test]

@@ -62,7 +62,9 @@ pub const PACE_BYTES_ENOUGH: u64 = 4 << 10;
 /// Bytes in the time of [`PACE`] from which on many records come: some 60,000 a second.
 pub const PACE_BYTES_MIN: u64 = 1_152;
 /// Rounds in a row in which many must have come: a burst is synced at once.
-pub(crate) const PACE_AFTER: u32 = 8;
+pub(crate) const PACE_AFTER: u32 = 64;
+/// After so much of the wait the flusher looks whether anything came.
+pub(crate) const PACE_SLICE: Duration = Duration::from_micros(50);
 
 /// What an operating-system crash may lose at level `async`.
 pub const FLUSH_INTERVAL_DEFAULT: Duration = Duration::from_millis(5);
