@@ -83,8 +83,12 @@ struct Hashing<'a, S> {
 impl<S: Sink> Sink for Hashing<'_, S> {
     #[inline]
     fn push(&mut self, event: Event) {
-        self.output.update(&event);
-        self.sink.push(event);
+        self.write(|held| *held = event);
+    }
+
+    #[inline]
+    fn write(&mut self, write: impl FnOnce(&mut Event)) {
+        self.sink.push(*self.output.write(write));
     }
 }
 
