@@ -391,8 +391,8 @@ impl Snapshots {
         let path = self.dir.join(format!("{seq:0SEQ_DIGITS$}.{ENDING}"));
         self.disk.rename(&from, &path)?;
         self.disk.sync_folder(&self.dir)?;
-        // One that is known to be damaged does not take the place of a good one.
-        let readable = |view: &SnapshotView| self.head(&view.path).is_ok();
+        // One that is damaged does not take the place of a good one. This one was read just now.
+        let readable = |view: &SnapshotView| view.seq == seq || self.read(&view.path).is_ok();
         let listed = self.list()?;
         let oldest = listed.iter().filter(|view| readable(view)).nth(SNAPSHOTS_KEPT - 1);
         let oldest = oldest.map_or(0, |view| view.seq);

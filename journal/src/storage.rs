@@ -135,7 +135,8 @@ pub trait Stored: Send + Sync + fmt::Debug {
     /// As above.
     fn map(&self) -> io::Result<MmapRaw>;
 
-    /// Gets the pages with the bytes of `range`, changed through `map`, onto the device.
+    /// Gets the pages with the bytes of `range`, changed through `map`, onto the device; `map` is
+    /// what [`Self::map`] of this very file gave.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::error::{Damage, DiskError, Fault, Field, Operation, ReadError, ReplayError};
+use crate::error::{Damage, DiskError, Fault, Field, Hash, Operation, ReadError, ReplayError};
 use crate::folder::Form;
 use crate::format::{FOOTER_MAGIC, Footer, HASH_BYTES, IndexEntry, kind};
 use crate::reader::{Reader, Visitor, read_error};
@@ -43,6 +43,8 @@ pub struct Report {
     pub output_hash: Option<(u64, u64)>,
     /// Who wrote the last segment.
     pub identity: Option<Identity>,
+    /// Number and BLAKE3 of the last sealed segment: through its links it stands for all before it.
+    pub chain_head: Option<(u64, Hash)>,
 }
 
 /// How far a verification is.
@@ -86,6 +88,7 @@ impl Reader {
                 torn: None,
                 output_hash: None,
                 identity: None,
+                chain_head: None,
             },
             summing: None,
             walked: Vec::new(),
@@ -176,6 +179,7 @@ impl<P: FnMut(Progress)> Visitor for Verifier<P> {
             Form::Sealed => {
                 let hash = check_sealed(segment, &summing.finish(seal_crc))?;
                 self.report.sealed_segments += 1;
+                self.report.chain_head = Some((segment.number(), Hash(hash)));
                 Ok(Some(hash))
             }
             Form::Open | Form::Spare => Ok(None),

@@ -34,7 +34,7 @@ use crate::{
     limits::{SHADOW_BATCH, SHADOW_WRITTEN_PATIENCE},
     replica::{ApplyError, Replica},
     snapshot::{Body, Unusable, terms},
-    streams::{Marks, Tally, sync_streams},
+    streams::{Marks, Synced, Tally},
 };
 
 /// Why the shadow does not go on, or a snapshot was not written.
@@ -103,6 +103,7 @@ pub(crate) struct Shadow {
     every: u64,
     /// Up to where the last snapshot went, or the last try.
     covered: u64,
+    synced: Synced,
 }
 
 impl Shadow {
@@ -126,7 +127,8 @@ impl Shadow {
             }
             None => Follower::new(Tally::resume(&Marks::none())),
         };
-        Ok(Self { place, follower, tail, snapshots, every, covered: anchor.seq })
+        let covered = anchor.seq;
+        Ok(Self { place, follower, tail, snapshots, every, covered, synced: Synced::default() })
     }
 
     /// Last record applied.
@@ -187,13 +189,15 @@ impl Shadow {
     ///
     /// It could not be written or is not what it should be: there is no new snapshot, and the next
     /// one is due later.
-    pub(crate) fn snapshot(&mut self, pause: impl FnMut()) -> Result<Option<PathBuf>, ShadowError> {
+    pub(crate) fn snapshot(
+        &mut self,
+        mut pause: impl FnMut(),
+    ) -> Result<Option<PathBuf>, ShadowError> {
         // Whatever comes of it, the next one is due as many records later.
         self.covered = self.seq();
         let marks = self.follower.egress.streams.marks();
-        let (session, messages) = (marks.session, marks.messages);
-        let (Some(body), Some(replica)) = (self.follower.capture(marks), &self.follower.replica)
-        else {
+        let captured = self.follower.capture(marks.clone());
+        let (Some(body), Some(replica)) = (captured, &self.follower.replica) else {
             return Ok(None);
         };
         let head = SnapshotHead {
@@ -204,11 +208,12 @@ impl Shadow {
             output_hash: replica.output_hash(),
         };
         let bytes = body.encode().map_err(|error| ShadowError::Encode(error.to_string()))?;
-        let draft = self.snapshots.draft(&head, &bytes, pause)?;
+        let draft = self.snapshots.draft(&head, &bytes, &mut pause)?;
         drop((body, bytes));
-        let is_good = self.prove(&draft, &head).and_then(|()| self.await_written(messages));
+        let is_good = self.prove(&draft, &head).and_then(|()| self.await_written(marks.messages));
         let is_good = is_good.and_then(|()| {
-            sync_streams(&self.place.streams, session).map_err(ShadowError::Streams)
+            let synced = self.synced.advance(&self.place.streams, &marks, pause);
+            synced.map_err(ShadowError::Streams)
         });
         if let Err(error) = is_good {
             // Best effort: the next draft removes it, and the first error is the one to report.

@@ -19,9 +19,9 @@ use std::{
 
 use uncross_engine::limits::{COPIED_FIRMS_MAX, PORTS_MAX};
 
-pub(crate) use self::folder::{remove_but, stem};
+pub(crate) use self::folder::{Synced, remove_but, stem};
 pub use self::{
-    folder::{session_folder, sync_streams},
+    folder::session_folder,
     marks::{Marks, StreamMark, Tally},
 };
 use crate::stream::Stream;

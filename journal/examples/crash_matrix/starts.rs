@@ -1,7 +1,7 @@
 //! The start after a crash fails at its k-th operation, and is tried again.
 
 use uncross_journal::{
-    Level, Settings,
+    CloseError, Level, Settings,
     sim::{Fault as Trouble, Loss, SimDisk},
 };
 
@@ -88,8 +88,10 @@ fn one(
     let started = recover(&settings).and_then(|it| it.into_writer(found, hash_after(found)));
     let is_started = started.is_ok();
     if let Ok(writer) = started {
-        // What fails now is a matter of the run.
-        drop(writer.close());
+        // What fails now is a matter of the run, unless it is we who fail.
+        if let Err(CloseError::HelperPanicked) = writer.close() {
+            return Err("a helper panicked".into());
+        }
     }
     let Some(failed) = disk.failed() else { return Ok(false) };
     let told = format!("start, error {errno} at operation {at}, lasting {is_lasting}: {failed}");

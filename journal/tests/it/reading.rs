@@ -9,7 +9,8 @@ use uncross_journal::format::data_end;
 use uncross_journal::{End, ReadError, Reader, Settings, kind};
 
 use crate::support::{
-    Kept, PATIENCE, Random, append, append_one, files, hash_after, settings, verify, writer,
+    Kept, PATIENCE, Random, append, append_one, files, hash_after, open_dir, settings, verify,
+    writer,
 };
 
 /// Reads everything there is and compares it; returns the last sequence number.
@@ -139,6 +140,9 @@ fn a_journal_without_its_mark_or_with_a_stray_file_is_not_whole() {
         let error = Reader::verify(dir.path(), |_| {}).unwrap_err();
         let is_named = matches!(&error, ReadError::Stray { path } if path.exists());
         assert!(is_named, "{name}: {error}");
+        // Two files of one number are no choice for any reader.
+        assert_eq!(Reader::open(dir.path()).is_err(), name.ends_with("open"), "{name}");
+        assert!(open_dir(dir.path(), &settings()).is_err(), "{name}");
         fs::remove_file(&stray).unwrap();
     }
     fs::remove_file(dir.path().join("durable")).unwrap();

@@ -40,7 +40,7 @@ impl Version {
             profile: if cfg!(debug_assertions) { "debug" } else { "release" },
             order_entry: "SoupBinTCP 3.00, OUCH 5.0",
             market_data: "SoupBinTCP 3.00, ITCH 5.0",
-            layouts: [Layout::Auto, Layout::Fused].map(Layout::name).to_vec(),
+            layouts: [Layout::Auto, Layout::Fused, Layout::Split].map(Layout::name).to_vec(),
             journal_levels: Level::ALL.map(Level::name).to_vec(),
         };
         if output.is_json() {

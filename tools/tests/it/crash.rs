@@ -53,14 +53,17 @@ fn options(address: &str, user: &str) -> ConnectOptions {
     ConnectOptions::new(address.to_owned(), user, "secret")
 }
 
-/// Short segments, so that kills also hit their ends; another layout each time.
+/// Short segments, so that kills also hit their ends; another layout each time, and in two rounds
+/// of three so many snapshots that the next start begins at one.
 fn start(place: &Place, level: &str, round: u64) -> Server {
     let layout = if round.is_multiple_of(2) { "fused" } else { "split" };
+    let snapshot_every = if round.is_multiple_of(3) { 1_000_000 } else { 500 };
     let settings = [
         "journal.segment=64KiB",
         "core.pin=false",
         &format!("core.layout={layout}"),
         &format!("journal.level={level}"),
+        &format!("journal.snapshot_every={snapshot_every}"),
     ];
     Server::start(place, &settings.map(|setting| format!("--set {setting}")).join(" "))
 }

@@ -1,17 +1,26 @@
 //! The folder of the streams: a folder for each session in it, two files for each stream.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     fmt::Write,
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, ErrorKind},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
+use memmap2::MmapOptions;
 use uncross_wire::text::trim;
 
-use super::{ENTRIES, FEED, SessionName, copies, copies_slot};
-use crate::stream::{INDEX_EXTENSION, MESSAGES_EXTENSION};
+use super::{ENTRIES, FEED, Marks, SessionName, copies, copies_slot};
+use crate::{
+    limits::STREAM_INDEX_STRIDE,
+    stream::{ENTRY_LEN, HEADER_LEN, INDEX_EXTENSION, MESSAGES_EXTENSION},
+};
+
+/// Bytes synced at once: a millisecond of the device.
+const SYNC_PIECE_BYTES: u64 = 1 << 20;
 
 /// The folder of a session's streams in `dir`: its name, or a spelling of that for a name that
 /// could be that of something else.
@@ -93,31 +102,74 @@ fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
     entries.map(|entry| Ok(entry?.path())).collect()
 }
 
-/// Gets the streams of a session in `dir` onto the device as they are now; may be called beside
-/// who writes them. What is written meanwhile may be there or not.
-///
-/// # Errors
-///
-/// The system refused.
-pub fn sync_streams(dir: &Path, session: SessionName) -> io::Result<()> {
-    let folder = session_folder(dir, session);
-    let mut has_files = false;
-    for path in list(&folder)? {
-        if path.file_name().and_then(entry_of).is_some() {
-            match File::open(path) {
-                Ok(file) => file.sync_data()?,
-                // The session ended meanwhile.
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
+/// How far the files of streams are on the device, by their paths.
+#[derive(Debug, Default)]
+pub(crate) struct Synced(BTreeMap<PathBuf, u64>);
+
+impl Synced {
+    /// Gets the streams in `dir` onto the device as far as `marks` say; may be called beside who
+    /// writes them. Only what is new, piece by piece, so that the syncs of a running journal never
+    /// wait for more than one; `pause` is called after each.
+    ///
+    /// # Errors
+    ///
+    /// The system refused.
+    pub(crate) fn advance(
+        &mut self,
+        dir: &Path,
+        marks: &Marks,
+        mut pause: impl FnMut(),
+    ) -> io::Result<()> {
+        let folder = session_folder(dir, marks.session);
+        let mut has_files = false;
+        for mark in &marks.streams {
+            let stem = folder.join(stem(mark.entry));
+            let entries = mark.next.saturating_sub(1).div_ceil(STREAM_INDEX_STRIDE);
+            let lens = [HEADER_LEN + mark.len, entries * ENTRY_LEN as u64];
+            for (extension, len) in [MESSAGES_EXTENSION, INDEX_EXTENSION].into_iter().zip(lens) {
+                let path = stem.with_extension(extension);
+                let from = self.0.get(&path).copied().unwrap_or(0);
+                match sync_range(&path, from..len, &mut pause) {
+                    Ok(()) => {}
+                    // The session ended meanwhile.
+                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error),
+                }
+                self.0.insert(path, len);
+                has_files = true;
             }
-            has_files = true;
         }
+        // What is there no more is not waited for again.
+        self.0.retain(|path, _| path.starts_with(&folder));
+        if has_files {
+            File::open(&folder)?.sync_all()?;
+            File::open(dir)?.sync_all()?;
+        }
+        Ok(())
     }
-    if has_files {
-        File::open(&folder)?.sync_all()?;
-        File::open(dir)?.sync_all()?;
+}
+
+fn sync_range(path: &Path, range: Range<u64>, mut pause: impl FnMut()) -> io::Result<()> {
+    // To be synced through, a mapping must be one that could be written through.
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let end = range.end.min(file.metadata()?.len());
+    if end <= range.start {
+        return Ok(());
+    }
+    let map = MmapOptions::new().len(index(end)).map_raw(&file)?;
+    let mut at = range.start;
+    while at < end {
+        let len = (end - at).min(SYNC_PIECE_BYTES);
+        map.flush_range(index(at), index(len))?;
+        at += len;
+        pause();
     }
     Ok(())
+}
+
+/// An offset as one into memory, of which there are as many.
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -377,8 +377,17 @@ fn a_stale_file_is_replaced_where_a_stream_begins() {
 #[test]
 fn synced_streams_are_those_of_the_session_that_is_there() {
     let (dir, streams) = written(&script(1_000));
-    sync_streams(dir.path(), SESSION).unwrap();
-    sync_streams(dir.path(), *b"SESSION002").unwrap();
-    sync_streams(&dir.path().join("nowhere"), SESSION).unwrap();
+    let (marks, mut synced) = (streams.marks(), Synced::default());
+    let count = |synced: &mut Synced, dir: &Path, marks: &Marks| {
+        let mut pieces = 0;
+        synced.advance(dir, marks, || pieces += 1).unwrap();
+        pieces
+    };
+    assert_eq!(count(&mut synced, dir.path(), &marks), 2 * marks.streams.len());
+    assert_eq!(count(&mut synced, dir.path(), &marks), 0, "all of it was synced before");
+    let other = Marks { session: *b"SESSION002", ..marks.clone() };
+    assert_eq!(count(&mut synced, dir.path(), &other), 0);
+    assert_eq!(count(&mut synced, dir.path(), &marks), 2 * marks.streams.len(), "forgotten");
+    assert_eq!(count(&mut Synced::default(), &dir.path().join("nowhere"), &marks), 0);
     drop(streams);
 }

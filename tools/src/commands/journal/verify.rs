@@ -16,7 +16,7 @@ use super::{Asked, journal_of};
 use crate::{
     errors::Failure,
     output::{Outcome, Output},
-    venue::torn_text,
+    venue::{hex, torn_text},
 };
 
 const EXAMPLES: &str = "\
@@ -57,8 +57,16 @@ struct Verified {
     durable_seq: u64,
     bytes: u64,
     torn: Option<String>,
+    /// The last sealed segment, whose hash stands for all before it.
+    chain_head: Option<ChainHead>,
     #[serde(skip_serializing_if = "Option::is_none")]
     streams: Option<StreamsVerified>,
+}
+
+#[derive(Serialize)]
+struct ChainHead {
+    segment: u64,
+    blake3: String,
 }
 
 /// What the journal leads to and the files hold.
@@ -156,6 +164,9 @@ impl Verify {
             durable_seq: report.durable_seq,
             bytes: report.bytes,
             torn: report.torn.as_ref().map(torn_text),
+            chain_head: report
+                .chain_head
+                .map(|(segment, hash)| ChainHead { segment, blake3: hex(&hash.0) }),
             streams: streams.transpose()?,
         };
         if output.is_json() {
@@ -165,10 +176,14 @@ impl Verify {
         output.line("the journal is whole")?;
         output.line(format_args!("segments     {segments}, {sealed_segments} of them sealed"))?;
         output.line(format_args!("records      {records} and {checkpoints} checkpoints"))?;
-        let Verified { first_seq, last_seq, durable_seq, bytes, torn, streams, .. } = verified;
+        let Verified { first_seq, last_seq, durable_seq, bytes, .. } = verified;
+        let Verified { torn, chain_head, streams, .. } = verified;
         output.line(format_args!("sequence     {first_seq} to {last_seq}"))?;
         output.line(format_args!("durable to   {durable_seq}"))?;
         output.line(format_args!("bytes        {bytes}"))?;
+        if let Some(ChainHead { segment, blake3 }) = chain_head {
+            output.line(format_args!("chain head   segment {segment}, BLAKE3 {blake3}"))?;
+        }
         if let Some(torn) = torn {
             output.line(format_args!("behind it    {torn}"))?;
         }
