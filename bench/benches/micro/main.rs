@@ -12,6 +12,7 @@
 
 mod book;
 mod codec;
+mod events;
 mod journal;
 mod ring;
 
@@ -40,6 +41,7 @@ fn main() {
     book::benches(&mut criterion);
     codec::benches(&mut criterion);
     ring::benches(&mut criterion);
+    events::benches(&mut criterion);
     journal::benches(&mut criterion);
     criterion.final_summary();
 }

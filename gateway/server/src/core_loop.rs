@@ -169,6 +169,7 @@ impl Core {
             }
         }
         self.checkpoint_if_due(outbound)?;
+        self.sequencer.hash(outbound);
         self.pulse.beat(self.sequencer.seq, turn == Turn::More);
         outbound.mark(self.sequencer.seq);
         if before != self.sequencer.seq {
@@ -343,17 +344,30 @@ impl Core {
 }
 
 impl Sequencer {
-    /// Brings the command in hand to its end; `false` when the outbound queue is full before.
+    /// Brings the command in hand to its end, its events hashed; `false` when the outbound queue is
+    /// full before.
     fn finish(&mut self, outbound: &mut Outbound) -> bool {
         loop {
             if !outbound.has_room() {
                 return false;
             }
+            // Before the next step, which may write over what was released meanwhile.
+            self.hash(outbound);
             match self.progress {
                 Progress::Done => return true,
-                Progress::More => self.progress = self.replica.resume(outbound),
+                Progress::More => self.progress = self.replica.resume_unhashed(outbound),
             }
+            outbound.publish();
         }
+    }
+
+    /// Hashes what was said since the last call, where it lies: a step later, because to read at
+    /// once what was just written field by field would wait for the stores.
+    #[inline]
+    fn hash(&mut self, outbound: &mut Outbound) {
+        let (front, back) = outbound.fresh();
+        self.replica.hash(front);
+        self.replica.hash(back);
     }
 
     /// Whether something expires now, or a grace ends.
@@ -362,7 +376,8 @@ impl Sequencer {
         due_ns.is_some_and(|due_ns| due_ns <= self.now_ns)
     }
 
-    /// Records the output hash; `false` when the journal has no room now.
+    /// Records the output hash, of which nothing is missing between two turns and when the command
+    /// in hand was finished; `false` when the journal has no room now.
     fn checkpoint(&mut self) -> Result<bool, CoreError> {
         match self.journal.checkpoint(self.replica.output_hash(), self.now_ns) {
             Ok(()) => Ok(true),
@@ -374,7 +389,7 @@ impl Sequencer {
     /// Sequences one record, or in its place the refusal of an order for which the journal keeps
     /// no room. `false` when the journal has no room at all.
     ///
-    /// The caller has made sure that the command before is done and a step fits outbound.
+    /// The caller has finished the command before, so that a step fits outbound.
     fn sequence(
         &mut self,
         kind: u8,
@@ -401,8 +416,9 @@ impl Sequencer {
         }
         self.seq = seq;
         self.room.tell(&self.journal);
-        let begun = self.replica.begin(seq, time_ns, kind, body, outbound);
+        let begun = self.replica.begin_unhashed(seq, time_ns, kind, body, outbound);
         self.progress = begun.map_err(CoreError::Record)?;
+        outbound.publish();
         Ok(true)
     }
 }

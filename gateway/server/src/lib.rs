@@ -1,10 +1,10 @@
 //! The venue: sockets in, ring, core, journal, events out.
 //!
 //! Follow an order through the files: `doors` reads its frame, `record` makes a record of it,
-//! `ring` carries it, `core_loop` numbers and journals it, `replica` applies it, `outbound` holds
-//! the events until they may leave, `egress` writes them to `streams`, [`publisher`] sends those.
-//! `talk` is what gateway and publisher say to each other. [`reactor`] is the loop around all of
-//! it, on one thread or three, [`venue`] starts and ends it.
+//! `ring` carries it, `core_loop` numbers and journals it, `replica` applies it, `events` carries
+//! what came of it, `outbound` holds that until it may leave, `egress` writes it to `streams`,
+//! [`publisher`] sends those. `talk` is what gateway and publisher say to each other. [`reactor`]
+//! is the loop around all of it, on one thread or three, [`venue`] starts and ends it.
 
 pub mod affinity;
 mod ahead;
@@ -18,6 +18,7 @@ pub mod core_loop;
 pub mod desk;
 mod doors;
 mod egress;
+pub mod events;
 pub mod export;
 mod follower;
 pub mod limits;

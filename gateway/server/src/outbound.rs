@@ -1,19 +1,19 @@
-//! Events between the core and the publisher: a bounded ring of 64-byte slots, and beside it marks
-//! that say which events the journal's durability lets go.
+//! Events between the core and the publisher: a ring of slots, and beside it marks that say which
+//! events the journal's durability lets go.
 //!
 //! When it has no room for a whole step, the core pauses. Events whose record is not durable yet
 //! stay in it: its capacity bounds how far the core may run ahead of the device.
 
 use std::sync::Arc;
 
-use rtrb::{Consumer, Producer, RingBuffer};
+use rtrb::RingBuffer;
 use uncross_engine::{
     event::{Event, Sink},
     limits::STEP_EVENTS_MAX,
 };
 use uncross_journal::{AppendError, Watermark};
 
-use crate::core_loop::CoreError;
+use crate::{core_loop::CoreError, events};
 
 /// All events up to the `events`-th are those of records up to `seq`.
 #[derive(Clone, Copy, Debug)]
@@ -26,21 +26,19 @@ struct Mark {
 /// never want room before events do.
 #[derive(Debug)]
 pub(crate) struct Outbound {
-    events: Producer<Event>,
+    events: events::Producer,
     /// At levels that hold events back.
-    marks: Option<Producer<Mark>>,
-    /// Slots known to be free.
-    room: usize,
-    /// Events pushed so far, and of these how many are marked.
-    pushed: u64,
+    marks: Option<rtrb::Producer<Mark>>,
+    /// Events that are marked, and that [`Self::fresh`] has shown.
     marked: u64,
+    shown: u64,
 }
 
 /// The publisher's end.
 #[derive(Debug)]
 pub(crate) struct Release {
-    events: Consumer<Event>,
-    marks: Option<Consumer<Mark>>,
+    events: events::Consumer,
+    marks: Option<rtrb::Consumer<Mark>>,
     watermark: Arc<Watermark>,
     /// Events taken so far, and how many may be.
     taken: u64,
@@ -54,9 +52,9 @@ pub(crate) fn outbound(
     watermark: Arc<Watermark>,
 ) -> (Outbound, Release) {
     let len = events.max(STEP_EVENTS_MAX);
-    let (producer, consumer) = RingBuffer::new(len);
+    let (producer, consumer) = events::ring(len);
     let (marks, seen) = is_held.then(|| RingBuffer::new(len)).unzip();
-    let outbound = Outbound { events: producer, marks, room: len, pushed: 0, marked: 0 };
+    let outbound = Outbound { events: producer, marks, marked: 0, shown: 0 };
     let release = Release { events: consumer, marks: seen, watermark, taken: 0, released: 0 };
     (outbound, release)
 }
@@ -65,25 +63,41 @@ impl Outbound {
     /// Whether the next step fits, whatever it writes.
     #[inline]
     pub(crate) fn has_room(&mut self) -> bool {
-        if self.room < STEP_EVENTS_MAX {
-            self.room = self.events.slots();
-        }
-        STEP_EVENTS_MAX <= self.room
+        self.events.has_room(STEP_EVENTS_MAX)
     }
 
     /// Events pushed so far.
     pub(crate) const fn pushed(&self) -> u64 {
-        self.pushed
+        self.events.written()
     }
 
-    /// Says that everything pushed so far is due to records up to `seq`. Called after each turn.
+    /// Shows the publisher what was pushed. Called after each step, so that what is not held need
+    /// not wait for the end of the turn.
+    #[inline]
+    pub(crate) fn publish(&mut self) {
+        self.events.publish();
+    }
+
+    /// The events pushed since the last call, where they lie; in two parts when they go over the
+    /// end of the ring.
+    #[inline]
+    pub(crate) fn fresh(&mut self) -> (&[Event], &[Event]) {
+        let from = self.shown;
+        self.shown = self.pushed();
+        self.events.since(from)
+    }
+
+    /// Publishes, and says that everything pushed so far is due to records up to `seq`. Called
+    /// after each turn.
     pub(crate) fn mark(&mut self, seq: u64) {
+        self.publish();
+        let pushed = self.pushed();
         if let Some(marks) = &mut self.marks
-            && self.marked != self.pushed
+            && self.marked != pushed
         {
-            let sent = marks.push(Mark { seq, events: self.pushed });
+            let sent = marks.push(Mark { seq, events: pushed });
             assert!(sent.is_ok(), "more marks than events");
-            self.marked = self.pushed;
+            self.marked = pushed;
         }
     }
 }
@@ -91,17 +105,19 @@ impl Outbound {
 impl Sink for Outbound {
     #[inline]
     fn push(&mut self, event: Event) {
-        let sent = self.events.push(event);
-        assert!(sent.is_ok(), "a step began without room");
-        self.room -= 1;
-        self.pushed += 1;
+        self.events.push(event);
+    }
+
+    #[inline]
+    fn write(&mut self, write: impl FnOnce(&mut Event)) {
+        self.events.write(write);
     }
 }
 
 impl Release {
     /// How many events may leave now.
     fn ready(&mut self) -> usize {
-        let Some(marks) = &mut self.marks else { return self.events.slots() };
+        let Some(marks) = &mut self.marks else { return self.events.ready() };
         let durable_seq = self.watermark.durable_seq();
         while let Ok(&Mark { seq, events }) = marks.peek()
             && seq <= durable_seq
@@ -155,7 +171,7 @@ impl Release {
         &mut self,
         write: impl FnMut(&Event) -> Result<(), E>,
     ) -> Result<(), E> {
-        let count = self.events.slots();
+        let count = self.events.ready();
         self.take_some(count, write)?;
         while self.marks.as_mut().is_some_and(|marks| marks.pop().is_ok()) {}
         self.released = self.taken;
@@ -170,12 +186,11 @@ impl Release {
         if count == 0 {
             return Ok(0);
         }
-        let Ok(chunk) = self.events.read_chunk(count) else { return Ok(0) };
-        let (front, back) = chunk.as_slices();
+        let (front, back) = self.events.oldest(count);
         for event in front.iter().chain(back) {
             write(event)?;
         }
-        chunk.commit_all();
+        self.events.release(count);
         self.taken += count as u64;
         Ok(count)
     }
@@ -239,6 +254,8 @@ mod tests {
             }
         }
         assert_eq!(pushed, 1_024, "four steps");
+        assert!(!release.has_some(), "a step is shown when it is done");
+        outbound.publish();
         assert_eq!(take(&mut release, 700), 700);
         assert!(outbound.has_room(), "what was taken is free again");
         assert_eq!(take(&mut release, 700), 324);

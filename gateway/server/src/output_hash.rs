@@ -2,6 +2,7 @@
 
 use uncross_engine::event::Event;
 use uncross_journal::crc32c;
+use zerocopy::IntoBytes;
 
 /// A rolling fingerprint of all events so far: CRC32C of their bytes in the upper half, their
 /// count modulo 2^32 in the lower.
@@ -34,6 +35,16 @@ impl OutputHash {
         &self.held
     }
 
+    /// Takes events in that lie where whoever wrote them wanted them.
+    #[inline]
+    pub(crate) fn take_in(&mut self, events: &[Event]) {
+        if !events.is_empty() {
+            self.crc = crc32c(self.crc(), events.as_bytes());
+            self.is_held = false;
+            self.count += events.len() as u64;
+        }
+    }
+
     #[inline]
     fn crc(&self) -> u32 {
         if self.is_held { crc32c(self.crc, self.held.bytes()) } else { self.crc }
@@ -52,5 +63,34 @@ impl OutputHash {
     /// The fingerprint.
     pub(crate) fn value(&self) -> u64 {
         u64::from(self.crc()) << 32 | self.count & 0xFFFF_FFFF
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_count_the_same_one_by_one_and_where_they_lie() {
+        let events: Vec<Event> =
+            (0..7_u64).map(|number| zerocopy::transmute!([number; 8])).collect();
+        for split in 0..=events.len() {
+            let (before, after) = events.split_at(split);
+            let (mut held, mut lying) = (OutputHash::default(), OutputHash::resume(0, 0));
+            for event in &events {
+                held.write(|slot| *slot = *event);
+            }
+            // In turn: what is held must not be forgotten, nor taken in twice.
+            for event in before {
+                lying.write(|slot| *slot = *event);
+            }
+            lying.take_in(after);
+            lying.take_in(&[]);
+            assert_eq!((lying.parts(), lying.value()), (held.parts(), held.value()), "{split}");
+            assert_eq!(lying.parts(), (crc32c(0, events.as_bytes()), 7));
+            lying.write(|slot| *slot = events[0]);
+            held.take_in(&events[..1]);
+            assert_eq!(lying.value(), held.value(), "{split}");
+        }
     }
 }

@@ -176,19 +176,41 @@ impl Replica {
         body: &[u8],
         sink: &mut impl Sink,
     ) -> Result<Progress, RecordError> {
-        // Matched in its place: a command is large, and to copy it costs as much as to make it.
-        match record::decode(kind, body) {
-            Ok(ref command) => {
-                let mut sink = Hashing { output: &mut self.output, sink };
-                Ok(self.engine.begin(seq, time_ns, command, &mut sink))
-            }
-            Err(error) => Err(error),
-        }
+        let Self { engine, output, .. } = self;
+        begin(engine, seq, time_ns, kind, body, &mut Hashing { output, sink })
     }
 
     /// Goes on with a record that is not done.
     pub fn resume(&mut self, sink: &mut impl Sink) -> Progress {
         self.engine.resume(&mut Hashing { output: &mut self.output, sink })
+    }
+
+    /// As [`Self::begin`], but leaves it to the caller to have what came hashed, by [`Self::hash`].
+    ///
+    /// # Errors
+    ///
+    /// The record is none that this version writes.
+    #[inline]
+    pub(crate) fn begin_unhashed(
+        &mut self,
+        seq: u64,
+        time_ns: u64,
+        kind: u8,
+        body: &[u8],
+        sink: &mut impl Sink,
+    ) -> Result<Progress, RecordError> {
+        begin(&mut self.engine, seq, time_ns, kind, body, sink)
+    }
+
+    /// As [`Self::resume`], but leaves it to the caller to have what came hashed.
+    pub(crate) fn resume_unhashed(&mut self, sink: &mut impl Sink) -> Progress {
+        self.engine.resume(sink)
+    }
+
+    /// Hashes what came since the last call.
+    #[inline]
+    pub(crate) fn hash(&mut self, events: &[Event]) {
+        self.output.take_in(events);
     }
 
     /// The engine, to look at.
@@ -207,5 +229,22 @@ impl Replica {
     #[must_use]
     pub fn state_hash(&self) -> [u8; 32] {
         state_hash(&self.engine)
+    }
+}
+
+/// Begins a record in an engine.
+#[inline]
+fn begin(
+    engine: &mut Engine,
+    seq: u64,
+    time_ns: u64,
+    kind: u8,
+    body: &[u8],
+    sink: &mut impl Sink,
+) -> Result<Progress, RecordError> {
+    // Matched in its place: a command is large, and to copy it costs as much as to make it.
+    match record::decode(kind, body) {
+        Ok(ref command) => Ok(engine.begin(seq, time_ns, command, sink)),
+        Err(error) => Err(error),
     }
 }
