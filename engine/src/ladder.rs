@@ -1,11 +1,14 @@
 //! Finds the level of a price, and the next level beyond it, for any price.
 //!
-//! A ladder is a tree of 64-way nodes over the price in ticks, six bits a step. Each node has a
-//! bitmap of its children, so the neighbour of a price is found with a few bit scans, without
-//! regard to how far away it is. All ladders of an engine share one pool of nodes.
+//! A ladder is a tree of 64-way nodes over the price in ticks, six bits a step. A node has two
+//! children at least, but those at the bottom, the leaves, whose children are levels: where prices
+//! do not part a step is skipped, so that stubs at both ends and a market between them are three
+//! leaves and two nodes. Each node has a bitmap of its children, so the neighbour of a price is
+//! found with a few bit scans, without regard to how far away it is. All ladders of an engine share
+//! one pool of nodes.
 //!
-//! Trading stays where it was: a ladder remembers the lowest nodes that it met lately, so that
-//! nearly always the tree is not walked at all, and a level knows the node that names it. The bids'
+//! Trading stays where it was: a ladder remembers the leaves that it met lately, so that nearly
+//! always the tree is not walked at all, and a level knows the leaf that names it. The bids'
 //! prices are turned around, so that what is worse always has the higher key.
 
 #![expect(unsafe_code, reason = "nodes the pool handed out are in range")]
@@ -29,25 +32,47 @@ const _: () = assert!(DEPTH_MAX * BITS >= 31);
 #[repr(align(64))]
 struct Children([u32; FANOUT]);
 
+/// What a search asks of a node.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(16))]
+struct Head {
+    /// Bit `n` says that child `n` exists.
+    mask: u64,
+    /// What the keys below the node have in common: [`place`] of any of them.
+    place: u32,
+    /// Which digit of a key tells the children apart, counted from the last; 0 for a leaf.
+    step: u32,
+}
+
+/// The digits of `key` above the one that a node of `step` looks at.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "a part of a key")]
+const fn place(key: u32, step: u32) -> u32 {
+    // In 64 bits: of the highest digit nothing is left.
+    (key as u64 >> (BITS * (step + 1))) as u32
+}
+
 /// The nodes of all ladders, allocated at start.
 ///
-/// Invariant: `masks` and `children` are of one length and keep it; every node that is handed out
+/// Invariant: `heads` and `children` are of one length and keep it; every node that is handed out
 /// is below it, and the ladders and levels hold no node but those that were handed out.
 #[derive(Debug)]
 pub(crate) struct Nodes {
-    /// By node: bit `n` says that child `n` exists.
-    masks: Vec<u64>,
+    heads: Vec<Head>,
     /// By node; the first one of a free node is the next free one.
     children: Vec<Children>,
     free: u32,
-    free_count: u32,
+    /// Nodes that would be free if no step were ever skipped: how many levels fit must not depend
+    /// on how few nodes they can do with, and there are never fewer than this.
+    room: u32,
 }
 
 impl Nodes {
     pub(crate) fn new(nodes_max: u32) -> Self {
         let len = nodes_max as usize;
         let children = filled(Children([NONE; FANOUT]), len);
-        let mut all = Self { masks: filled(0, len), children, free: NONE, free_count: 0 };
+        let heads = filled(Head::default(), len);
+        let mut all = Self { heads, children, free: NONE, room: nodes_max };
         for index in (0..nodes_max).rev() {
             all.give(index);
         }
@@ -57,28 +82,34 @@ impl Nodes {
     /// Whether any price can be inserted into any ladder.
     #[inline]
     pub(crate) const fn has_room(&self) -> bool {
-        DEPTH_MAX <= self.free_count
+        DEPTH_MAX <= self.room
+    }
+
+    #[inline]
+    fn head(&self, node: u32) -> Head {
+        debug_assert!((node as usize) < self.heads.len(), "a node nobody handed out");
+        // SAFETY: `node` was handed out, so by the invariant it is in the table.
+        *unsafe { self.heads.get_unchecked(node as usize) }
     }
 
     #[inline]
     fn mask(&self, node: u32) -> u64 {
-        debug_assert!((node as usize) < self.masks.len(), "a node nobody handed out");
-        // SAFETY: `node` was handed out, so by the invariant it is in the table.
-        *unsafe { self.masks.get_unchecked(node as usize) }
+        self.head(node).mask
     }
 
     #[inline]
     fn mask_mut(&mut self, node: u32) -> &mut u64 {
-        debug_assert!((node as usize) < self.masks.len(), "a node nobody handed out");
-        // SAFETY: as in `mask`.
-        unsafe { self.masks.get_unchecked_mut(node as usize) }
+        debug_assert!((node as usize) < self.heads.len(), "a node nobody handed out");
+        // SAFETY: as in `head`.
+        let head = unsafe { self.heads.get_unchecked_mut(node as usize) };
+        &mut head.mask
     }
 
     /// The child of `node` at the digit of `key`, which may be any number when there is none.
     #[inline]
     fn at(&self, node: u32, key: u32) -> u32 {
         debug_assert!((node as usize) < self.children.len(), "a node nobody handed out");
-        // SAFETY: as in `mask`; `children` is of the same length.
+        // SAFETY: as in `head`; `children` is of the same length.
         let children = unsafe { self.children.get_unchecked(node as usize) };
         children.0[(key & DIGIT_MASK) as usize]
     }
@@ -91,19 +122,18 @@ impl Nodes {
         &mut children.0[(key & DIGIT_MASK) as usize]
     }
 
-    fn take(&mut self) -> u32 {
+    /// A node for the keys around `key` that a node of `step` tells apart.
+    fn take(&mut self, key: u32, step: u32) -> u32 {
         let index = self.free;
         assert!(index != NONE, "a level was inserted without room for its nodes");
         self.free = self.at(index, 0);
-        self.free_count -= 1;
-        *self.mask_mut(index) = 0;
+        self.heads[index as usize] = Head { mask: 0, place: place(key, step), step };
         index
     }
 
     fn give(&mut self, index: u32) {
         *self.at_mut(index, 0) = self.free;
         self.free = index;
-        self.free_count += 1;
     }
 
     /// The child of `node` over `key`, when `key` was shifted to the node's step.
@@ -116,7 +146,7 @@ impl Nodes {
     /// Whether there is such a node.
     #[inline]
     pub(crate) const fn has(&self, node: u32) -> bool {
-        (node as usize) < self.masks.len()
+        (node as usize) < self.heads.len()
     }
 
     /// Fetches what says of the level at `key`.
@@ -130,8 +160,8 @@ impl Nodes {
 
     #[inline]
     pub(crate) fn fetch_mask(&self, leaf: u32) {
-        if let Some(mask) = self.masks.get(leaf as usize) {
-            fetch(mask);
+        if let Some(head) = self.heads.get(leaf as usize) {
+            fetch(head);
         }
     }
 
@@ -156,12 +186,16 @@ impl Nodes {
         (mask != 0).then(|| self.at(node, mask.trailing_zeros()))
     }
 
-    /// The nearest of all levels below `node`, `steps` steps down.
-    fn descend(&self, mut node: u32, steps: u32) -> u32 {
-        for _ in 0..steps {
-            node = self.at(node, self.mask(node).trailing_zeros());
+    /// The nearest of all levels below `node`.
+    fn descend(&self, mut node: u32) -> u32 {
+        loop {
+            let Head { mask, step, .. } = self.head(node);
+            let nearest = self.at(node, mask.trailing_zeros());
+            if step == 0 {
+                return nearest;
+            }
+            node = nearest;
         }
-        node
     }
 }
 
@@ -236,32 +270,73 @@ impl Ladder {
     #[cold]
     #[inline(never)]
     fn reach(&mut self, nodes: &mut Nodes, key: u32) -> u32 {
-        if self.root == NONE {
-            self.root = nodes.take();
-        }
-        let mut node = self.root;
-        for step in (1..self.depth).rev() {
-            let key = key >> (step * BITS);
-            node = nodes.child(node, key).unwrap_or_else(|| {
-                let child = nodes.take();
-                nodes.set_child(node, key, child);
-                child
-            });
-        }
+        let leaf = match self.find(nodes, key) {
+            Found::Leaf(leaf) => leaf,
+            Found::Nothing => {
+                nodes.room -= self.depth;
+                self.root = nodes.take(key, 0);
+                self.root
+            }
+            Found::Missing { node, step } => {
+                nodes.room -= step;
+                let leaf = nodes.take(key, 0);
+                nodes.set_child(node, key >> (step * BITS), leaf);
+                leaf
+            }
+            Found::Parting { above, node, other, step } => {
+                nodes.room -= step;
+                let (leaf, fork) = (nodes.take(key, 0), nodes.take(key, step));
+                nodes.set_child(fork, other >> (step * BITS), node);
+                nodes.set_child(fork, key >> (step * BITS), leaf);
+                self.put_below(nodes, above, key, fork);
+                leaf
+            }
+        };
         let place = key >> BITS;
-        self.met[place as usize % MET] = Leaf { place, node };
-        node
+        self.met[place as usize % MET] = Leaf { place, node: leaf };
+        leaf
+    }
+
+    /// Walks towards the leaf for `key`.
+    fn find(&self, nodes: &Nodes, key: u32) -> Found {
+        let (mut above, mut node) = (NONE, self.root);
+        if node == NONE {
+            return Found::Nothing;
+        }
+        loop {
+            let Head { place: common, step, .. } = nodes.head(node);
+            if place(key, step) != common {
+                // Not 0: they differ above the digit of `step`, which is not the highest then.
+                let other = common << (BITS * (step + 1));
+                let step = (u32::BITS - 1 - (other ^ key).leading_zeros()) / BITS;
+                return Found::Parting { above, node, other, step };
+            }
+            if step == 0 {
+                return Found::Leaf(node);
+            }
+            let Some(child) = nodes.child(node, key >> (step * BITS)) else {
+                return Found::Missing { node, step };
+            };
+            (above, node) = (node, child);
+        }
+    }
+
+    /// Puts `node` where the way to `key` leads on from `above`, or at the root.
+    fn put_below(&mut self, nodes: &mut Nodes, above: u32, key: u32, node: u32) {
+        if above == NONE {
+            self.root = node;
+        } else {
+            let Head { step, .. } = nodes.head(above);
+            *nodes.at_mut(above, key >> (step * BITS)) = node;
+        }
     }
 
     /// Whether there is a level at `key`. Always walks: not for trading.
     pub(crate) fn has(&self, nodes: &Nodes, key: u32) -> bool {
-        let mut node = self.root;
-        for step in (0..self.depth).rev() {
-            let child = (node != NONE).then(|| nodes.child(node, key >> (step * BITS))).flatten();
-            let Some(child) = child else { return false };
-            node = child;
+        match self.find(nodes, key) {
+            Found::Leaf(leaf) => nodes.child(leaf, key).is_some(),
+            Found::Nothing | Found::Missing { .. } | Found::Parting { .. } => false,
         }
-        true
     }
 
     /// The level at `key`, in its leaf.
@@ -278,70 +353,86 @@ impl Ladder {
         nodes.set_child(leaf, key, level);
     }
 
-    /// Forgets the level at `key`, in its leaf, and frees the nodes that this leaves empty.
+    /// Forgets the level at `key`, in its leaf, and frees the nodes that are not needed without it.
     #[inline]
     pub(crate) fn remove(&mut self, nodes: &mut Nodes, leaf: u32, key: u32) {
         if nodes.clear_child(leaf, key) {
-            self.prune(nodes, key);
+            self.prune(nodes, leaf, key);
         }
     }
 
-    /// Frees the leaf over `key`, which is empty, and the nodes that this leaves empty.
+    /// Frees the leaf over `key`, which is empty, and the node above it when that has only one
+    /// other child.
     #[cold]
     #[inline(never)]
-    fn prune(&mut self, nodes: &mut Nodes, key: u32) {
+    fn prune(&mut self, nodes: &mut Nodes, leaf: u32, key: u32) {
         let place = key >> BITS;
         let met = &mut self.met[place as usize % MET];
         if met.place == place {
             *met = Leaf::NONE;
         }
-        let mut path = [NONE; DEPTH_MAX as usize];
-        let mut node = self.root;
-        for step in (0..self.depth).rev() {
-            path[step as usize] = node;
+        let (mut higher, mut above, mut node) = (NONE, NONE, self.root);
+        let mut step_above = self.depth;
+        while node != leaf {
+            let Head { step, .. } = nodes.head(node);
+            (higher, above, step_above) = (above, node, step);
             node = nodes.at(node, key >> (step * BITS));
         }
-        for step in 0..self.depth {
-            let node = path[step as usize];
-            if !nodes.clear_child(node, key >> (step * BITS)) {
-                return;
-            }
-            nodes.give(node);
+        nodes.give(leaf);
+        nodes.room += step_above;
+        if above == NONE {
+            self.root = NONE;
+            return;
         }
-        self.root = NONE;
+        nodes.clear_child(above, key >> (step_above * BITS));
+        let mask = nodes.mask(above);
+        if mask.is_power_of_two() {
+            let other = nodes.at(above, mask.trailing_zeros());
+            self.put_below(nodes, higher, key, other);
+            nodes.give(above);
+        }
     }
 
     /// The nearest level strictly beyond the one at `key`, which is in `leaf`.
     #[inline]
     pub(crate) fn next(&self, nodes: &Nodes, leaf: u32, key: u32) -> Option<u32> {
-        nodes.beyond(leaf, key).or_else(|| self.far(nodes, key))
+        nodes.beyond(leaf, key).or_else(|| self.far(nodes, leaf, key))
     }
 
-    /// The nearest level strictly beyond `key` in another leaf.
+    /// The nearest level strictly beyond `key`, which is in `leaf`, in another one.
     #[inline(never)]
-    fn far(&self, nodes: &Nodes, key: u32) -> Option<u32> {
-        let mut node = self.root;
-        let mut turn = None;
-        for step in (1..self.depth).rev() {
+    fn far(&self, nodes: &Nodes, leaf: u32, key: u32) -> Option<u32> {
+        let (mut node, mut turn) = (self.root, None);
+        while node != leaf {
+            let Head { step, .. } = nodes.head(node);
             let key = key >> (step * BITS);
-            if let Some(beyond) = nodes.beyond(node, key) {
-                turn = Some((beyond, step));
-            }
+            turn = nodes.beyond(node, key).or(turn);
             node = nodes.at(node, key);
         }
-        let (node, steps) = turn?;
-        Some(nodes.descend(node, steps))
+        turn.map(|node| nodes.descend(node))
     }
 
     /// The best level of all.
     pub(crate) fn first(&self, nodes: &Nodes) -> Option<u32> {
-        (self.root != NONE).then(|| nodes.descend(self.root, self.depth))
+        (self.root != NONE).then(|| nodes.descend(self.root))
     }
+}
+
+/// What a walk towards a key came to.
+enum Found {
+    /// Its leaf.
+    Leaf(u32),
+    /// No root.
+    Nothing,
+    /// A node of `step` that has no child there.
+    Missing { node: u32, step: u32 },
+    /// A node below `above` whose keys, of which `other` is one, part from it at `step`.
+    Parting { above: u32, node: u32, other: u32, step: u32 },
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
@@ -354,6 +445,24 @@ mod tests {
         *state ^= *state >> 7;
         *state ^= *state << 17;
         *state
+    }
+
+    impl Nodes {
+        fn count_free(&self) -> u32 {
+            let mut count = 0;
+            let mut node = self.free;
+            while node != NONE {
+                count += 1;
+                node = self.at(node, 0);
+            }
+            count
+        }
+    }
+
+    /// Nodes that hold these keys in a tree of `depth` steps of which none is skipped.
+    fn unskipped(depth: u32, model: &BTreeMap<u32, (u32, u32)>) -> u32 {
+        let places = |step| model.keys().map(|key| place(*key, step)).collect::<BTreeSet<_>>();
+        (0..depth).map(|step| u32::try_from(places(step).len()).unwrap()).sum()
     }
 
     fn insert(ladder: &mut Ladder, nodes: &mut Nodes, key: u32, level: u32) -> u32 {
@@ -388,6 +497,13 @@ mod tests {
                 }
                 let first = model.first_key_value().map(|(_, &(level, _))| level);
                 assert_eq!(ladder.first(&nodes), first);
+                let used = NODES - nodes.count_free();
+                let leaves = model.keys().map(|key| key >> BITS).collect::<BTreeSet<_>>().len();
+                assert!(used as usize <= (2 * leaves).saturating_sub(1), "{used} for {leaves}");
+                if round % 64 == 0 {
+                    let full = unskipped(ladder.depth, &model);
+                    assert_eq!(NODES - nodes.room, full, "what is charged");
+                }
                 let at = model.keys().nth(round as usize % 300).copied();
                 let Some(at) = at else { continue };
                 let (level, leaf) = model[&at];
@@ -402,7 +518,7 @@ mod tests {
             for (&key, &(_, leaf)) in &model {
                 ladder.remove(&mut nodes, leaf, key);
             }
-            assert_eq!(nodes.free_count, NODES, "nodes leak");
+            assert_eq!((nodes.room, nodes.count_free()), (NODES, NODES), "nodes leak");
         }
     }
 

@@ -85,7 +85,9 @@ pub struct Capacity {
     pub hidden_orders: u32,
     /// Price levels with at least one order, over all instruments, `1..=LEVELS_MAX`. 16 bytes each.
     pub levels: u32,
-    /// Nodes of the price ladders. 264 bytes each; a node covers 64 neighbouring ticks.
+    /// Nodes of the price ladders. 272 bytes each; a node covers 64 neighbouring ticks, or as many
+    /// nodes. Counted is what a tree takes that skips no step, so that a price far from all others
+    /// counts for up to six; one that skips steps never takes more.
     pub nodes: u32,
     /// Instruments, `1..=INSTRUMENTS_MAX`.
     pub instruments: u16,
