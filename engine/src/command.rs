@@ -48,6 +48,30 @@ pub struct Terms {
     pub group: u16,
 }
 
+impl Terms {
+    /// Terms in which nothing is asked for but this.
+    #[must_use]
+    pub const fn plain(
+        action: Action,
+        time_in_force: TimeInForce,
+        capacity: Capacity,
+        display: Display,
+    ) -> Self {
+        Self {
+            action,
+            time_in_force,
+            capacity,
+            display,
+            post_only: false,
+            expire_s: 0,
+            min_qty: 0,
+            firm: None,
+            prevention: None,
+            group: 0,
+        }
+    }
+}
+
 /// A new order.
 #[derive(Clone, Copy, Debug)]
 pub struct Enter<'a> {

@@ -101,18 +101,8 @@ impl Venue {
     }
 }
 
-const TERMS: Terms = Terms {
-    action: Action::Buy,
-    time_in_force: TimeInForce::Day,
-    capacity: types::Capacity::Agency,
-    display: Display::Visible,
-    post_only: false,
-    expire_s: 0,
-    min_qty: 0,
-    firm: None,
-    prevention: None,
-    group: 0,
-};
+const TERMS: Terms =
+    Terms::plain(Action::Buy, TimeInForce::Day, types::Capacity::Agency, Display::Visible);
 
 const fn nothing(_terms: &mut Terms) {}
 

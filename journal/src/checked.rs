@@ -1,19 +1,21 @@
-//! Records checked ahead, on a thread of their own, while those before are used.
+//! Records checked ahead, on a thread of their own, while those before are used; on another one the
+//! zeros behind them are looked through.
 //!
 //! An accelerator and nothing else: it hands over what is certainly valid, and whatever stops it,
 //! the end of what is there, a seal, damage or a disk that fails, is for the walk to meet again
 //! and to judge.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{Builder, Scope};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::format::kind;
 use crate::limits::{PAGE_BYTES, RECORD_BYTES_MAX, index};
 use crate::record::{self, Chain, Record};
+use crate::scan;
 use crate::segment::Segment;
 
 /// Bytes read and checked at a time: a few of them fit the cache that the CPUs share.
-const PIECE_BYTES: usize = 128 << 10;
+const PIECE_BYTES: usize = 256 << 10;
 /// Pieces that wait to be used.
 const WAITING: usize = 2;
 /// A segment with less to read is not worth a thread.
@@ -50,6 +52,27 @@ impl Piece {
     }
 }
 
+/// The pieces of a segment as they come.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    pieces: Receiver<Piece>,
+    /// Takes the memory of those that were used back.
+    used: Sender<Vec<u8>>,
+}
+
+impl Ahead {
+    /// The next one; `None` behind the last.
+    pub(crate) fn next(&self) -> Option<Piece> {
+        self.pieces.recv().ok()
+    }
+
+    /// Gives the memory of one that was used back.
+    pub(crate) fn reuse(&self, piece: Piece) {
+        // The thread that would need it may be gone.
+        drop(self.used.send(piece.bytes));
+    }
+}
+
 /// Starts to check what follows `at` in `segment`, where `chain` is known to hold. The thread ends
 /// when there is nothing more or the receiver is gone. `None`: the system gives no thread.
 pub(crate) fn check_ahead<'scope>(
@@ -57,18 +80,40 @@ pub(crate) fn check_ahead<'scope>(
     segment: &'scope Segment,
     at: u64,
     chain: Chain,
-) -> Option<Receiver<Piece>> {
-    let (pieces, coming) = sync_channel(WAITING);
-    let check = move || check(segment, at, chain, &pieces);
+) -> Option<Ahead> {
+    let (to_walk, pieces) = sync_channel(WAITING);
+    let (used, free) = channel();
+    let check = move || check(segment, at, chain, &to_walk, &free);
     Builder::new().name("journal-check".to_owned()).spawn_scoped(scope, check).ok()?;
-    Some(coming)
+    Some(Ahead { pieces, used })
 }
 
-fn check(segment: &Segment, mut at: u64, mut chain: Chain, pieces: &SyncSender<Piece>) {
+/// Starts to look for the end of the last byte in `segment` behind `at` that is not zero: `at` when
+/// all are. `None`: the system gives no thread, or, from the thread, the disk fails.
+pub(crate) fn look_behind<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    segment: &'scope Segment,
+    at: u64,
+) -> Option<ScopedJoinHandle<'scope, Option<u64>>> {
+    let look = move || {
+        let last = scan::last_written(&segment.file, &segment.path, at, segment.data_end());
+        last.ok().map(|last| last.unwrap_or(at))
+    };
+    Builder::new().name("journal-tail".to_owned()).spawn_scoped(scope, look).ok()
+}
+
+fn check(
+    segment: &Segment,
+    mut at: u64,
+    mut chain: Chain,
+    to_walk: &SyncSender<Piece>,
+    free: &Receiver<Vec<u8>>,
+) {
     let data_end = segment.data_end();
     loop {
         let len = index(data_end - at).min(PIECE_BYTES);
-        let mut bytes = vec![0; len];
+        let mut bytes = free.try_recv().unwrap_or_default();
+        bytes.resize(len, 0);
         if segment.file.read_exact_at(&mut bytes, at).is_err() {
             return;
         }
@@ -79,7 +124,7 @@ fn check(segment: &Segment, mut at: u64, mut chain: Chain, pieces: &SyncSender<P
         }
         let end = at + used as u64;
         let piece = Piece { bytes, start: at, end, chain };
-        if pieces.send(piece).is_err() || is_stopped {
+        if to_walk.send(piece).is_err() || is_stopped {
             return;
         }
         at = end;

@@ -222,9 +222,9 @@ impl Reader {
         visitor: &mut V,
         end: &mut End,
     ) -> Result<Walked, ReplayError<V::Error>> {
-        if checked::WORTH_BYTES <= segment.data_end() - scan.offset() {
-            walk_checked(segment, &mut scan, visitor, end)?;
-        }
+        let is_worth_it = checked::WORTH_BYTES <= segment.data_end() - scan.offset();
+        let zeros_from =
+            if is_worth_it { walk_checked(segment, &mut scan, visitor, end)? } else { None };
         // Whether a later segment had its name when this one first looked invalid.
         let mut first_look = None;
         loop {
@@ -262,7 +262,9 @@ impl Reader {
                 let number = segment.number() + 1;
                 return Err(invalid.damage(Fault::LaterSegment { number }, None).into());
             }
-            end.torn = invalid.torn()?;
+            // Nothing was there when the walk began: what came since is a running writer's.
+            let is_clear = zeros_from.is_some_and(|zeros_from| zeros_from <= offset);
+            end.torn = if is_clear { None } else { invalid.torn()? };
             return Ok(Walked::Ended);
         }
     }
@@ -273,22 +275,25 @@ impl Reader {
     }
 }
 
-/// Walks as far as records are checked ahead.
+/// Walks as far as records are checked ahead. Returns from where on all of the segment was zero
+/// meanwhile, if that is known.
 fn walk_checked<V: Visitor>(
     segment: &Segment,
     scan: &mut Scan<'_>,
     visitor: &mut V,
     end: &mut End,
-) -> Result<(), ReplayError<V::Error>> {
+) -> Result<Option<u64>, ReplayError<V::Error>> {
     thread::scope(|scope| {
         let (at, chain) = (scan.offset(), scan.chain());
-        let coming = checked::check_ahead(scope, segment, at, chain);
-        for piece in coming.into_iter().flatten() {
+        let Some(ahead) = checked::check_ahead(scope, segment, at, chain) else { return Ok(None) };
+        let behind = checked::look_behind(scope, segment, at);
+        while let Some(piece) = ahead.next() {
             end.records += piece.records(|record, offset| visitor.record(record, offset))?;
             end.last_seq = piece.chain.last_seq;
             scan.jump(piece.end, piece.chain);
+            ahead.reuse(piece);
         }
-        Ok(())
+        Ok(behind.and_then(|behind| behind.join().ok().flatten()))
     })
 }
 

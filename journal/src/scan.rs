@@ -8,7 +8,9 @@ use std::path::Path;
 
 use crate::error::{DiskError, Fault, Operation};
 use crate::format::kind;
-use crate::limits::{PAGE_BYTES, RECORD_BYTES_MAX, SLOT_BYTES, WINDOW_BYTES, index};
+use crate::limits::{
+    PAGE_BYTES, RECORD_BYTES_MAX, SLOT_BYTES, TAIL_WINDOW_BYTES, WINDOW_BYTES, index,
+};
 use crate::record::{self, Chain, Record, SLOT_LEN};
 use crate::segment::Segment;
 use crate::storage::Handle;
@@ -182,18 +184,20 @@ pub(crate) fn last_written(
     start: u64,
     end: u64,
 ) -> Result<Option<u64>, DiskError> {
-    let mut buffer = vec![0_u8; WINDOW_BYTES];
-    let mut last = None;
-    let mut at = start;
-    while at < end {
-        let len = index(end - at).min(buffer.len());
-        file.read_exact_at(&mut buffer[..len], at).map_err(DiskError::of(Operation::Read, path))?;
+    let mut buffer = vec![0_u8; TAIL_WINDOW_BYTES];
+    let mut upto = end;
+    // From the back, where it is found soonest.
+    while start < upto {
+        let len = index(upto - start).min(buffer.len());
+        let from = upto - len as u64;
+        let read = file.read_exact_at(&mut buffer[..len], from);
+        read.map_err(DiskError::of(Operation::Read, path))?;
         if let Some(position) = last_not_zero(&buffer[..len]) {
-            last = Some(at + position as u64 + 1);
+            return Ok(Some(from + position as u64 + 1));
         }
-        at += len as u64;
+        upto = from;
     }
-    Ok(last)
+    Ok(None)
 }
 
 /// The position of the last byte that is not zero. Most of a tail is zeros: whole lines first.

@@ -28,18 +28,8 @@ const KEPT: usize = 1 << 12;
 const QUEUE: usize = 32;
 
 /// What an order says that says nothing unusual.
-pub const TERMS: Terms = Terms {
-    action: Action::Buy,
-    time_in_force: TimeInForce::Day,
-    capacity: Capacity::Principal,
-    display: Display::Visible,
-    post_only: false,
-    expire_s: 0,
-    min_qty: 0,
-    firm: None,
-    prevention: None,
-    group: 0,
-};
+pub const TERMS: Terms =
+    Terms::plain(Action::Buy, TimeInForce::Day, Capacity::Principal, Display::Visible);
 
 /// Keeps the last events.
 #[derive(Debug)]

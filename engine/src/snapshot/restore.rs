@@ -450,18 +450,12 @@ mod tests {
                 instrument: 1,
                 qty: 10,
                 px,
-                terms: Ok(Terms {
+                terms: Ok(Terms::plain(
                     action,
-                    time_in_force: TimeInForce::Day,
-                    capacity: types::Capacity::Agency,
-                    display: Display::Visible,
-                    post_only: false,
-                    expire_s: 0,
-                    min_qty: 0,
-                    firm: None,
-                    prevention: None,
-                    group: 0,
-                }),
+                    TimeInForce::Day,
+                    types::Capacity::Agency,
+                    Display::Visible,
+                )),
                 client_order_id: &[b' '; 14],
                 echo: b"",
             })

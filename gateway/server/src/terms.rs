@@ -62,8 +62,7 @@ pub(crate) fn replace_terms(body: &body::Replace, echo: &[u8]) -> Result<Terms, 
     if echo.is_empty() { alone(fields) } else { with_elements(fields, echo, TagSet::REPLACE) }
 }
 
-/// What the fixed part of a message says of its terms. Small enough for a register: terms are made
-/// once, where they stay.
+/// What the fixed part of a message says of its terms.
 #[derive(Clone, Copy)]
 struct Fields {
     action: Action,
@@ -80,23 +79,42 @@ const BLANK: Fields = Fields {
     display: Display::Visible,
 };
 
+/// Terms in which nothing else is asked for, by [`Fields::index`]. Terms are copied several times
+/// on their way, in wide words, and to read in one what was just written field by field waits for
+/// the stores: a tenth of a replay.
+static PLAIN: [Terms; 1 << u8::BITS] = {
+    let none = Fields::at(0).terms();
+    let mut all = [none; 1 << u8::BITS];
+    let mut index = u8::MAX;
+    while 0 < index {
+        all[index as usize] = Fields::at(index).terms();
+        index -= 1;
+    }
+    all
+};
+
 impl Fields {
-    /// Terms in which nothing else is asked for.
+    /// One number for all four.
     #[inline]
+    const fn index(self) -> u8 {
+        let Self { action, time_in_force, capacity, display } = self;
+        action as u8 | (time_in_force as u8) << 2 | (capacity as u8) << 4 | (display as u8) << 6
+    }
+
+    /// The inverse of [`Self::index`].
+    const fn at(index: u8) -> Self {
+        Self {
+            action: Action::from_code(index),
+            time_in_force: TimeInForce::from_code(index >> 2),
+            capacity: Capacity::from_code(index >> 4),
+            display: Display::from_code(index >> 6),
+        }
+    }
+
+    /// Terms in which nothing else is asked for.
     const fn terms(self) -> Terms {
         let Self { action, time_in_force, capacity, display } = self;
-        Terms {
-            action,
-            time_in_force,
-            capacity,
-            display,
-            post_only: false,
-            expire_s: 0,
-            min_qty: 0,
-            firm: None,
-            prevention: None,
-            group: 0,
-        }
+        Terms::plain(action, time_in_force, capacity, display)
     }
 }
 
@@ -206,7 +224,7 @@ fn alone(fields: Fields) -> Result<Terms, Reject> {
     if fields.time_in_force == TimeInForce::UntilTime {
         return Err(Reject::Other);
     }
-    Ok(fields.terms())
+    Ok(PLAIN[usize::from(fields.index())])
 }
 
 /// Adds what an appendage asks for; what it may say beside this is carried, not acted on.

@@ -132,18 +132,8 @@ mod tests {
     }
 
     fn order(port: u16, action: Action) -> Command<'static> {
-        let terms = Terms {
-            action,
-            time_in_force: TimeInForce::Day,
-            capacity: types::Capacity::Agency,
-            display: Display::Visible,
-            post_only: false,
-            expire_s: 0,
-            min_qty: 0,
-            firm: None,
-            prevention: None,
-            group: 0,
-        };
+        let terms =
+            Terms::plain(action, TimeInForce::Day, types::Capacity::Agency, Display::Visible);
         Command::Enter(Enter {
             source: Source { port, generation: 1, channel: 0 },
             user_ref_num: 1,

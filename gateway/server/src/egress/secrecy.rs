@@ -175,22 +175,12 @@ fn act() -> impl Strategy<Value = Act> {
 impl Act {
     fn command(self, number: u32) -> Command<'static> {
         let source = Source { port: self.port, generation: 1, channel: 0 };
-        let terms = Ok(Terms {
-            action: self.action,
-            time_in_force: if self.is_immediate {
-                TimeInForce::ImmediateOrCancel
-            } else {
-                TimeInForce::Day
-            },
-            capacity: types::Capacity::Agency,
-            display: self.display,
-            post_only: false,
-            expire_s: 0,
-            min_qty: 0,
-            firm: None,
-            prevention: self.avoidance.map(|strategy| Prevention { strategy, code: b'D' }),
-            group: 0,
-        });
+        let time_in_force =
+            if self.is_immediate { TimeInForce::ImmediateOrCancel } else { TimeInForce::Day };
+        let prevention = self.avoidance.map(|strategy| Prevention { strategy, code: b'D' });
+        let agency = types::Capacity::Agency;
+        let plain = Terms::plain(self.action, time_in_force, agency, self.display);
+        let terms = Ok(Terms { prevention, ..plain });
         let (client_order_id, echo): (_, &[u8]) = (b"              ", b"");
         let Self { qty, px, .. } = self;
         let user_ref_num = number.saturating_sub(1 + self.back);
