@@ -201,7 +201,8 @@ impl Engine {
         Some(Progress::Done)
     }
 
-    /// Writes a taker that needs another step where that step will find it.
+    /// Writes a taker that needs another step where that step will find it. It never rests, so what
+    /// it has executed is asked of nobody.
     #[cold]
     fn take_on(
         &mut self,
@@ -216,7 +217,6 @@ impl Engine {
         let unit = Unit {
             px: enter.px,
             open,
-            executed: enter.qty - open,
             user_ref_num: taker_user_ref_num,
             generation: lives | traits << 24,
             owner: taker_port,

@@ -261,6 +261,27 @@ fn a_halted_instrument_refuses_every_kind_of_order_also_where_one_stood_before()
 }
 
 #[test]
+fn an_immediate_order_that_takes_more_than_a_step_loses_its_remainder() {
+    // Plain, and with something to be given back, which takes another way.
+    for (echo, said) in [(&b""[..], 0), (b"x", 1)] {
+        let mut stage = Stage::new();
+        // A slot that was used before, as nearly all are.
+        assert_eq!(stage.enter(2, 1, BUY, 1, 900), ["A1 1@900 rests"]);
+        for number in 1..=700 {
+            stage.enter(1, number, SELL, 1, 1_000);
+        }
+        stage.cancel(2, 1, 0);
+        let mut enter = order(2, 2, BUY, 705, 1_000);
+        enter.terms = enter.terms.map(|terms| Terms { time_in_force: IOC, ..terms });
+        enter.echo = echo;
+        let events = stage.say(&Command::Enter(enter));
+        assert_eq!(events.len(), 1 + said + 700 + 1);
+        assert_eq!(events.last().map(String::as_str), Some("C2 5 I left 0"));
+        assert_eq!(stage.side(Side::Bid), []);
+    }
+}
+
+#[test]
 fn a_mass_cancel_of_more_than_a_step_ends_every_order() {
     const ALL: Scope = Scope { instrument: None, action: None };
     let mut stage = Stage::new();
