@@ -73,7 +73,7 @@ pub(crate) struct UserRefs {
 }
 
 /// A number of a client, and the channel of a port it is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) port: u16,
     pub(crate) channel: u8,

@@ -2,7 +2,7 @@
 
 use uncross_engine::{
     Engine, Progress,
-    ahead::{AHEAD, Waiting},
+    ahead::{Ahead, Waiting},
     command::{Cancel, Command, DayRoll, Enter, Replace, SessionUp, Source, Terms},
     event::{Event, Sink, View},
     instrument::Instrument,
@@ -23,9 +23,6 @@ const TIME_NS: u64 = 1_700_000_000_000_000_000;
 /// Events that are kept before the oldest is overwritten: 256 KiB, as an outbound queue whose
 /// reader keeps pace.
 const KEPT: usize = 1 << 12;
-
-/// Room for the commands that are looked at, see [`AHEAD`].
-const QUEUE: usize = 32;
 
 /// What an order says that says nothing unusual.
 pub const TERMS: Terms =
@@ -100,7 +97,9 @@ pub(super) struct Uncross<'a> {
     seq: u64,
     kept: Kept,
     /// Commands that wait, by the last digits of their position.
-    queue: [Waiting; QUEUE],
+    ahead: Ahead,
+    /// The commands before this one were shown to it.
+    shown: usize,
 }
 
 impl Uncross<'_> {
@@ -213,14 +212,16 @@ fn waiting(command: &Command<'_>) -> Waiting {
 }
 
 impl Uncross<'_> {
-    /// Looks at the commands that wait behind the one that is to be carried out next.
-    #[inline(never)]
+    /// Looks at the commands that wait, of which the one at `at` is to be carried out next.
+    #[inline]
     fn look_ahead(&mut self, at: usize) {
-        let [first, ..] = AHEAD;
-        let next = self.plan.commands.get(at + first);
-        self.queue[(at + first) % QUEUE] = next.map_or_else(Waiting::default, waiting);
-        for distance in AHEAD {
-            self.engine.look_ahead(&mut self.queue[(at + distance) % QUEUE]);
+        let Self { plan, engine, ahead, shown, .. } = self;
+        if let Some(wanted) = ahead.wanted() {
+            let from = at.max(*shown);
+            let next = plan.commands[from..].iter().take(wanted);
+            *shown = from + next.len();
+            next.for_each(|command| ahead.see(waiting(command)));
+            engine.look_ahead(ahead);
         }
     }
 }
@@ -232,7 +233,8 @@ impl<'a> Contender<'a> for Uncross<'a> {
             engine: Engine::new(plan.capacity),
             seq: 0,
             kept: Kept::default(),
-            queue: [Waiting::default(); QUEUE],
+            ahead: Ahead::default(),
+            shown: 0,
         };
         uncross.open();
         uncross
@@ -242,6 +244,7 @@ impl<'a> Contender<'a> for Uncross<'a> {
     fn apply(&mut self, at: usize) {
         if self.engine.is_cold() {
             self.look_ahead(at);
+            self.ahead.taken();
         }
         let command = &self.plan.commands[at];
         Self::tell(&mut self.engine, &mut self.seq, command, &mut self.kept);

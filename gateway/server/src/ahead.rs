@@ -6,7 +6,7 @@
 use rtrb::Consumer;
 use uncross_engine::{
     Engine,
-    ahead::{AHEAD, Waiting},
+    ahead::{FAR, Waiting},
 };
 use uncross_journal::format::RecordHeader;
 use zerocopy::FromBytes;
@@ -17,22 +17,15 @@ use crate::{
     ring::Slot,
 };
 
-/// How far is looked.
-const FAR: usize = AHEAD[0];
-/// Room for the records up to there, the next one included.
-const QUEUE: usize = (FAR + 1).next_power_of_two();
-
-/// What waits, as far as it was seen.
-#[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    waiting: Waiting,
-    slots: usize,
-}
+/// Room for the records that are seen.
+const QUEUE: usize = FAR.next_power_of_two();
 
 /// The records at the front of the ring.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ahead {
-    queue: [Seen; QUEUE],
+    waiting: uncross_engine::ahead::Ahead,
+    /// Slots that each record takes which was seen, from `front` on.
+    queue: [usize; QUEUE],
     /// Where the next one to be taken stands in `queue`, and how many were seen.
     front: usize,
     count: usize,
@@ -40,21 +33,24 @@ pub(crate) struct Ahead {
     slots: usize,
 }
 
+impl Default for Ahead {
+    fn default() -> Self {
+        let waiting = uncross_engine::ahead::Ahead::default();
+        Self { waiting, queue: [0; QUEUE], front: 0, count: 0, slots: 0 }
+    }
+}
+
 impl Ahead {
     /// Looks at what waits. For each record that is taken, [`Self::taken`] must follow.
     #[inline]
     pub(crate) fn look(&mut self, engine: &Engine, ring: &mut Consumer<Slot>) {
-        if engine.is_cold() {
-            self.see(ring);
-            for distance in AHEAD {
-                if distance < self.count {
-                    let at = (self.front + distance) % QUEUE;
-                    engine.look_ahead(&mut self.queue[at].waiting);
-                }
+        if !engine.is_cold() {
+            if self.count != 0 {
+                *self = Self::default();
             }
-        } else {
-            self.count = 0;
-            self.slots = 0;
+        } else if let Some(wanted) = self.waiting.wanted() {
+            self.see(wanted, ring);
+            engine.look_ahead(&mut self.waiting);
         }
     }
 
@@ -62,37 +58,36 @@ impl Ahead {
     #[inline]
     pub(crate) fn taken(&mut self) {
         if 0 < self.count {
-            self.slots -= self.queue[self.front].slots;
+            self.slots -= self.queue[self.front];
             self.front = (self.front + 1) % QUEUE;
             self.count -= 1;
         }
+        self.waiting.taken();
     }
 
     /// Reads the first slot of records that came in sight.
-    fn see(&mut self, ring: &mut Consumer<Slot>) {
-        if FAR < self.count {
-            return;
-        }
+    fn see(&mut self, wanted: usize, ring: &mut Consumer<Slot>) {
         let there = ring.slots();
         // Nothing is committed: all of it stays.
         let Ok(chunk) = ring.read_chunk(there) else { return };
         let (front, back) = chunk.as_slices();
-        while self.count <= FAR && self.slots < there {
+        for _ in 0..wanted.min(QUEUE - self.count) {
             let slot = front.get(self.slots).or_else(|| back.get(self.slots - front.len()));
-            let Some(seen) = slot.and_then(seen) else { return };
-            self.queue[(self.front + self.count) % QUEUE] = seen;
+            let Some((waiting, slots)) = slot.and_then(seen) else { return };
+            self.queue[(self.front + self.count) % QUEUE] = slots;
             self.count += 1;
-            self.slots += seen.slots;
+            self.slots += slots;
+            self.waiting.see(waiting);
         }
     }
 }
 
-/// What the first slot of a record says of it.
-fn seen(slot: &Slot) -> Option<Seen> {
+/// What the first slot of a record says of it, and how many it takes.
+fn seen(slot: &Slot) -> Option<(Waiting, usize)> {
     let (header, body) = RecordHeader::ref_from_prefix(slot.bytes()).ok()?;
     let body_len = usize::from(header.body_len.get());
     let waiting = record::waiting(header.kind, &body[..body_len.min(SLOT_LEN - HEADER_LEN)]);
-    Some(Seen { waiting, slots: (HEADER_LEN + body_len).div_ceil(SLOT_LEN) })
+    Some((waiting, (HEADER_LEN + body_len).div_ceil(SLOT_LEN)))
 }
 
 #[cfg(test)]
@@ -119,8 +114,10 @@ mod tests {
                 draft.set_day_roll(&roll);
                 pushed += usize::from(ring::push(&mut producer, &draft));
             }
-            ahead.see(&mut consumer);
-            assert_eq!(ahead.count, (pushed - popped).min(FAR + 1), "turn {turn}");
+            let wanted = turn % 11;
+            let expected = (ahead.count + wanted).min(QUEUE).min(pushed - popped);
+            ahead.see(wanted, &mut consumer);
+            assert_eq!(ahead.count, expected, "turn {turn}");
             for _ in 0..turn % 5 {
                 let taken = ring::pop(&mut consumer, &mut scratch, |_, _| Some(()));
                 if taken == Popped::Taken(()) {
