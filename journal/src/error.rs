@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::format::{FORMAT_VERSION, FORMAT_VERSION_OLDEST};
+
 /// Something done to the disk; also what a [`Probe`](crate::Probe) is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -380,16 +382,17 @@ pub enum ReadError {
         /// Its first sequence number, or the first one known to be in it.
         first_seq: u64,
     },
-    /// The segment needs a newer (or much older) reader.
-    #[error("{}: format version {found}, this build reads {oldest} to {newest}", path.display())]
+    /// A file is whole and needs a newer (or much older) reader. Nothing is wrong with it.
+    #[error("{} is of format version {found}, this program reads {}", path.display(),
+        if newest < found { format!("up to {newest}") } else { format!("{oldest} to {newest}") })]
     Version {
         /// The file.
         path: PathBuf,
         /// Its version, or the oldest reader version it asks for.
         found: u32,
-        /// Oldest version this build reads.
+        /// Oldest version this program reads.
         oldest: u32,
-        /// Newest version this build reads.
+        /// Newest version this program reads.
         newest: u32,
     },
     /// A file is named like a segment of the journal and is none of its chain.
@@ -434,6 +437,11 @@ pub struct Finding {
 }
 
 impl ReadError {
+    /// What is of another version than those that this program reads.
+    pub(crate) fn version(path: PathBuf, found: u32) -> Self {
+        Self::Version { path, found, oldest: FORMAT_VERSION_OLDEST, newest: FORMAT_VERSION }
+    }
+
     /// Where the damage is; `None` when the operating system refused an operation.
     #[must_use]
     pub fn finding(&self) -> Option<Finding> {

@@ -20,7 +20,7 @@ use crate::scan::{Scan, Step, Window};
 use crate::seal;
 use crate::segment::{Segment, Tip, field};
 use crate::settings::Identity;
-use crate::verify::check_footer_alone;
+use crate::verify::{check_footer_alone, check_footer_version};
 
 /// The first record that a reading is to deliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +214,7 @@ pub(crate) fn read_footer(segment: &Segment) -> Result<Footer, ReadError> {
     segment.file.read_exact_at(footer.as_mut_bytes(), at).map_err(failed)?;
     let damage = |fault| Tip::START.damage(segment.path.clone(), at, fault);
     check_footer_alone(&footer).map_err(damage)?;
+    check_footer_version(segment, &footer)?;
     Ok(footer)
 }
 

@@ -98,19 +98,17 @@ impl Segment {
         }
         let mut header = Box::new(SegmentHeader::new_zeroed());
         file.read_exact_at(header.as_mut_bytes(), 0).map_err(failed)?;
-        match check_page(&header, len) {
-            Ok(()) => {}
-            Err(fault) => return Ok(Some(Opened::Headless(fault))),
+        if let Err(fault) = check_sum(&header) {
+            return Ok(Some(Opened::Headless(fault)));
         }
+        // Before the other fields: in another version they may be other ones.
         let asked = header.oldest_reader_version.get();
         let found = header.format_version.get();
         if FORMAT_VERSION < asked || found < FORMAT_VERSION_OLDEST {
-            return Err(ReadError::Version {
-                path,
-                found: asked.max(found),
-                oldest: FORMAT_VERSION_OLDEST,
-                newest: FORMAT_VERSION,
-            });
+            return Err(ReadError::version(path, asked.max(found)));
+        }
+        if let Err(fault) = check_page(&header, len) {
+            return Ok(Some(Opened::Headless(fault)));
         }
         Ok(Some(Opened::Valid(Self { path, form, file, header })))
     }
@@ -286,15 +284,17 @@ pub(crate) fn content_hash(expected: [u8; 32], found: [u8; 32]) -> Fault {
 /// No journal gets so far; whatever is counted from a number up to this one fits 64 bits.
 const NUMBER_MAX: u64 = u64::MAX / 2;
 
-/// Checks what a header page says about itself and its file of `len` bytes.
-fn check_page(header: &SegmentHeader, len: u64) -> Result<(), Fault> {
+/// Checks that a header page is one, of whichever version.
+fn check_sum(header: &SegmentHeader) -> Result<(), Fault> {
     if header.magic != SEGMENT_MAGIC {
         return Err(Fault::Magic { expected: SEGMENT_MAGIC, found: header.magic });
     }
     let (expected, found) = (header.checksum(), header.crc.get());
-    if expected != found {
-        return Err(Fault::Checksum { expected, found });
-    }
+    if expected == found { Ok(()) } else { Err(Fault::Checksum { expected, found }) }
+}
+
+/// Checks what a header page says about itself and its file of `len` bytes.
+fn check_page(header: &SegmentHeader, len: u64) -> Result<(), Fault> {
     let stated = header.segment_len_bytes.get();
     let whole = stated.is_multiple_of(INDEX_STRIDE_BYTES);
     let within = SEGMENT_LEN_MIN_BYTES <= stated && stated <= SEGMENT_LEN_MAX_BYTES;

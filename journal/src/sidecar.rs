@@ -128,26 +128,52 @@ pub(crate) fn load_on(disk: &Disk, dir: &Path) -> Result<Loaded, ReadError> {
     let first = read_slot(&bytes);
     let second = read_slot(bytes.get(index(SIDECAR_SLOT_STRIDE_BYTES)..).unwrap_or_default());
     Ok(match (first, second) {
-        (Ok(a), Ok(b)) => Loaded::Valid(if a.generation < b.generation { b } else { a }),
-        (Ok(state), Err(_)) | (Err(_), Ok(state)) => Loaded::Valid(state),
-        (Err(fault), Err(_)) => Loaded::Damaged(fault),
+        // Which of the two is the later one, only the newer program knows.
+        (Slot::Newer(found), _) | (_, Slot::Newer(found)) => {
+            return Err(ReadError::version(path, found));
+        }
+        (Slot::Valid(a), Slot::Valid(b)) => {
+            Loaded::Valid(if a.generation < b.generation { b } else { a })
+        }
+        (Slot::Valid(state), Slot::Damaged(_)) | (Slot::Damaged(_), Slot::Valid(state)) => {
+            Loaded::Valid(state)
+        }
+        (Slot::Damaged(fault), Slot::Damaged(_)) => Loaded::Damaged(fault),
     })
 }
 
-fn read_slot(bytes: &[u8]) -> Result<State, Fault> {
+/// What a slot turned out to be.
+enum Slot {
+    Valid(State),
+    /// Its checksum holds, and only a newer program knows what it says.
+    Newer(u32),
+    Damaged(Fault),
+}
+
+fn read_slot(bytes: &[u8]) -> Slot {
     let Ok((slot, _)) = SidecarSlot::ref_from_prefix(bytes) else {
-        return Err(Fault::Overrun {
-            max: bytes.len() as u64,
-            found: size_of::<SidecarSlot>() as u64,
-        });
+        let (max, found) = (bytes.len() as u64, size_of::<SidecarSlot>() as u64);
+        return Slot::Damaged(Fault::Overrun { max, found });
     };
+    match check_sum(slot) {
+        Err(fault) => Slot::Damaged(fault),
+        Ok(()) if FORMAT_VERSION < slot.format_version.get() => {
+            Slot::Newer(slot.format_version.get())
+        }
+        Ok(()) => state_of(slot).map_or_else(Slot::Damaged, Slot::Valid),
+    }
+}
+
+/// Checks that a slot is one, of whichever version.
+fn check_sum(slot: &SidecarSlot) -> Result<(), Fault> {
     if slot.magic != SIDECAR_MAGIC {
         return Err(Fault::Magic { expected: SIDECAR_MAGIC, found: slot.magic });
     }
     let (expected, found) = (slot.checksum(), slot.crc.get());
-    if expected != found {
-        return Err(Fault::Checksum { expected, found });
-    }
+    if expected == found { Ok(()) } else { Err(Fault::Checksum { expected, found }) }
+}
+
+fn state_of(slot: &SidecarSlot) -> Result<State, Fault> {
     let generation = slot.generation.get();
     if GENERATION_MAX < generation {
         let (field, expected) = (Field::Generation, GENERATION_MAX);

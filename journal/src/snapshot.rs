@@ -166,11 +166,11 @@ pub enum SnapshotError {
         fault: Fault,
     },
     /// Another version of the program wrote it.
-    #[error("{}: snapshot version {found}, this build reads {expected}", path.display())]
+    #[error("{} is of snapshot version {found}, this program reads {expected}", path.display())]
     Version {
         /// The file.
         path: PathBuf,
-        /// The version this build reads.
+        /// The version this program reads.
         expected: u32,
         /// Its version.
         found: u32,

@@ -1,14 +1,13 @@
 //! Verifying a journal whole: every record, footer, index entry, link and hash.
 
 use std::convert::Infallible;
-use std::ops::ControlFlow;
 use std::path::Path;
 
-use zerocopy::{FromBytes, IntoBytes};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::error::{Damage, DiskError, Fault, Field, Hash, Operation, ReadError, ReplayError};
 use crate::folder::Form;
-use crate::format::{FOOTER_MAGIC, Footer, HASH_BYTES, IndexEntry, kind};
+use crate::format::{FOOTER_MAGIC, FORMAT_VERSION, Footer, HASH_BYTES, IndexEntry, kind};
 use crate::reader::{Reader, Visitor, read_error};
 use crate::record::Record;
 use crate::recover::TornTail;
@@ -200,11 +199,11 @@ fn check_sealed(segment: &Segment, summary: &Summary) -> Result<[u8; 32], ReadEr
         Tip { last_seq, ..Tip::START }.damage(segment.path.clone(), offset, fault)
     };
     let footer_at = segment.data_end();
-    let mut bytes = [0; size_of::<Footer>()];
-    read(&mut bytes, footer_at)?;
-    if let ControlFlow::Break(fault) = check_footer(&bytes, &summary.footer) {
-        return Err(damage(footer_at, fault).into());
-    }
+    let mut footer = Footer::new_zeroed();
+    read(footer.as_mut_bytes(), footer_at)?;
+    check_footer_alone(&footer).map_err(|fault| damage(footer_at, fault))?;
+    check_footer_version(segment, &footer)?;
+    check_footer(&footer, &summary.footer).map_err(|fault| damage(footer_at, fault))?;
     let entries_at = seal::entries_offset(segment);
     let mut entries = vec![0; summary.entries.as_bytes().len()];
     read(&mut entries, entries_at)?;
@@ -238,11 +237,15 @@ pub(crate) fn check_footer_alone(footer: &Footer) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check_footer(bytes: &[u8], due: &Footer) -> ControlFlow<Fault> {
-    let Ok((footer, _)) = Footer::read_from_prefix(bytes) else { return ControlFlow::Continue(()) };
-    if let Err(fault) = check_footer_alone(&footer) {
-        return ControlFlow::Break(fault);
+/// Whoever goes on with a journal seals the last segment before it, perhaps in a newer version.
+pub(crate) fn check_footer_version(segment: &Segment, footer: &Footer) -> Result<(), ReadError> {
+    match footer.format_version.get() {
+        found if FORMAT_VERSION < found => Err(ReadError::version(segment.path.clone(), found)),
+        _ => Ok(()),
     }
+}
+
+fn check_footer(footer: &Footer, due: &Footer) -> Result<(), Fault> {
     let wide = [
         (Field::SegmentNumber, due.segment_number, footer.segment_number),
         (Field::FirstSeq, due.first_seq, footer.first_seq),
@@ -262,8 +265,8 @@ fn check_footer(bytes: &[u8], due: &Footer) -> ControlFlow<Fault> {
     .map(|(name, due, found)| (name, u64::from(due.get()), u64::from(found.get())));
     for (name, expected, found) in wide.into_iter().chain(narrow) {
         if expected != found {
-            return ControlFlow::Break(field(name, expected, found));
+            return Err(field(name, expected, found));
         }
     }
-    ControlFlow::Continue(())
+    Ok(())
 }

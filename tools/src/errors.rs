@@ -218,6 +218,10 @@ codes! {
         "the journal knows no such order or trade"
         "the number is misspelt, of another session, or its request was passed over by the engine"
         "look for the request with uncross journal cat DIR --port P --number N";
+    FORMAT_VERSION "UX-J022" Configuration
+        "a file is of a format that this program does not read"
+        "another version of the program wrote it; its checksum holds, so nothing is damaged"
+        "use the version that wrote it, or a newer one; nothing was changed";
     STREAM_DAMAGED "UX-J021" Integrity
         "a file of a stream does not hold what the journal leads to"
         "it was changed, or it is another venue's; the journal itself is whole"
@@ -505,6 +509,19 @@ impl Failure {
     pub(crate) fn new(code: &'static Code, message: impl Into<String>) -> Self {
         let (cause, fix) = (code.cause.to_owned(), code.fix.to_owned());
         Self { code, message: message.into(), cause, fix, place: None }
+    }
+
+    /// A file of version `found` where this program reads up to `newest`.
+    pub(crate) fn of_version(message: impl Into<String>, found: u32, newest: u32) -> Self {
+        let failure = Self::new(&FORMAT_VERSION, message);
+        if newest < found {
+            return failure
+                .cause("a newer version of the program wrote it; nothing is damaged")
+                .fix("use that version or a later one; nothing was changed");
+        }
+        failure
+            .cause("a version of the program wrote it that is too old by now; nothing is damaged")
+            .fix("go on with it by a version in between, which still reads it")
     }
 
     /// With the place of the damage.

@@ -245,8 +245,13 @@ impl From<OpenError> for Failure {
 
 impl From<StreamError> for Failure {
     fn from(error: StreamError) -> Self {
-        let place = error.finding().map(Place::from);
-        Self::new(&errors::STREAM_DAMAGED, error.to_string()).place(place)
+        let (message, place) = (error.to_string(), error.finding().map(Place::from));
+        match error {
+            StreamError::Version { expected, found, .. } => {
+                Self::of_version(message, found, expected).place(place)
+            }
+            _ => Self::new(&errors::STREAM_DAMAGED, message).place(place),
+        }
     }
 }
 
@@ -256,6 +261,9 @@ impl From<ReadError> for Failure {
         let place = error.finding().map(Place::from);
         match error {
             ReadError::Disk(_) => Self::new(&errors::JOURNAL_DISK, message),
+            ReadError::Version { found, newest, .. } => {
+                Self::of_version(message, found, newest).place(place)
+            }
             _ => Self::new(&errors::JOURNAL_DAMAGED, message).place(place),
         }
     }

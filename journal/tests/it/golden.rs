@@ -275,5 +275,8 @@ fn a_newer_format_is_refused_by_name() {
     file.put(4028, &sum);
     fs::write(&path, &file.0).unwrap();
     let error = Reader::verify(dir.path(), |_| {}).unwrap_err();
-    assert!(error.to_string().ends_with("format version 4, this build reads 1 to 2"), "{error}");
+    assert!(
+        error.to_string().ends_with("of format version 4, this program reads up to 2"),
+        "{error}"
+    );
 }

@@ -41,4 +41,5 @@ mod tape;
 mod tour;
 mod user;
 mod venue;
+mod versions;
 mod wire;

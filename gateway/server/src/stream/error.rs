@@ -34,6 +34,16 @@ pub enum StreamError {
         /// What is wrong.
         fault: Fault,
     },
+    /// Another version of the program wrote it. Nothing is wrong with it.
+    #[error("{} is of stream version {found}, this program reads {expected}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version this program reads.
+        expected: u32,
+        /// Its version.
+        found: u32,
+    },
     /// It is another stream's, another session's or another journal's.
     #[error("{} says of its {what} {found}, expected {expected}", path.display())]
     Foreign {
@@ -141,6 +151,10 @@ impl StreamError {
             Self::Header { path, fault } => {
                 let (expected, found) = fault.expected_and_found();
                 Some(Finding { path: path.clone(), offset: Some(0), expected, found })
+            }
+            Self::Version { path, expected, found } => {
+                let [expected, found] = [expected, found].map(|it| format!("version {it}"));
+                Some(at(path, None, expected, found))
             }
             Self::Foreign { path, what, expected, found } => {
                 let [expected, found] = [expected, found].map(|it| format!("{what} {it}"));

@@ -138,10 +138,15 @@ pub(crate) fn check_header(
     if computed != stored {
         return Err(broken(Fault::Checksum { expected: computed, found: stored }));
     }
+    // Before the other fields: in another version they may be other ones.
+    let (expected_version, found) = (STREAM_VERSION, header.format_version.get());
+    if expected_version != found {
+        let (path, expected) = (path.to_owned(), expected_version);
+        return Err(StreamError::Version { path, expected, found });
+    }
     let journal = |header: &StreamHeader| format!("{:016x}", header.salt.get());
     let session = |header: &StreamHeader| header.session.escape_ascii().to_string();
     let facts = [
-        ("version", STREAM_VERSION.to_string(), header.format_version.get().to_string()),
         ("journal", journal(expected), journal(&header)),
         ("session", session(expected), session(&header)),
         ("stream", expected.entry.get().to_string(), header.entry.get().to_string()),

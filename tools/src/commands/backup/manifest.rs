@@ -19,6 +19,10 @@ use crate::{
 pub(super) const FILE: &str = "manifest.json";
 /// Name of its form.
 const SCHEMA: &str = "uncross.backup/1";
+/// The same without its version.
+const SCHEMA_PREFIX: &str = "uncross.backup/";
+/// The version that is written and read.
+const VERSION: u32 = 1;
 /// Longest manifest that is read: a million segments and more.
 const LEN_MAX: u64 = 256 << 20;
 
@@ -125,8 +129,17 @@ impl Manifest {
             return Err(damaged(format!("it has {len} bytes, at most {LEN_MAX}")));
         }
         let text = fs::read_to_string(&path).map_err(|error| damaged(error.to_string()))?;
-        let manifest: Self =
-            serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        let parsed = serde_json::from_str::<Self>(&text);
+        // What is sealed as this version seals is of this version, whatever it says.
+        let is_sealed = parsed.as_ref().is_ok_and(|manifest| manifest.seal == manifest.sum());
+        if let Some(found) = version(&text).filter(|found| VERSION < *found && !is_sealed) {
+            let message = format!(
+                "{} is of manifest version {found}, this program reads {VERSION}",
+                path.display()
+            );
+            return Err(Failure::of_version(message, found, VERSION));
+        }
+        let manifest = parsed.map_err(|error| damaged(error.to_string()))?;
         if manifest.schema != SCHEMA {
             let found = &manifest.schema;
             return Err(damaged(format!("its schema is {found:?}, this version reads {SCHEMA:?}")));
@@ -192,6 +205,16 @@ impl Manifest {
         }
         Ok(state)
     }
+}
+
+/// The version that a manifest of any version says to be of.
+fn version(text: &str) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Form {
+        schema: String,
+    }
+    let form: Form = serde_json::from_str(text).ok()?;
+    form.schema.strip_prefix(SCHEMA_PREFIX)?.parse().ok()
 }
 
 /// Damage of a backup.
