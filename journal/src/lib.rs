@@ -72,7 +72,7 @@ pub use crate::error::{
 };
 pub use crate::format::kind;
 pub use crate::overview::{Overview, Run, SegmentForm, SegmentView};
-pub use crate::reader::{End, Reader};
+pub use crate::reader::{End, Reached, Reader};
 pub use crate::record::Record;
 pub use crate::recover::{Completeness, Recovery, TornTail, open, open_behind};
 pub use crate::repair::{Repairs, examine, repair};

@@ -4,6 +4,8 @@
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use crate::checked;
@@ -23,6 +25,24 @@ pub struct Reader {
     pub(crate) start: Tip,
     pub(crate) mark: Mark,
     salt: u64,
+    reached: Reached,
+}
+
+/// How far the readings of a [`Reader`] are, for whoever watches from another thread.
+#[derive(Clone, Debug, Default)]
+pub struct Reached(Arc<AtomicU64>);
+
+impl Reached {
+    /// The last sequence number that was delivered, or a few records before it.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        // Relaxed: it is for people, and carries no data.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, seq: u64) {
+        self.0.store(seq, Ordering::Relaxed);
+    }
 }
 
 /// Where a walk begins: behind a segment, perhaps within the next one.
@@ -98,7 +118,7 @@ impl Reader {
                 salt = segment.header.salt.get();
             }
         }
-        Ok(Self { dir: dir.to_owned(), start, mark, salt })
+        Ok(Self { dir: dir.to_owned(), start, mark, salt, reached: Reached::default() })
     }
 
     /// Opens a journal that must be there from its first record on, not an archived part of one.
@@ -148,6 +168,12 @@ impl Reader {
     #[must_use]
     pub fn salt(&self) -> u64 {
         self.salt
+    }
+
+    /// How far its readings are.
+    #[must_use]
+    pub fn reached(&self) -> Reached {
+        self.reached.clone()
     }
 
     /// The watermark when the reader was opened.
@@ -223,8 +249,11 @@ impl Reader {
         end: &mut End,
     ) -> Result<Walked, ReplayError<V::Error>> {
         let is_worth_it = checked::WORTH_BYTES <= segment.data_end() - scan.offset();
-        let zeros_from =
-            if is_worth_it { walk_checked(segment, &mut scan, visitor, end)? } else { None };
+        let zeros_from = if is_worth_it {
+            walk_checked(segment, &mut scan, visitor, end, &self.reached)?
+        } else {
+            None
+        };
         // Whether a later segment had its name when this one first looked invalid.
         let mut first_look = None;
         loop {
@@ -232,6 +261,7 @@ impl Reader {
             if 0 < passed {
                 end.records += passed;
                 end.last_seq = scan.chain().last_seq;
+                self.reached.set(end.last_seq);
                 first_look = None;
             }
             let (offset, chain) = (scan.offset(), scan.chain());
@@ -240,6 +270,7 @@ impl Reader {
                     visitor.record(&record, offset)?;
                     end.records += 1;
                     end.last_seq = record.seq;
+                    self.reached.set(record.seq);
                     first_look = None;
                     continue;
                 }
@@ -282,6 +313,7 @@ fn walk_checked<V: Visitor>(
     scan: &mut Scan<'_>,
     visitor: &mut V,
     end: &mut End,
+    reached: &Reached,
 ) -> Result<Option<u64>, ReplayError<V::Error>> {
     thread::scope(|scope| {
         let (at, chain) = (scan.offset(), scan.chain());
@@ -290,6 +322,7 @@ fn walk_checked<V: Visitor>(
         while let Some(piece) = ahead.next() {
             end.records += piece.records(|record, offset| visitor.record(record, offset))?;
             end.last_seq = piece.chain.last_seq;
+            reached.set(end.last_seq);
             scan.jump(piece.end, piece.chain);
             ahead.reuse(piece);
         }

@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod errors;
 mod output;
+mod progress;
 mod reasons;
 mod venue;
 

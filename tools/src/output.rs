@@ -74,6 +74,11 @@ impl Output {
         self.frame.json
     }
 
+    /// Whether somebody watches how far the work is: at a terminal, and not for one JSON object.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.is_json() && io::stderr().is_terminal()
+    }
+
     /// Writes a line of text.
     pub(crate) fn line(&mut self, text: impl Display) -> Outcome {
         Ok(writeln!(self.out, "{text}")?)

@@ -21,6 +21,7 @@ use super::journal::{empty, reader_of, seq_at};
 use crate::{
     errors::{self, Failure},
     output::{Outcome, Output},
+    progress,
     venue::{hex, torn_text},
 };
 
@@ -187,7 +188,8 @@ impl Replay {
         let until = until.or(kept.as_ref().map(|kept| kept.last_seq));
         let until = until.map(|seq| seq_at(&reader, Moment::Seq(seq))).transpose()?;
         let begun = Instant::now();
-        let end = replay_until(&reader, until, &mut Discard).map_err(Failure::from)?;
+        let replay = || replay_until(&reader, until, &mut Discard);
+        let end = progress::beside(output, &reader, until, replay).map_err(Failure::from)?;
         let elapsed = begun.elapsed();
         let Some(replica) = &end.replica else { return Err(empty(&self.dir).into()) };
         let needs_hash = self.hash || self.compare.is_some();
@@ -210,7 +212,7 @@ impl Replay {
         if let Some(path) = &self.compare {
             let other = match kept {
                 Some(kept) => Compared::kept(path, kept, &replayed),
-                None => Compared::replayed(path, until.is_some(), &replayed)?,
+                None => Compared::replayed(path, until.is_some(), &replayed, output)?,
             };
             replayed.compared = Some(other);
         }
@@ -257,10 +259,16 @@ impl Compared {
     }
 
     /// Another journal, replayed up to the same record when an end was given.
-    fn replayed(path: &Path, has_end: bool, ours: &Replayed) -> Result<Self, Failure> {
+    fn replayed(
+        path: &Path,
+        has_end: bool,
+        ours: &Replayed,
+        output: &Output,
+    ) -> Result<Self, Failure> {
         let reader = reader_of(path)?;
         let until = has_end.then(|| seq_at(&reader, Moment::Seq(ours.last_seq))).transpose()?;
-        let End { replica, last_seq, .. } = replay_until(&reader, until, &mut Discard)?;
+        let replay = || replay_until(&reader, until, &mut Discard);
+        let End { replica, last_seq, .. } = progress::beside(output, &reader, until, replay)?;
         let replica = replica.ok_or_else(|| empty(path))?;
         let output_hash = format!("{:016x}", replica.output_hash());
         let state_hash = Some(hex(&replica.state_hash()));

@@ -32,6 +32,7 @@ mod moments;
 mod operator;
 mod orders;
 mod program;
+mod progress;
 mod requests;
 mod running;
 mod server;

@@ -13,6 +13,7 @@ use super::{Asked, cat::no_instrument, empty, reader_of, seq_at};
 use crate::{
     errors::Failure,
     output::{Outcome, Output},
+    progress,
     venue::hex,
 };
 
@@ -89,7 +90,8 @@ impl Book {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         let reader = reader_of(&self.asked.dir)?;
         let until = self.at.map(|moment| seq_at(&reader, moment)).transpose()?;
-        let end = replay_until(&reader, until, &mut Discard).map_err(Failure::from)?;
+        let replay = || replay_until(&reader, until, &mut Discard);
+        let end = progress::beside(output, &reader, until, replay).map_err(Failure::from)?;
         let Some(replica) = end.replica else { return Err(empty(&self.asked.dir).into()) };
         let symbol = self.instrument.trim().to_ascii_uppercase();
         let books = resting_books(&replica);

@@ -19,6 +19,7 @@ use super::{journal_of, reader_of, sentence};
 use crate::{
     errors::{self, Failure},
     output::{Outcome, Output},
+    progress,
 };
 
 const EXAMPLES: &str = "\
@@ -118,7 +119,8 @@ impl Diff {
 
     fn journals(&self, output: &mut Output) -> Outcome {
         let (a, b) = (reader_of(&self.a)?, reader_of(&self.b)?);
-        let relation = diff(&a, &b).map_err(Failure::from)?;
+        let compare = || diff(&a, &b);
+        let relation = progress::beside(output, &a, None, compare).map_err(Failure::from)?;
         let (name_a, name_b) = self.names();
         let mut told = Journals {
             a: name_a,

@@ -1,7 +1,6 @@
 //! `uncross journal inspect`: what is there, since when, how much and how well.
 
 use clap::Args;
-use indicatif::ProgressBar;
 use serde::Serialize;
 use uncross_client::wire::text::{format_price, trim};
 use uncross_server::{
@@ -18,6 +17,7 @@ use super::{Asked, journal_of};
 use crate::{
     errors::{self, Failure, Place},
     output::{Outcome, Output},
+    progress,
     venue::{hex, torn_text},
 };
 
@@ -184,7 +184,7 @@ struct InstrumentRow {
 impl Inspect {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         let journal = journal_of(&self.asked.dir)?;
-        let progress = ProgressBar::new_spinner();
+        let progress = progress::bar(output, "{spinner} {msg}");
         let inspection = inspect(&journal, |bytes| {
             progress.set_message(format_size(bytes));
             progress.tick();

@@ -8,6 +8,7 @@ use super::{Asked, reader_of, sentence};
 use crate::{
     errors::{self, Failure},
     output::{Outcome, Output},
+    progress,
 };
 
 const EXAMPLES: &str = "\
@@ -64,7 +65,8 @@ impl Query {
         let reader = reader_of(&self.asked.dir)?;
         let (wanted, text) = self.wanted()?;
         let session = self.session.as_deref().map(str::trim);
-        let found = history(&reader, wanted, session).map_err(Failure::from)?;
+        let look = || history(&reader, wanted, session);
+        let found = progress::beside(output, &reader, None, look).map_err(Failure::from)?;
         let Some(history) = found else {
             let within = session.map_or_else(String::new, |name| format!(" in session {name}"));
             let message = format!("the journal knows no {text}{within}");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use uncross_client::wire::text::trim;
 use uncross_server::{
@@ -16,6 +16,7 @@ use super::{Asked, journal_of};
 use crate::{
     errors::Failure,
     output::{Outcome, Output},
+    progress,
     venue::{hex, torn_text},
 };
 
@@ -125,20 +126,15 @@ impl StreamsVerified {
     }
 }
 
-/// A bar over bytes, on a terminal only.
-fn bytes_bar() -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    let template = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {msg}";
-    // A template that cannot be read would leave the usual bar.
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar
-}
+/// What a bar over bytes shows.
+const BYTES: &str = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {msg}";
 
 /// Verifies a journal beside a bar.
 pub(in crate::commands) fn verify(journal: &Path) -> Result<Report, Failure> {
-    let bar = bytes_bar();
+    verify_beside(&progress::styled(BYTES), journal)
+}
+
+fn verify_beside(bar: &ProgressBar, journal: &Path) -> Result<Report, Failure> {
     let report = Reader::verify(journal, |at| {
         bar.set_length(at.file_bytes_total.max(at.file_bytes));
         bar.set_position(at.file_bytes);
@@ -151,7 +147,7 @@ pub(in crate::commands) fn verify(journal: &Path) -> Result<Report, Failure> {
 impl Verify {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         let journal = journal_of(&self.asked.dir)?;
-        let report = verify(&journal)?;
+        let report = verify_beside(&progress::bar(output, BYTES), &journal)?;
         let streams = self.streams.then(|| StreamsVerified::new(&self.asked.dir, &journal));
         let verified = Verified {
             venue: self.asked.dir.display().to_string(),

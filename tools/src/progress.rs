@@ -1,0 +1,68 @@
+//! How far long work is: on a terminal only, and never where one JSON object is due.
+
+use std::{
+    sync::mpsc::{RecvTimeoutError, channel},
+    thread,
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use uncross_server::journal::{Reached, Reader};
+
+use crate::output::Output;
+
+/// Time between two looks at the work.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A bar that `template` describes; one that is never seen where nobody watches.
+pub(crate) fn bar(output: &Output, template: &str) -> ProgressBar {
+    if !output.is_watched() {
+        return ProgressBar::hidden();
+    }
+    styled(template)
+}
+
+/// The same, where it is seen on any terminal.
+pub(crate) fn styled(template: &str) -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    // A template that cannot be read would leave the usual bar.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Does `work`, which reads by `reader` up to the record `until` or the last one, beside a bar.
+pub(crate) fn beside<T>(
+    output: &Output,
+    reader: &Reader,
+    until: Option<u64>,
+    work: impl FnOnce() -> T,
+) -> T {
+    if !output.is_watched() {
+        return work();
+    }
+    // What cannot be read the work will meet, and tell.
+    let last = || reader.last().ok().flatten().map(|(seq, _)| seq);
+    let bar = bar(output, "{wide_bar} {human_pos}/{human_len} records, {per_sec}");
+    bar.set_length(until.or_else(last).unwrap_or(0));
+    let result = watched(&bar, &reader.reached(), work);
+    bar.finish_and_clear();
+    result
+}
+
+/// Moves the bar along until the work is done.
+fn watched<T>(bar: &ProgressBar, reached: &Reached, work: impl FnOnce() -> T) -> T {
+    let (working, ended) = channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            bar.tick();
+            while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                bar.set_position(reached.seq());
+            }
+        });
+        let result = work();
+        drop(working);
+        result
+    })
+}
