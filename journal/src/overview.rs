@@ -5,9 +5,11 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::error::{DiskError, Operation, ReadError, ReplayError};
+use zerocopy::FromBytes;
+
+use crate::error::{DiskError, Operation, ReadError, ReplayError, Versions};
 use crate::folder::{self, Form};
-use crate::format::{kind, record_len_bytes};
+use crate::format::{UpgradeBody, kind, record_len_bytes};
 use crate::reader::{Reader, Visitor};
 use crate::record::Record;
 use crate::recover::TornTail;
@@ -53,6 +55,8 @@ pub struct SegmentView {
     pub epoch: u32,
     /// Who wrote it.
     pub identity: Identity,
+    /// Versions of the segment before, where the first record is an upgrade from there.
+    pub upgraded_from: Option<Versions>,
     /// Time stamp of what opened it, in nanoseconds.
     pub created_ns: u64,
     /// Bytes of the file.
@@ -187,6 +191,7 @@ impl Overview {
                 format_version: header.format_version.get(),
                 epoch: header.epoch.get(),
                 identity: Identity::of(header),
+                upgraded_from: None,
                 created_ns: header.created_ns.get(),
                 len_bytes: segment.len_bytes(),
                 record_bytes: 0,
@@ -228,6 +233,11 @@ impl<F: FnMut(&Record<'_>) -> ControlFlow<()>> Visitor for Viewing<'_, F> {
         if let Some(view) = self.overview.segments.get_mut(self.at) {
             view.record_bytes += record_len_bytes(record.body.len() as u64);
             *view.kinds.entry(record.kind).or_default() += 1;
+            if record.kind == kind::UPGRADE {
+                // One of another length the walk has called damage.
+                let upgrade = UpgradeBody::read_from_bytes(record.body).ok();
+                view.upgraded_from = upgrade.map(|it| it.from());
+            }
             if kind::is_told(record.kind) {
                 let place = (record.seq, record.time_ns);
                 view.first.get_or_insert(place);

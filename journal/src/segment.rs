@@ -72,7 +72,7 @@ impl Versions {
 
 impl UpgradeBody {
     /// The versions before it.
-    fn from(&self) -> Versions {
+    pub(crate) fn from(&self) -> Versions {
         Versions { format: self.from_format.get(), behaviour: self.from_behaviour.get() }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-use uncross_server::journal::crc32c;
+use uncross_server::journal::{Entry, Identity, Settings, crc32c, kind, open};
 
 use crate::{
     journals::{content, files, replace, traded},
@@ -205,4 +205,47 @@ fn a_manifest_of_a_newer_version_is_refused_as_such() {
     }
     fs::write(&path, good).unwrap();
     place.run("backup verify backups").expect_success();
+}
+
+#[test]
+fn an_inspection_tells_which_versions_and_builds_wrote_which_segments() {
+    const INSPECT: &str = "uncross.journal.inspect/1";
+    let place = traded();
+    let before = place.run("journal inspect venue --json").expect_json(INSPECT);
+    let row = before.value("segments").as_array().unwrap()[0].clone();
+    let [format, behaviour] = ["format_version", "behaviour_version"].map(|key| row[key].clone());
+    let build = row["build"].as_str().unwrap();
+    assert!(build.starts_with("uncross ") && row["upgrade"].is_null(), "{row}");
+    // Another build goes on with it.
+    let mut build_id = [0; 32];
+    build_id[..9].copy_from_slice(b"another\x1b1");
+    let behaviour_version = u32::try_from(behaviour.as_u64().unwrap()).unwrap();
+    let identity = Identity { behaviour_version, config_hash: [7; 32], build_id };
+    let settings = Settings { segment_len_bytes: 64 << 10, ..Settings::default() };
+    let recovery = open(&place.path("venue/journal"), &settings, &identity).unwrap();
+    let (seq, time_ns) = (recovery.last_seq() + 1, recovery.last_time_ns());
+    let mut writer = recovery.into_writer(time_ns, 0).unwrap();
+    writer.append(Entry { seq, time_ns, kind: kind::TICK, flags: 0, body: &[] }, 0).unwrap();
+    writer.close().unwrap();
+
+    let seen = place.run("journal inspect venue --json").expect_json(INSPECT);
+    let rows = seen.value("segments").as_array().unwrap();
+    let (last, rest) = rows.split_last().unwrap();
+    assert!(rest.iter().all(|row| row["upgrade"].is_null() && row["build"] == build), "{rest:?}");
+    assert_eq!(last["build"], "another\\x1b1", "no control character goes to a terminal");
+    assert_eq!((&last["upgrade"]["build"], &last["first_seq"]), (&build.into(), &seq.into()));
+    assert_eq!(last["upgrade"]["format_version"], format);
+    assert_eq!(last["upgrade"]["behaviour_version"], behaviour);
+    let text = place.run("journal inspect venue").expect_success();
+    let table: Vec<_> = text.lines().skip_while(|line| !line.contains("upgraded from")).collect();
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let count = rest.len();
+    assert_eq!(words(table[1]), format!("1 {count} 1 {format} {behaviour} {build} -"));
+    let from = format!("format {format}, behaviour {behaviour}, {build}");
+    let number = count + 1;
+    assert_eq!(
+        words(table[2]),
+        format!("{number} {number} {seq} {format} {behaviour} another\\x1b1 {from}")
+    );
+    assert_eq!(table[3], "", "one row for all that one build wrote");
 }

@@ -77,7 +77,17 @@ struct SegmentRow {
     record_bytes: u64,
     records: u64,
     build: String,
+    /// What its first record says that it upgrades from.
+    upgrade: Option<UpgradeRow>,
     configuration_hash: String,
+}
+
+#[derive(Serialize)]
+struct UpgradeRow {
+    format_version: u32,
+    behaviour_version: u32,
+    /// Of the segment before, where that is there.
+    build: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -211,9 +221,20 @@ fn file_name(path: &std::path::Path) -> String {
     path.file_name().unwrap_or_default().display().to_string()
 }
 
+/// The text that names a build.
+fn build_of(view: &SegmentView) -> String {
+    let build = view.identity.build_id.split(|byte| *byte == 0).next().unwrap_or_default();
+    build.escape_ascii().to_string()
+}
+
 impl SegmentRow {
-    fn new(view: &SegmentView) -> Self {
-        let build = view.identity.build_id.split(|byte| *byte == 0).next().unwrap_or_default();
+    /// The row of a segment; `before` is the one before it.
+    fn new(view: &SegmentView, before: Option<&SegmentView>) -> Self {
+        let upgrade = view.upgraded_from.map(|from| UpgradeRow {
+            format_version: from.format,
+            behaviour_version: from.behaviour,
+            build: before.filter(|it| it.number + 1 == view.number).map(build_of),
+        });
         Self {
             number: view.number,
             file: file_name(&view.path),
@@ -232,7 +253,8 @@ impl SegmentRow {
             file_bytes: view.len_bytes,
             record_bytes: view.record_bytes,
             records: view.kinds.values().sum(),
-            build: String::from_utf8_lossy(build).into_owned(),
+            build: build_of(view),
+            upgrade,
             configuration_hash: hex(&view.identity.config_hash),
         }
     }
@@ -287,6 +309,9 @@ impl Inspected {
             }
         });
         let records = inspection.kinds.iter();
+        let before = std::iter::once(None).chain(files.segments.iter().map(Some));
+        let rows = files.segments.iter().zip(before);
+        let rows = rows.map(|(view, before)| SegmentRow::new(view, before)).collect();
         Self {
             venue,
             first_seq: inspection.first.map(|(seq, _)| seq),
@@ -296,7 +321,7 @@ impl Inspected {
             epoch: inspection.epoch,
             file_bytes: files.segments.iter().map(|view| view.len_bytes).sum(),
             record_bytes: files.segments.iter().map(|view| view.record_bytes).sum(),
-            segments: files.segments.iter().map(SegmentRow::new).collect(),
+            segments: rows,
             prepared_segments: files.spares,
             snapshots: inspection.snapshots.iter().map(SnapshotRow::new).collect(),
             records: records
@@ -330,6 +355,7 @@ impl Inspected {
         self.snapshots.iter().try_for_each(|row| row.show(output))?;
         self.show_health(output)?;
         self.show_segments(output)?;
+        self.show_versions(output)?;
         output.line("")?;
         let kinds = self.records.iter().map(|row| vec![row.kind.to_owned(), row.count.to_string()]);
         output.table(&["kind", "records"], &kinds.collect::<Vec<_>>())?;
@@ -396,6 +422,37 @@ impl Inspected {
             "bytes",
             "file bytes",
         ];
+        output.line("")?;
+        output.table(&headings, &rows.collect::<Vec<_>>())
+    }
+
+    /// Who wrote what: a row for each run of segments of the same versions and build.
+    fn show_versions(&self, output: &mut Output) -> Outcome {
+        let versions = |row: &SegmentRow| (row.format_version, row.behaviour_version);
+        let goes_on = |a: &SegmentRow, b: &SegmentRow| {
+            (versions(a), &a.build) == (versions(b), &b.build) && b.upgrade.is_none()
+        };
+        let runs = self.segments.chunk_by(goes_on).filter_map(|run| run.first().zip(run.last()));
+        let rows = runs.map(|(first, last)| {
+            let upgrade = first.upgrade.as_ref().map_or_else(
+                || "-".to_owned(),
+                |UpgradeRow { format_version, behaviour_version, build }| {
+                    let build = build.as_deref().unwrap_or("?");
+                    format!("format {format_version}, behaviour {behaviour_version}, {build}")
+                },
+            );
+            vec![
+                first.number.to_string(),
+                last.number.to_string(),
+                first.first_seq.to_string(),
+                first.format_version.to_string(),
+                first.behaviour_version.to_string(),
+                first.build.clone(),
+                upgrade,
+            ]
+        });
+        let headings =
+            ["segment", "to", "since record", "format", "behaviour", "build", "upgraded from"];
         output.line("")?;
         output.table(&headings, &rows.collect::<Vec<_>>())
     }
