@@ -10,6 +10,7 @@ pub mod affinity;
 mod ahead;
 pub mod audit;
 mod auth;
+mod build_id;
 mod calendar;
 mod clock;
 pub mod config;
@@ -46,5 +47,6 @@ pub mod users;
 pub mod venue;
 mod waiting;
 
+pub use build_id::build_text;
 pub use uncross_engine as engine;
 pub use uncross_journal as journal;

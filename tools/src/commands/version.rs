@@ -2,7 +2,10 @@
 
 use clap::Args;
 use serde::Serialize;
-use uncross_server::config::{Layout, Level};
+use uncross_server::{
+    build_text,
+    config::{Layout, Level},
+};
 
 use crate::output::{Outcome, Output};
 
@@ -24,6 +27,8 @@ pub(crate) struct Version {
 #[derive(Serialize)]
 struct About {
     version: &'static str,
+    /// As in the journals that it writes.
+    build: String,
     target: String,
     profile: &'static str,
     order_entry: &'static str,
@@ -36,6 +41,7 @@ impl Version {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         let about = About {
             version: env!("CARGO_PKG_VERSION"),
+            build: build_text(),
             target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
             profile: if cfg!(debug_assertions) { "debug" } else { "release" },
             order_entry: "SoupBinTCP 3.00, OUCH 5.0",
@@ -46,11 +52,12 @@ impl Version {
         if output.is_json() {
             return output.json("uncross.version/1", &about);
         }
-        let About { version, target, profile, order_entry, market_data, .. } = &about;
+        let About { version, build, target, profile, order_entry, market_data, .. } = &about;
         output.line(format_args!("uncross {version}"))?;
         if !self.verbose {
             return Ok(());
         }
+        output.line(format_args!("build           {build}"))?;
         output.line(format_args!("target          {target}"))?;
         output.line(format_args!("profile         {profile}"))?;
         output.line(format_args!("order entry     {order_entry}"))?;

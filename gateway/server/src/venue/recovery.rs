@@ -21,6 +21,7 @@ use super::{
     error::{StartError, io_error},
 };
 use crate::{
+    build_id::BUILD_ID,
     calendar::Calendar,
     clock::{Clock, wall_ns},
     config::{self, Config, VenueDir},
@@ -93,7 +94,7 @@ pub(super) fn recover(
     let identity = Identity {
         behaviour_version: uncross_engine::BEHAVIOUR_VERSION,
         config_hash: config.fingerprint(),
-        build_id: build_id(),
+        build_id: BUILD_ID,
     };
     let start = Instant::now();
     let candidates = Candidates::list(Snapshots::on(&dir.journal(), &settings));
@@ -149,13 +150,6 @@ pub(super) fn recover(
     };
     let seed = shadow::Seed { place, every: config.journal.snapshot_every, from };
     Ok(Recovery { replica, journal, filed, egress, recovered, seed })
-}
-
-fn build_id() -> [u8; 32] {
-    let mut id = [0; 32];
-    let text = concat!("uncross ", env!("CARGO_PKG_VERSION")).as_bytes();
-    id[..text.len()].copy_from_slice(text);
-    id
 }
 
 /// What a start has found, and what its core goes on with.
