@@ -270,6 +270,9 @@ fn moments_outside_of_the_journal_and_names_of_nothing_are_refused() {
         "journal cat venue --from yesterday",
         "journal cat venue --kind nonsense",
         "journal cat venue --from 9 --to 8",
+        "journal cat venue --order 1:0",
+        "journal cat venue --order 1:2:3:4",
+        "journal cat venue --session NONE",
         "journal query venue",
         "journal query venue --port 1",
         "journal query venue --port 1 --number 0",
@@ -287,8 +290,9 @@ fn moments_outside_of_the_journal_and_names_of_nothing_are_refused() {
     for wanted in ["--order 1", "--port 99 --number 1", "--trade 999999999"] {
         place.run(&format!("journal query venue {wanted}")).expect_failure(1, "UX-J012");
     }
-    let other = "journal query venue --trade 1 --session NONE";
-    place.run(other).expect_failure(1, "UX-J012");
+    for other in ["query venue --trade 1 --session NONE", "cat venue --order 1:1 --session NONE"] {
+        place.run(&format!("journal {other}")).expect_failure(1, "UX-J012");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::running::Running;
+use crate::{journals::lines, running::Running};
 
 const SCHEMA: &str = "uncross.journal.query/1";
 
@@ -24,6 +24,30 @@ fn steps(order: &Value) -> Vec<(String, String, Place)> {
             (event, cause, position)
         })
         .collect()
+}
+
+/// `journal cat` finds the records behind these steps by any name of the order: its reference, and
+/// numbers 2 and 3 of its port.
+fn check_records(running: &Running, causes: &[Value], reference: &str, port: &Value) {
+    let cat = |arguments: &str| {
+        lines(running.place.run(&format!("journal cat venue --json --order {arguments}")))
+    };
+    let mut due: Vec<Value> = causes.iter().map(|step| step["cause"].clone()).collect();
+    due.dedup();
+    // Of a request for an order that is gone the instrument is known to cat alone.
+    let place = |line: &Value| ["seq", "time", "kind", "offset"].map(|key| line[key].clone());
+    let places = |lines: &[Value]| lines.iter().map(place).collect::<Vec<_>>();
+    assert_eq!(places(&cat(reference)), places(&due));
+    for name in ["2", "3", "3:0"] {
+        assert_eq!(cat(&format!("{port}:{name}")), cat(reference), "{name}");
+    }
+    let seqs = |lines: &[Value]| lines.iter().map(|it| it["seq"].clone()).collect::<Vec<_>>();
+    let cancels = due.iter().filter(|line| line["kind"] == "cancel").cloned();
+    let cancels = seqs(&cancels.collect::<Vec<_>>());
+    assert_eq!(seqs(&cat(&format!("{reference} --kind cancel"))), cancels);
+    let from = format!("{reference} --from {} --to {}", due[1]["seq"], due[2]["seq"]);
+    assert_eq!(seqs(&cat(&from)), seqs(&due[1..3]));
+    assert_eq!(cat(&format!("{reference} --instrument PENNY")), Vec::<Value>::new());
 }
 
 #[test]
@@ -75,6 +99,7 @@ fn an_order_is_explained_with_its_place_in_the_queue_and_every_cause() {
     let reference = causes[1]["event"]["order_reference"].as_str().unwrap();
     let by_reference = query(&format!("--order {reference}"));
     assert_eq!(by_reference.value("orders"), by_last.value("orders"));
+    check_records(&running, causes, reference, &acme_port);
     let number = causes[2]["event"]["match_number"].as_str().unwrap();
     let trade = query(&format!("--trade {number}"));
     assert_eq!(trade.value("trade")["match_number"], number);
@@ -108,8 +133,9 @@ fn a_rejected_order_is_explained_and_an_alive_one_is_said_to_be() {
     assert_eq!(query(1).value("orders")[0]["is_alive"], true);
     let rejected = query(2);
     assert_eq!(steps(&rejected.value("orders")[0])[0].0, "rejected");
-    running
-        .place
-        .run(&format!("journal query venue --port {port} --number 3"))
-        .expect_failure(1, "UX-J012");
+    for command in
+        [format!("query venue --port {port} --number 3"), format!("cat venue --order {port}:3")]
+    {
+        running.place.run(&format!("journal {command}")).expect_failure(1, "UX-J012");
+    }
 }

@@ -1,12 +1,18 @@
 //! The records of a journal, those that somebody asks for.
 
-use std::{collections::HashMap, convert::Infallible, io, ops::ControlFlow};
+use std::{
+    collections::{BTreeSet, HashMap},
+    convert::Infallible,
+    io,
+    ops::ControlFlow,
+};
 
 use foldhash::fast::RandomState;
 use uncross_engine::event::{Event, View};
 use uncross_journal::{Identity, Location, ReadError, Reader, Record, ReplayError, Start, kind};
 
 use super::{
+    history::{Wanted, history},
     moment::{Moment, Outside, never, resolve},
     run::{Watch, run},
     told::{Names, RecordLine, Subject, instrument_of, line, order_instrument, subject_of},
@@ -32,6 +38,9 @@ pub struct Filter {
     pub number: Option<u32>,
     /// Records whose number is of this channel.
     pub index: Option<u8>,
+    /// Records that did something to this order or named it, through all of its replacements, in
+    /// the session with this name or the last that knows it.
+    pub order: Option<(Wanted, Option<String>)>,
     /// Records of these kinds; of all when there are none.
     pub kinds: Vec<u8>,
     /// Apply the journal from its beginning, so that the instrument of every order is known.
@@ -53,6 +62,9 @@ pub enum CatError {
     /// No record lists the instrument; these are listed.
     #[error("no instrument {0}")]
     Symbol(String, Vec<String>),
+    /// No record is about the order.
+    #[error("no such order")]
+    Order,
     /// The taker failed.
     #[error(transparent)]
     Taker(#[from] io::Error),
@@ -96,9 +108,16 @@ pub fn cat(
         resolve(reader, from)?.map_err(CatError::Outside)?;
     }
     let names = listed(reader)?;
-    let mut sifting = Sifting { filter, take };
+    let about = match &filter.order {
+        Some((wanted, session)) => Some(causes(reader, *wanted, session.as_deref())?),
+        None => None,
+    };
+    // Behind the last record about the order nothing is looked for.
+    let last = about.as_ref().and_then(|about| about.last().copied());
+    let to = to.into_iter().chain(last).min();
+    let mut sifting = Sifting { filter, about, take };
     let is_whole = filter.from.is_none() && !names.are_uniform();
-    if filter.symbol.is_some() || filter.is_resolved || is_whole {
+    if filter.order.is_some() || filter.symbol.is_some() || filter.is_resolved || is_whole {
         let mut applied = Applied::new(&mut sifting);
         run(reader, to, &mut applied)?;
         return match &filter.symbol {
@@ -109,6 +128,17 @@ pub fn cat(
         };
     }
     read(reader, to, names, &mut sifting)
+}
+
+/// The numbers of the records about an order.
+fn causes(
+    reader: &Reader,
+    wanted: Wanted,
+    session: Option<&str>,
+) -> Result<BTreeSet<u64>, CatError> {
+    let found = history(reader, wanted, session)?.ok_or(CatError::Order)?;
+    let steps = found.orders.iter().flat_map(|order| &order.steps);
+    Ok(steps.map(|step| step.cause.seq).collect())
 }
 
 /// Reads from the first record wanted on, without applying any.
@@ -251,6 +281,8 @@ fn applied_names(reader: &Reader, until: u64) -> Result<Names, ReplayError<Apply
 /// Lets pass what is wanted.
 struct Sifting<'a, T> {
     filter: &'a Filter,
+    /// The only records that count, of the caller; `None`: all.
+    about: Option<BTreeSet<u64>>,
     take: T,
 }
 
@@ -262,6 +294,11 @@ impl<T: FnMut(&RecordLine) -> io::Result<()>> Sifting<'_, T> {
     /// Whether the record meets all but the instrument.
     fn passes(&self, record: &Record<'_>) -> bool {
         let Filter { from, port, number, index, kinds, .. } = self.filter;
+        let is_about =
+            |about: &BTreeSet<u64>| kind::is_callers(record.kind) && about.contains(&record.seq);
+        if !self.about.as_ref().is_none_or(is_about) {
+            return false;
+        }
         let is_late = match *from {
             None => true,
             Some(Moment::Seq(seq)) => seq <= record.seq,

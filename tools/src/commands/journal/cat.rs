@@ -6,6 +6,7 @@ use clap::Args;
 use uncross_server::{
     audit::{
         cat::{CatError, Filter, cat},
+        history::Wanted,
         moment::Moment,
         told::{KINDS, RecordLine},
     },
@@ -24,13 +25,17 @@ A moment is a sequence number or a time in UTC: 17, 2026-11-25T09:30:00Z or, to 
 names its order and not the instrument: behind --from its quantity and price may therefore be told
 in units of the instrument (quantity_units, price_units), unless --resolve has the journal applied
 from its beginning. --instrument does so too; it shows the records that name the instrument or an
-order of it that is alive, and those that affect one. With --json each line is an object of its own.
+order of it that is alive, and those that affect one. --order shows those that did something to an
+order or named it, through all of its replacements: requests, the other side of its trades, mass
+cancels, expiries; the journal is applied from its beginning. With --json each line is an object of
+its own.
 
 Examples:
   uncross journal cat ./venue --to 20
   uncross journal cat ./venue --from 100 --to 120 --json
   uncross journal cat ./venue --kind session_up --kind session_down
   uncross journal cat ./venue --port 2 --number 1
+  uncross journal cat ./venue --order 2:1
   uncross journal cat ./venue --instrument DEMO --kind replace | head";
 
 /// Print records of a venue's journal, as text or JSON lines
@@ -59,6 +64,12 @@ pub(crate) struct Cat {
     /// Channel of the number (tag 28)
     #[arg(long, value_name = "INDEX")]
     index: Option<u8>,
+    /// Records about an order, by its public reference or as PORT:NUMBER or PORT:NUMBER:INDEX
+    #[arg(long, value_name = "REF", value_parser = parse_order)]
+    order: Option<Wanted>,
+    /// Name of the session that the order is of; otherwise the last one that knows it
+    #[arg(long, value_name = "NAME", requires = "order")]
+    session: Option<String>,
     /// Records of a kind; may be given several times
     #[arg(long, value_name = "KIND", value_parser = parse_kind)]
     kind: Vec<u8>,
@@ -77,6 +88,26 @@ fn parse_kind(name: &str) -> Result<u8, String> {
     })
 }
 
+/// A public reference, or the port of the owner with the number and perhaps the channel.
+fn parse_order(text: &str) -> Result<Wanted, String> {
+    let wrong = || "a reference, or PORT:NUMBER such as 2:1".to_owned();
+    let parts: Vec<&str> = text.split(':').collect();
+    let (port, number, index) = match parts[..] {
+        [reference] => return reference.parse().ok().map(Wanted::Reference).ok_or_else(wrong),
+        [port, number] => (port, number, "0"),
+        [port, number, index] => (port, number, index),
+        _ => return Err(wrong()),
+    };
+    let (port, number, index) = (port.parse().ok(), number.parse().ok(), index.parse().ok());
+    let (Some(port), Some(number), Some(index)) = (port, number, index) else {
+        return Err(wrong());
+    };
+    if number == 0 {
+        return Err("orders are numbered from 1".to_owned());
+    }
+    Ok(Wanted::Number { port, index, number })
+}
+
 impl Cat {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         let reader = reader_of(&self.asked.dir)?;
@@ -87,6 +118,9 @@ impl Cat {
             port: self.port,
             number: self.number,
             index: self.index,
+            order: self
+                .order
+                .map(|wanted| (wanted, self.session.as_ref().map(|name| name.trim().to_owned()))),
             kinds: self.kind.clone(),
             is_resolved: self.resolve,
         };
@@ -119,6 +153,9 @@ fn end_of(error: CatError) -> End {
         CatError::Apply(error) => Failure::from(error).into(),
         CatError::Outside(outside) => outside_failure(&outside).into(),
         CatError::Symbol(symbol, known) => no_instrument(&symbol, &known).into(),
+        CatError::Order => {
+            Failure::new(&errors::NO_ORDER, "the journal knows no such order").into()
+        }
         CatError::Taker(error) => error.into(),
     }
 }
