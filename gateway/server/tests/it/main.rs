@@ -13,6 +13,7 @@ mod bad_input;
 mod bad_journals;
 mod bad_tags;
 mod copies;
+mod damaged;
 mod days;
 mod disk_full;
 mod durability;
