@@ -291,3 +291,19 @@ fn passing(error: &io::Error) -> bool {
         io::ErrorKind::InvalidInput | io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_advice_that_the_kernel_does_not_know_or_puts_off_is_passed_over() {
+        // EINVAL, EAGAIN, EINTR; EIO, EFAULT, ENOMEM, ENOSPC, EHWPOISON, ENXIO.
+        for errno in [22, 11, 4] {
+            assert!(passing(&io::Error::from_raw_os_error(errno)), "{errno}");
+        }
+        for errno in [5, 14, 12, 28, 133, 6] {
+            assert!(!passing(&io::Error::from_raw_os_error(errno)), "{errno}");
+        }
+    }
+}

@@ -361,3 +361,36 @@ fn a_segment_that_is_not_ready_in_time_refuses_and_writes_nothing() {
     assert_eq!(verify(dir.path()).last_seq, seq + 400);
     assert_eq!(files(dir.path(), "pre").len(), 0);
 }
+
+#[test]
+fn a_page_that_cannot_be_made_writable_poisons_the_journal_before_the_writer_touches_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let probe = FailAll::new(Operation::Populate, "open", EIO);
+    let mut writer = writer(dir.path(), &probe.settings());
+    let watermark = writer.watermark();
+    append(&mut writer, 1, 10);
+    assert!(watermark.wait_durable(10, PATIENCE));
+    assert!(!watermark.poisoned() && 0 < probe.asked());
+    probe.set(true);
+    append(&mut writer, 11, 11);
+    assert!(watermark.wait_poisoned(PATIENCE));
+    assert_eq!(append_one(&mut writer, &Kept::of(12)), Err(AppendError::Poisoned));
+    let error = writer.close().unwrap_err();
+    let CloseError::Poisoned(ReadError::Disk(error)) = error else { panic!("{error}") };
+    assert_eq!((error.operation, error.source.raw_os_error()), (Operation::Populate, Some(EIO)));
+    assert_eq!(open_dir(dir.path(), &settings()).unwrap().last_seq(), 11);
+}
+
+#[test]
+fn advice_to_read_ahead_that_is_refused_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let probe = FailAll::new(Operation::Read, "open", EIO);
+    probe.set(true);
+    let mut writer = writer(dir.path(), &probe.settings());
+    append(&mut writer, 1, 400);
+    let watermark = writer.watermark();
+    assert!(watermark.wait_durable(400, PATIENCE) && !watermark.poisoned());
+    writer.close().unwrap();
+    assert!(0 < probe.asked(), "advice was given");
+    assert_eq!(verify(dir.path()).last_seq, 400);
+}

@@ -5,11 +5,11 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::Args;
 use serde::Serialize;
 use uncross_admin::Admin;
-use uncross_server::venue::{self, PassedOver, Recovered, Venue};
+use uncross_server::venue::{self, PassedOver, Recovered, Summary, Venue};
 
 use super::venue::{Overrides, open};
 use crate::{
-    errors::Failure,
+    errors::{self, Failure},
     output::{Outcome, Output},
     venue::{
         LayoutReport, Stop, attend, hex, open_admin, start_log, take_admin, tell_layout, torn_text,
@@ -126,14 +126,7 @@ impl Start {
             state_hash = hex(&summary.state_hash),
             "stopped"
         );
-        if let Some(hash) = summary.shadow_state_hash.filter(|hash| *hash != summary.state_hash) {
-            tracing::error!(
-                code = "shadow-differs",
-                shadow_state_hash = hex(&hash),
-                "the journal leads to another state than the venue was in"
-            );
-        }
-        Ok(())
+        Ok(check_shadow(&summary)?)
     }
 
     fn announce(
@@ -187,6 +180,22 @@ impl Start {
     }
 }
 
+/// Whether the journal leads to the state that the venue ended in, where a shadow can tell.
+fn check_shadow(summary: &Summary) -> Result<(), Failure> {
+    let differs = |hash: &[u8; 32]| *hash != summary.state_hash;
+    let Some(hash) = summary.shadow_state_hash.filter(differs) else {
+        return Ok(());
+    };
+    tracing::error!(
+        code = "shadow-differs",
+        shadow_state_hash = hex(&hash),
+        "the journal leads to another state than the venue was in"
+    );
+    let message =
+        format!("the journal leads to another state than the venue was in: {}", hex(&hash));
+    Err(Failure::new(&errors::HASH_MISMATCH, message))
+}
+
 /// Says that each sync of the journal writes more here than it needs to.
 fn warn_of_large_folios(running: &Venue) {
     if let Some(bytes) = running.recovered().bytes_of_a_change.filter(|bytes| PAGE < *bytes) {
@@ -195,5 +204,31 @@ fn warn_of_large_folios(running: &Venue) {
             bytes,
             "the journal's file system writes more than one page for each page that changes"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uncross_server::publisher::Delay;
+
+    use super::*;
+
+    #[test]
+    fn a_shadow_in_another_state_at_the_end_is_an_integrity_mismatch() {
+        let summary = Summary {
+            last_seq: 9,
+            durable_seq: 9,
+            state_hash: [1; 32],
+            shadow_state_hash: None,
+            output_hash: 7,
+            feed_delay: Delay::default(),
+        };
+        assert!(check_shadow(&summary).is_ok(), "no shadow came to the end");
+        let same = Summary { shadow_state_hash: Some([1; 32]), ..summary };
+        assert!(check_shadow(&same).is_ok());
+        let other = Summary { shadow_state_hash: Some([2; 32]), ..summary };
+        let failure = check_shadow(&other).unwrap_err();
+        assert_eq!((failure.code.id, failure.code.exit as u8), ("UX-J006", 6));
+        assert!(failure.message.ends_with(&"02".repeat(32)), "{}", failure.message);
     }
 }

@@ -63,7 +63,7 @@ fn document(name: &str) -> String {
 #[test]
 fn every_test_that_a_document_names_exists() {
     let tests = tests();
-    for name in ["bad-input.md", "matching.md"] {
+    for (name, least) in [("bad-input.md", 100), ("matching.md", 30), ("journal-format.md", 20)] {
         let text = document(name);
         let mut count = 0;
         for (number, line) in (1..).zip(text.lines()) {
@@ -72,7 +72,7 @@ fn every_test_that_a_document_names_exists() {
                 count += 1;
             }
         }
-        assert!(30 < count, "docs/{name} names {count} tests");
+        assert!(least < count, "docs/{name} names {count} tests");
     }
 }
 
