@@ -1,9 +1,9 @@
 //! Looking ahead: memory that queued commands will want is fetched while others are carried out.
 //!
 //! Whoever holds commands that wait shows them to an [`Ahead`], some at a time, and has the engine
-//! look at it once in [`BATCH`] commands. What one look has fetched, the next one reads to know what
-//! to fetch. A look changes nothing and promises nothing: what happens in between only makes the
-//! fetch a useless one, since an index of the tables stays one, whatever is kept there.
+//! look at it once in [`BATCH`] commands. What one look has fetched, the next one reads to know
+//! what to fetch. A look changes nothing and promises nothing: what happens in between only makes
+//! the fetch a useless one, since an index of the tables stays one, whatever is kept there.
 //!
 //! Commands that ask for the same thing next are kept together, and who goes where is decided
 //! without branches: which kind of command comes next is what a processor guesses wrong.
