@@ -241,7 +241,7 @@ impl Recovery {
     ///
     /// As [`Self::replay`].
     pub fn replay_behind<E>(
-        &mut self,
+        &self,
         anchor: Option<&Anchor>,
         mut each: impl FnMut(Record<'_>) -> Result<(), E>,
     ) -> Result<(), ReplayError<E>> {
@@ -271,13 +271,8 @@ impl Recovery {
         if chained.end < anchor.offset || self.last_seq() < anchor.seq {
             return Ok(Found::Beyond);
         }
-        let (disk, mut window) = (self.settings.disk(), Window::new());
-        let segment = chained.open(&disk)?;
-        let mut scan = Scan::new(&segment, &mut window);
-        while scan.offset() < anchor.offset && matches!(scan.step()?, Step::Record(_)) {}
-        let (offset, chain) = (scan.offset(), scan.chain());
-        let found = (offset, chain.last_seq, chain.crc);
-        let is_there = found == (anchor.offset, anchor.seq, anchor.record_crc);
+        let segment = chained.open(&self.settings.disk())?;
+        let is_there = anchor.is_in(&segment)?;
         Ok(if is_there { Found::There } else { Found::Elsewhere })
     }
 

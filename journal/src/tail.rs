@@ -34,6 +34,15 @@ impl Anchor {
         let salt = segment.header.salt.get();
         Chain { crc: self.record_crc, salt, last_seq: self.seq }
     }
+
+    /// Whether the records of its segment lead to it.
+    pub(crate) fn is_in(&self, segment: &Segment) -> Result<bool, ReadError> {
+        let mut window = Window::new();
+        let mut scan = Scan::new(segment, &mut window);
+        while scan.offset() < self.offset && matches!(scan.step()?, Step::Record(_)) {}
+        let (offset, chain) = (scan.offset(), scan.chain());
+        Ok((offset, chain.last_seq, chain.crc) == (self.offset, self.seq, self.record_crc))
+    }
 }
 
 /// Whether a place is one of a journal.
@@ -80,6 +89,21 @@ impl Tail {
             At::Segment { offset: anchor.offset, chain: anchor.chain(&segment), segment }
         };
         Ok(Self { dir: dir.to_owned(), at, anchor: *anchor, window: Window::new() })
+    }
+
+    /// The same where the records of its segment lead to `anchor`, which is not taken on trust;
+    /// `None` where they do not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::behind`].
+    pub fn find(dir: &Path, anchor: &Anchor) -> Result<Option<Self>, ReadError> {
+        let tail = Self::behind(dir, anchor)?;
+        let is_there = match &tail.at {
+            At::Segment { segment, .. } => anchor.is_in(segment)?,
+            At::Between(_) => true,
+        };
+        Ok(is_there.then_some(tail))
     }
 
     /// The place behind the last record of the caller that was read.

@@ -64,6 +64,8 @@ pub struct Streams {
     /// Entries of `current` that grew since they were last looked at, first grown first.
     grown: VecDeque<u16>,
     is_grown: Vec<bool>,
+    /// Whether messages are only counted: see [`Streams::over`].
+    is_over: bool,
     /// Messages since the journal began, and what others were told of that.
     messages: u64,
     written: Arc<AtomicU64>,
@@ -100,10 +102,12 @@ pub(crate) trait MessageSink {
 
 impl MessageSink for Streams {
     fn append(&mut self, entry: u16, parts: &[&[u8]]) -> io::Result<()> {
-        let id = self.current(entry);
-        self.slots[id.0].stream.append(parts)?;
+        if !self.is_over {
+            let id = self.current(entry);
+            self.slots[id.0].stream.append(parts)?;
+            self.note_grown(entry);
+        }
         self.messages += 1;
-        self.note_grown(entry);
         Ok(())
     }
 
@@ -120,6 +124,7 @@ impl MessageSink for Streams {
         drop(fs::remove_dir(&self.folder));
         self.session.name = session;
         self.folder = session_folder(&self.dir, session);
+        self.is_over = false;
     }
 }
 
@@ -138,6 +143,7 @@ impl Streams {
             current: vec![None; ENTRIES],
             grown: VecDeque::with_capacity(ENTRIES),
             is_grown: vec![false; ENTRIES],
+            is_over: false,
             messages: 0,
             written: Arc::new(AtomicU64::new(0)),
         }
@@ -151,25 +157,50 @@ impl Streams {
     ///
     /// A file is not what was noted. Then no file was changed.
     pub fn resume(dir: &Path, salt: u64, marks: &Marks) -> Result<Self, StreamError> {
-        let mut streams = Self::new(dir, salt);
-        streams.session.name = marks.session;
-        streams.folder = session_folder(dir, marks.session);
-        streams.messages = marks.messages;
-        streams.note_written();
+        let mut streams = Self::at(dir, salt, marks)?;
         for mark in &marks.streams {
-            let entry = mark.entry;
-            let Some(current) = streams.current.get_mut(usize::from(entry)) else {
-                return Err(StreamError::Entry { entry });
-            };
-            let path = streams.folder.join(stem(entry));
+            let path = streams.folder.join(stem(mark.entry));
             let stream = Stream::resume(streams.session, &path, mark)?;
-            *current = Some(StreamId(streams.slots.len()));
+            streams.current[usize::from(mark.entry)] = Some(StreamId(streams.slots.len()));
             streams.slots.push(Slot { stream, followers: 0 });
         }
         let is_kept = |entry| streams.current[usize::from(entry)].is_some();
         // A stream that begins behind the marks replaces what stays here of it.
         drop(remove_but(dir, Some(&streams.folder), is_kept));
         Ok(streams)
+    }
+
+    /// Streams in `dir` at `marks`, of a session that ends before anybody can ask for what it has
+    /// said: until the next one begins, messages are counted and kept nowhere. What earlier runs
+    /// left is removed; the records behind the marks say again all of it that is of use.
+    ///
+    /// # Errors
+    ///
+    /// The marks name a stream that there is not.
+    pub fn over(dir: &Path, salt: u64, marks: &Marks) -> Result<Self, StreamError> {
+        let streams = Self { is_over: true, ..Self::at(dir, salt, marks)? };
+        // A stream that begins behind the marks replaces what stays here of it.
+        drop(Self::clear(dir));
+        Ok(streams)
+    }
+
+    /// Those of the session that `marks` name, none of which is there yet.
+    fn at(dir: &Path, salt: u64, marks: &Marks) -> Result<Self, StreamError> {
+        let mut entries = marks.streams.iter().map(|mark| mark.entry);
+        if let Some(entry) = entries.find(|&entry| ENTRIES <= usize::from(entry)) {
+            return Err(StreamError::Entry { entry });
+        }
+        let mut streams = Self::new(dir, salt);
+        streams.session.name = marks.session;
+        streams.folder = session_folder(dir, marks.session);
+        streams.messages = marks.messages;
+        streams.note_written();
+        Ok(streams)
+    }
+
+    /// Whether they are still those of a session whose messages are kept nowhere.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Removes the streams of earlier runs in `dir`.

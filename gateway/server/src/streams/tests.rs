@@ -137,6 +137,38 @@ fn a_tally_has_the_marks_of_the_streams_and_goes_on_from_any() {
     assert_eq!((tally.marks().messages, tally.marks().streams.len()), (5_000, 0));
 }
 
+#[test]
+fn streams_of_a_session_that_is_over_are_counted_until_the_next_one_begins() {
+    const NEXT: SessionName = *b"SESSION002";
+    let (front, back) = (script(3_000), script(500));
+    let (dir, mut streams) = written(&front);
+    let marks = streams.marks();
+    drop(streams);
+    // What a run after the marks has left is of no use either.
+    fs::create_dir(session_folder(dir.path(), NEXT)).unwrap();
+    fs::write(session_folder(dir.path(), NEXT).join("port-9.stream"), b"stale").unwrap();
+    streams = Streams::over(dir.path(), SALT, &marks).unwrap();
+    assert!(streams.is_over() && streams.session() == SESSION);
+    assert!(streams.written().load(Ordering::Acquire) == 3_000);
+    say(&mut streams, &back, 3_000);
+    assert!(!folder(&dir).exists() && !session_folder(dir.path(), NEXT).exists());
+    streams.begin(NEXT);
+    say(&mut streams, &back, 0);
+    streams.note_written();
+    assert!(!streams.is_over() && streams.written().load(Ordering::Acquire) == 4_000);
+    let (_dir, mut anew) = written(&[]);
+    anew.begin(NEXT);
+    say(&mut anew, &back, 0);
+    for entry in (0..).take(ENTRIES) {
+        assert!(content(&mut streams, entry) == content(&mut anew, entry), "entry {entry}");
+    }
+    let mut wrong = marks;
+    let entry = u16::try_from(ENTRIES).unwrap();
+    wrong.streams[0].entry = entry;
+    let refused = Streams::over(dir.path(), SALT, &wrong).unwrap_err();
+    assert!(matches!(refused, StreamError::Entry { entry: found } if found == entry));
+}
+
 /// Changes the files of a session of 20,000 messages and goes on with them, which must fail; the
 /// files must be as the change left them.
 fn refused(change: impl FnOnce(&Path)) -> StreamError {

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use uncross_engine::limits::Capacity;
-use uncross_journal::{Anchor, Recovery, SnapshotView, Snapshots};
+use uncross_journal::{
+    Anchor, Completeness, ReadError, Record, Recovery, ReplayError, SnapshotView, Snapshots, kind,
+};
 
 use super::error::{StartError, io_error};
 use crate::{
@@ -103,7 +105,26 @@ impl Candidates {
         if let Some(replica) = &state.replica {
             body.prove(&head, replica)?;
         }
-        let streams = Streams::resume(streams, salt, &body.marks.marks())?;
+        let marks = body.marks.marks();
+        let streams = match Streams::resume(streams, salt, &marks) {
+            Err(_) if is_over(recovery, &head.anchor)? => Streams::over(streams, salt, &marks)?,
+            resumed => resumed?,
+        };
         Ok((state.with_streams(streams), (body, head.anchor)))
+    }
+}
+
+/// Whether the session at `anchor` ends before the doors open: in the records behind, or with the
+/// epoch that this start opens. Then nobody will ask for its streams, which are in no backup.
+fn is_over(recovery: &Recovery, anchor: &Anchor) -> Result<bool, ReadError> {
+    if recovery.completeness() == Completeness::Unproven {
+        return Ok(true);
+    }
+    let ends = |kind| matches!(kind, kind::DAY_ROLL | kind::EPOCH);
+    let each = |record: Record<'_>| if ends(record.kind) { Err(()) } else { Ok(()) };
+    match recovery.replay_behind(Some(anchor), each) {
+        Ok(()) => Ok(false),
+        Err(ReplayError::Apply(())) => Ok(true),
+        Err(ReplayError::Read(error)) => Err(error),
     }
 }

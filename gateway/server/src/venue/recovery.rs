@@ -99,7 +99,7 @@ pub(super) fn recover(
     let start = Instant::now();
     let candidates = Candidates::list(Snapshots::on(&dir.journal(), &settings));
     let newest = candidates.newest();
-    let mut recovery = open_behind(&dir.journal(), &settings, &identity, newest.as_ref())?;
+    let recovery = open_behind(&dir.journal(), &settings, &identity, newest.as_ref())?;
     if let Some(last) = recovery.last_identity()
         && last.behaviour_version != identity.behaviour_version
     {
@@ -195,6 +195,7 @@ pub(super) fn open_day(
             }
         })?;
     }
+    assert!(!egress.streams.is_over(), "a session goes on whose streams were not kept");
     egress.streams.note_written();
     // Nobody may read of it before it is durable.
     core.settle()?;
