@@ -5,12 +5,14 @@ use std::{ops::ControlFlow, path::Path};
 use uncross_engine::{
     BEHAVIOUR_VERSION, Progress,
     event::{Event, Sink},
+    limits::Capacity,
     types::Side,
 };
-use uncross_journal::{Reader, ReplayError, Start, TornTail, kind};
+use uncross_journal::{Reader, ReplayError, Snapshots, Start, Tail, TornTail, kind};
 
 use crate::{
     replica::{ApplyError, Replica},
+    snapshot::{Body, Unusable, terms},
     terms::{display_byte, time_in_force_byte},
 };
 
@@ -68,6 +70,44 @@ pub fn replay_until(
     })?;
     replayed.torn = end.torn;
     Ok(replayed)
+}
+
+/// Goes on from the snapshot at `path`, which must be one of the journal in `dir`, and applies the
+/// records behind it up to `until`, which the journal must have. `capacity` is that of the journal.
+///
+/// # Errors
+///
+/// The snapshot is damaged or of another journal, or the records behind it do not follow from it.
+pub fn replay_snapshot(
+    dir: &Path,
+    path: &Path,
+    capacity: &Capacity,
+    until: u64,
+) -> Result<Replica, Unusable> {
+    let (head, bytes) = Snapshots::of(dir).read(path)?;
+    head.check(&terms(Reader::open_whole(dir)?.salt(), capacity))?;
+    let seq = head.anchor.seq;
+    if until < seq {
+        return Err(Unusable::Beyond { seq, last_seq: until });
+    }
+    let Some(mut tail) = Tail::find(dir, &head.anchor)? else {
+        return Err(Unusable::Elsewhere { seq });
+    };
+    let body = Body::decode(&bytes)?;
+    let mut replica = Replica::restore(&body.engine, body.output)?;
+    body.prove(&head, &replica)?;
+    let read = tail.read(until, |record| {
+        let mut progress = replica.apply(&record, &mut Discard)?;
+        while progress == Progress::More {
+            progress = replica.resume(&mut Discard);
+        }
+        Ok::<_, ApplyError>(ControlFlow::Continue(()))
+    });
+    match read {
+        Ok(()) => Ok(replica),
+        Err(ReplayError::Read(error)) => Err(error.into()),
+        Err(ReplayError::Apply(error)) => Err(error.into()),
+    }
 }
 
 /// Makes sure that this engine is of the version that every segment was written by.

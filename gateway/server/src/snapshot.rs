@@ -17,7 +17,7 @@ use uncross_journal::{
 
 use crate::{
     egress::EgressState,
-    replica::Replica,
+    replica::{ApplyError, Replica},
     streams::{Marks, SessionName, StreamError, StreamMark},
 };
 
@@ -108,6 +108,9 @@ pub enum Unusable {
         /// What was found.
         found: String,
     },
+    /// The records behind it do not follow from it.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
     /// The streams that its numbers go on in are not there as it says.
     #[error("streams: {0}")]
     Streams(#[from] StreamError),
@@ -120,6 +123,16 @@ impl From<DiskError> for Unusable {
 }
 
 impl Unusable {
+    /// Whether it may be a good one, that another version of the program wrote.
+    #[must_use]
+    pub const fn is_of_another_version(&self) -> bool {
+        matches!(
+            self,
+            Self::File(SnapshotError::Version { .. })
+                | Self::Foreign(Foreign::Behaviour { .. } | Foreign::Body { .. })
+        )
+    }
+
     /// What the look for its place in the journal found.
     pub(crate) fn found(found: Found, anchor: &Anchor, last_seq: u64) -> Result<(), Self> {
         let seq = anchor.seq;

@@ -10,6 +10,7 @@ use clap::Subcommand;
 use sha2::{Digest, Sha256};
 use uncross_server::{
     config::VenueDir,
+    engine::limits::Capacity,
     journal::Reader,
     replay::{Discard, replay_until},
 };
@@ -23,6 +24,7 @@ use crate::{
 mod create;
 mod manifest;
 mod restore;
+mod snapshots;
 mod verify;
 
 use create::Create;
@@ -61,6 +63,7 @@ struct Reached {
     output_hash: String,
     state_hash: String,
     epoch: u32,
+    capacity: Capacity,
 }
 
 impl Reached {
@@ -78,6 +81,7 @@ impl Reached {
             output_hash: format!("{:016x}", replica.output_hash()),
             state_hash: hex(&replica.state_hash()),
             epoch: replica.engine().epoch(),
+            capacity: replica.capacity(),
         })
     }
 }

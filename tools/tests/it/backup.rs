@@ -1,11 +1,21 @@
 //! `backup create`, `verify` and `restore`.
 
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uncross_client::wire::{FromBytes, IntoBytes};
+use uncross_server::{
+    config::VenueDir,
+    journal::{Reader, format::SnapshotHeader},
+    shadow::write_snapshot,
+};
 
 use crate::{
-    journals::{content, damage, files, traded},
+    journals::{content, copy, damage, files, replace, traded},
     program::Place,
     server::Server,
 };
@@ -67,6 +77,283 @@ fn a_backup_beside_a_running_venue_leads_to_its_state_and_a_restored_one_opens_a
     assert_ne!(name(&seen), name(&original));
 }
 
+const SETTINGS: &str = "--set core.pin=false --set journal.segment=64KiB";
+
+/// A venue that has traded, with a snapshot, of which the last record is returned, and some records
+/// behind.
+fn covered() -> (Place, u64) {
+    let place = traded();
+    place.write("password.txt", "secret\n");
+    let add = "user add TRADER --venue venue --password-stdin";
+    place.run_with(add, &[], "secret").expect_success();
+    let settings = format!("{SETTINGS} --set journal.snapshot_every=1");
+    Server::start(&place, &settings).stop();
+    let seq = file_of(&place.path("venue")).1;
+    let server = Server::start(&place, SETTINGS);
+    order(&place, &server, 1);
+    server.stop();
+    (place, seq)
+}
+
+/// Sends an order, which rests.
+fn order(place: &Place, server: &Server, quantity: u32) {
+    let who = "--venue venue --user TRADER --password-file password.txt --orders";
+    let command = format!("order buy DEMO {quantity} @ 0.01 {who} {} --json", server.orders);
+    assert_eq!(place.run(&command).expect_json("uncross.order/1").text("state"), "live");
+}
+
+/// The newest snapshot of a venue or backup, and the last record that its name says it covers.
+fn file_of(dir: &Path) -> (PathBuf, u64) {
+    let path = files(&dir.join("journal/snapshots"), "snap").pop().unwrap();
+    let seq = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    (path, seq)
+}
+
+#[test]
+fn a_restored_venue_starts_from_the_snapshot_of_its_backup() {
+    let (place, seq) = covered();
+    let server = Server::start(&place, SETTINGS);
+    let made = place.run("backup create venue backups --json").expect_json(CREATE);
+    server.stop();
+    assert_eq!(made.number("snapshot_seq"), seq);
+    assert!(seq < made.number("last_seq") && made.value("passed_over") == &Value::Array(vec![]));
+    let name = format!("journal/snapshots/{seq:020}.snap");
+    let backup = place.path(made.text("backup"));
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(backup.join("manifest.json")).unwrap()).unwrap();
+    let listed = manifest["files"].as_array().unwrap();
+    assert!(listed.iter().any(|file| file["path"] == name.as_str()), "{listed:?}");
+    let text = place.run("backup verify backups").expect_success();
+    assert!(text.contains("snapshot at") && text.contains(&format!(" {seq} ")), "{text}");
+
+    fs::create_dir(place.path("box")).unwrap();
+    let run = place.run("backup restore backups box/venue --json");
+    let restored = run.expect_json(RESTORE);
+    assert_eq!(restored.number("snapshot_seq"), seq);
+    let first = Server::start_in(&place.path("box"), SETTINGS);
+    let started = first.started.clone();
+    assert_eq!(started.number("snapshot_seq"), seq);
+    assert_eq!(started.number("records"), made.number("last_seq") - seq);
+    assert!(0 < started.number("records"));
+    assert_eq!(started.value("passed_over"), &Value::Array(vec![]));
+    order(&place, &first, 1);
+    first.kill();
+    let second = Server::start_in(&place.path("box"), SETTINGS);
+    assert_eq!(second.started.number("snapshot_seq"), seq);
+    order(&place, &second, 1);
+    second.stop();
+    // Only the first one opened an epoch, and the streams are those that all records lead to.
+    place.run("journal verify box/venue --streams").expect_success();
+    let seen = place.run("journal inspect box/venue --json");
+    assert_eq!(seen.expect_json("uncross.journal.inspect/1").number("epoch"), 1);
+}
+
+#[test]
+fn a_snapshot_is_restored_where_it_covers_no_more_than_the_venue() {
+    let (place, seq) = covered();
+    place.run("backup create venue backups").expect_success();
+    for (until, is_kept) in [(500, false), (seq - 1, false), (seq, true), (seq + 1, true)] {
+        fs::create_dir(place.path(&format!("s{until}"))).unwrap();
+        let command = format!("backup restore backups s{until}/venue --until {until} --json");
+        let restored = place.run(&command).expect_json(RESTORE);
+        let expected = if is_kept { Value::from(seq) } else { Value::Null };
+        assert_eq!(restored.value("snapshot_seq"), &expected, "up to {until}");
+        let folder = place.path(&format!("s{until}/venue/journal/snapshots"));
+        assert_eq!(folder.exists(), is_kept, "up to {until}");
+        let server = Server::start_in(&place.path(&format!("s{until}")), SETTINGS);
+        assert_eq!(server.started.value("snapshot_seq"), &expected, "up to {until}");
+        server.stop();
+        place.run(&format!("journal verify s{until}/venue --streams")).expect_success();
+    }
+}
+
+#[test]
+fn a_backup_is_made_of_a_venue_whatever_its_snapshots_are() {
+    let (place, seq) = covered();
+    let (good, _) = file_of(&place.path("venue"));
+    let newer = |seq: u64| good.with_file_name(format!("{seq:020}.snap"));
+    let create = || place.run("backup create venue backups --json").expect_json(CREATE);
+    let none = Value::Array(Vec::new());
+    // One beyond what is on the device is not looked at.
+    fs::copy(&good, newer(99_999_999)).unwrap();
+    let made = create();
+    assert_eq!((made.number("snapshot_seq"), made.value("passed_over")), (seq, &none));
+    fs::remove_file(newer(99_999_999)).unwrap();
+    // One that is none is passed over, and the one before it is taken.
+    fs::copy(&good, newer(seq + 1)).unwrap();
+    let made = create();
+    let why = made.value("passed_over")[0].as_str().unwrap().to_owned();
+    assert_eq!(made.number("snapshot_seq"), seq);
+    assert!(why.contains(&format!("{:020}.snap", seq + 1)) && why.contains("number"), "{why}");
+    assert!(
+        !place
+            .path(made.text("backup"))
+            .join("journal/snapshots")
+            .join(format!("{:020}.snap", seq + 1))
+            .exists()
+    );
+    fs::remove_file(newer(seq + 1)).unwrap();
+    // One of another venue.
+    let (other, other_seq) = covered();
+    fs::remove_file(&good).unwrap();
+    let foreign = newer(other_seq.min(seq));
+    fs::copy(file_of(&other.path("venue")).0, &foreign).unwrap();
+    let made = create();
+    assert_eq!(made.value("snapshot_seq"), &Value::Null);
+    assert_eq!(made.value("passed_over").as_array().unwrap().len(), 1);
+    fs::remove_file(&foreign).unwrap();
+    let made = create();
+    assert_eq!((made.value("snapshot_seq"), made.value("passed_over")), (&Value::Null, &none));
+    place.run("backup verify backups").expect_success();
+}
+
+#[test]
+fn a_snapshot_that_leads_elsewhere_than_the_records_is_refused() {
+    let (place, _) = covered();
+    fs::create_dir(place.path("twin")).unwrap();
+    copy(&place.path("venue"), &place.path("twin/venue"));
+    // The same records, but for one order of which each has its own.
+    let dirs = ["", "twin"].map(|folder| place.path(folder));
+    let ends = [(&dirs[0], 1), (&dirs[1], 2)].map(|(dir, quantity)| {
+        let server = Server::start_in(dir, SETTINGS);
+        order(&place, &server, quantity);
+        // An orderly end would write a checkpoint, which tells as well.
+        server.kill();
+        let reader = Reader::open_whole(&dir.join("venue/journal")).unwrap();
+        reader.last().unwrap().unwrap().0
+    });
+    let durable = place.run("backup create venue backups --json").expect_json(CREATE);
+    let seq = ends[0].min(ends[1]).min(durable.number("last_seq"));
+    let [own, twin] =
+        dirs.map(|dir| write_snapshot(&VenueDir::new(dir.join("venue")), seq).unwrap().unwrap());
+    let made = place.run("backup create venue backups --json").expect_json(CREATE);
+    assert_eq!(made.number("snapshot_seq"), seq);
+    let backup = place.path(made.text("backup"));
+    let snapshot = file_of(&backup).0;
+    replace(&snapshot, &fs::read(twin).unwrap());
+    let mut place_in_journal = None;
+    rewrite(&own, |header| {
+        place_in_journal = Some((header.record_crc, header.segment_number, header.offset));
+    });
+    let (record_crc, segment_number, offset) = place_in_journal.unwrap();
+    rewrite(&snapshot, |header| {
+        (header.record_crc, header.segment_number, header.offset) =
+            (record_crc, segment_number, offset);
+    });
+    relist(&backup, &snapshot);
+    let run = place.run("backup verify backups");
+    assert!(run.code == 6 && run.stderr.contains("it leads to output hash"), "{run:?}");
+    place.run("backup restore backups again").expect_failure(6, "UX-K001");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// Makes the manifest of a backup list the snapshot as it is now.
+fn relist(backup: &Path, snapshot: &Path) {
+    let path = backup.join("manifest.json");
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let bytes = fs::read(snapshot).unwrap();
+    let mut sum = Sha256::new();
+    for file in manifest["files"].as_array_mut().unwrap() {
+        if file["path"].as_str().unwrap().contains("snapshots") {
+            let name = snapshot.file_name().unwrap().to_str().unwrap();
+            file["path"] = format!("journal/snapshots/{name}").into();
+            file["bytes"] = bytes.len().into();
+            file["sha256"] = hex(&Sha256::digest(&bytes)).into();
+        }
+        let text = |key| file[key].as_str().unwrap();
+        sum.update(format!("{}  {}  {}\n", text("sha256"), file["bytes"], text("path")));
+    }
+    let text = |key| manifest[key].as_str().unwrap();
+    let number = |key| &manifest[key];
+    sum.update(format!(
+        "{}  {}  {}  {}  {}  {}  {}\n",
+        text("created"),
+        text("venue"),
+        number("last_seq"),
+        text("last_time"),
+        number("epoch"),
+        text("output_hash"),
+        text("state_hash")
+    ));
+    manifest["seal"] = hex(&sum.finalize()).into();
+    fs::write(path, manifest.to_string()).unwrap();
+}
+
+/// Changes the header of a snapshot, which stays whole.
+fn rewrite(path: &Path, change: impl FnOnce(&mut SnapshotHeader)) {
+    let mut bytes = fs::read(path).unwrap();
+    let page = &mut bytes[..size_of::<SnapshotHeader>()];
+    let mut header = SnapshotHeader::read_from_bytes(page).unwrap();
+    change(&mut header);
+    header.crc = header.checksum().into();
+    page.copy_from_slice(header.as_bytes());
+    replace(path, &bytes);
+}
+
+/// What is said of a harm, and what does it to the file.
+type Harm<'a> = (&'a str, &'a dyn Fn(&Path));
+
+#[test]
+fn a_snapshot_that_a_manifest_lists_but_that_is_of_another_journal_is_refused() {
+    let (place, seq) = covered();
+    let (other, _) = covered();
+    let made = place.run("backup create venue backups --json").expect_json(CREATE);
+    let backup = place.path(made.text("backup"));
+    let good = place.path("good");
+    copy(&backup, &good);
+    let name = format!("{seq:020}.snap");
+    let foreign = |path: &Path| {
+        rewrite(path, |header| header.salt = (header.salt.get() ^ 1).into());
+    };
+    let elsewhere = |path: &Path| {
+        rewrite(path, |header| header.record_crc = (header.record_crc.get() ^ 1).into());
+    };
+    let output = |path: &Path| {
+        rewrite(path, |header| header.output_hash = (header.output_hash.get() ^ 1).into());
+    };
+    let state = |path: &Path| rewrite(path, |header| header.state_hash[7] ^= 1);
+    let others = |path: &Path| {
+        let from = file_of(&other.path("venue")).0;
+        replace(path, &fs::read(from).unwrap());
+        rewrite(path, |header| header.seq = seq.into());
+    };
+    let harms: [Harm<'_>; 5] = [
+        ("of a journal with salt", &foreign),
+        ("is another one than it covers", &elsewhere),
+        ("output hash", &output),
+        ("state hash", &state),
+        ("of a journal with salt", &others),
+    ];
+    for (reason, harm) in harms {
+        fs::remove_dir_all(&backup).unwrap();
+        copy(&good, &backup);
+        let snapshot = backup.join("journal/snapshots").join(&name);
+        harm(&snapshot);
+        relist(&backup, &snapshot);
+        let run = place.run("backup verify backups");
+        assert_eq!(run.code, 6, "{reason}: {run:?}");
+        let is_told = run.stderr.contains(&name) && run.stderr.contains(reason);
+        assert!(run.stderr.starts_with("error[UX-K001]: ") && is_told, "{reason}: {run:?}");
+        place.run("backup restore backups again").expect_failure(6, "UX-K001");
+        assert!(!place.path("again").exists());
+    }
+    // Of one that another version wrote nothing is known: its backup is good, and is restored
+    // without.
+    fs::remove_dir_all(&backup).unwrap();
+    copy(&good, &backup);
+    let snapshot = backup.join("journal/snapshots").join(&name);
+    rewrite(&snapshot, |header| header.body_version = 99.into());
+    relist(&backup, &snapshot);
+    let proved = place.run("backup verify backups --json").expect_json(VERIFY);
+    assert_eq!(proved.value("backups")[0]["snapshot_seq"], Value::Null);
+    let restored = place.run("backup restore backups again --json").expect_json(RESTORE);
+    assert_eq!(restored.value("snapshot_seq"), &Value::Null);
+    assert!(!place.path("again/journal/snapshots").exists());
+}
+
 #[test]
 fn a_venue_is_restored_to_any_number_and_any_time() {
     let place = traded();
@@ -123,20 +410,23 @@ fn generations_beyond_those_kept_are_removed_but_damaged_ones_count_for_nothing(
 
 #[test]
 fn damage_to_any_file_of_a_backup_is_found_and_nothing_is_made_of_it() {
-    let place = traded();
+    let (place, seq) = covered();
     let made = place.run("backup create venue backups --json").expect_json(CREATE);
     let backup = place.path(made.text("backup"));
+    assert_eq!(made.number("snapshot_seq"), seq);
     for (path, _, _) in content(&backup) {
-        let path = std::path::PathBuf::from(path);
+        let path = PathBuf::from(path);
+        let name = path.file_name().unwrap().to_str().unwrap();
         let good = fs::read(&path).unwrap();
         for offset in [10, good.len() / 2] {
             damage(&path, offset);
             let run = place.run("backup verify backups");
             assert_eq!(run.code, 6, "{}: {run:?}", path.display());
-            assert!(run.stderr.starts_with("error[UX-K001]: "), "{run:?}");
+            let is_told = run.stderr.starts_with("error[UX-K001]: ") && run.stderr.contains(name);
+            assert!(is_told, "{run:?}");
             place.run("backup restore backups again").expect_failure(6, "UX-K001");
             assert!(!place.path("again").exists());
-            crate::journals::replace(&path, &good);
+            replace(&path, &good);
         }
         fs::remove_file(&path).unwrap();
         let is_manifest = path.ends_with("manifest.json");

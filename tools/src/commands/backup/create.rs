@@ -14,7 +14,9 @@ use uncross_server::{config::VenueDir, journal, sessions::utc};
 use super::{
     Reached, copy_file, make_private,
     manifest::{FILE, Manifest},
-    other_files, sync, unwritable,
+    other_files,
+    snapshots::{self, Taken},
+    sync, unwritable,
 };
 use crate::{
     commands::journal::journal_of,
@@ -24,11 +26,12 @@ use crate::{
 
 const EXAMPLES: &str = "\
 A generation is a folder with the sealed segments and the open one up to the last record that is
-known to be on the device, configuration, users and operators, and a manifest with the SHA-256 of
-each file and the hash of the state. The venue may run. The state is found by applying the venue's
-own journal; a generation appears only when applying the copy comes to the same state. Then the
-oldest beyond --keep are removed: only generations whose files are still those of their manifests
-count, so that the last good one is never removed.
+known to be on the device, the newest snapshot that covers no more, configuration, users and
+operators, and a manifest with the SHA-256 of each file and the hash of the state. The venue may
+run. The state is found by applying the venue's own journal; a generation appears only when
+applying the copy comes to the same state, and the snapshot is taken only if it leads there too.
+Then the oldest beyond --keep are removed: only generations whose files are still those of their
+manifests count, so that the last good one is never removed.
 
 Examples:
   uncross backup create ./venue ./backups
@@ -61,6 +64,10 @@ struct Created {
     output_hash: String,
     state_hash: String,
     segments: u64,
+    /// Last record that the snapshot covers; `None`: there is none in it.
+    snapshot_seq: Option<u64>,
+    /// Newer snapshots that were not taken, and why.
+    passed_over: Vec<String>,
     files: usize,
     bytes: u64,
     removed: Vec<String>,
@@ -79,7 +86,7 @@ impl Create {
         let created = now();
         let partial = self.backups.join(format!("{PARTIAL}{}", compact(&created)));
         let made = self.make(&journal, &partial, &created);
-        let (manifest, segments) = match made {
+        let (manifest, segments, taken) = match made {
             Ok(made) => made,
             Err(failure) => {
                 // Nothing is left of a generation that failed; the first error is the one to tell.
@@ -99,6 +106,8 @@ impl Create {
             output_hash: manifest.output_hash.clone(),
             state_hash: manifest.state_hash.clone(),
             segments,
+            snapshot_seq: taken.seq,
+            passed_over: taken.passed_over,
             files: manifest.files.len(),
             bytes: manifest.files.iter().map(|file| file.bytes).sum(),
             removed,
@@ -107,16 +116,19 @@ impl Create {
         created.tell(output)
     }
 
-    /// Makes a generation in `partial` and proves it; also returns its count of segments.
+    /// Makes a generation in `partial` and proves it; also returns its count of segments and what
+    /// became of the snapshots.
     fn make(
         &self,
         journal: &Path,
         partial: &Path,
         created: &str,
-    ) -> Result<(Manifest, u64), Failure> {
+    ) -> Result<(Manifest, u64, Taken), Failure> {
         let (from, to) = (VenueDir::new(&self.dir), VenueDir::new(partial));
         make_private(partial)?;
         make_private(&to.journal())?;
+        // Before the journal, which goes on meanwhile: so there is one that the copy covers.
+        let sources = snapshots::open(journal)?;
         let copied = journal::copy(journal, &to.journal(), None).map_err(Failure::from)?;
         if copied.last_seq == 0 {
             let message = format!("no record of {} is on the device yet", self.dir.display());
@@ -128,11 +140,12 @@ impl Create {
             }
         }
         let state = Reached::of(journal, Some(copied.last_seq))?;
+        let taken = snapshots::take(sources, &to.journal(), &state)?;
         let venue = self.dir.display().to_string();
         let manifest = Manifest::of(partial, venue, created.to_owned(), &state)?;
         manifest.check_state(partial)?;
         manifest.write(partial)?;
-        Ok((manifest, copied.segments))
+        Ok((manifest, copied.segments, taken))
     }
 }
 
@@ -146,6 +159,12 @@ impl Created {
         output.line(format_args!("records      up to {last_seq} of {last_time}"))?;
         output.line(format_args!("files        {files}, {segments} of them segments"))?;
         output.line(format_args!("bytes        {bytes}"))?;
+        if let Some(seq) = self.snapshot_seq {
+            output.line(format_args!("snapshot     at {seq}"))?;
+        }
+        for reason in &self.passed_over {
+            output.line(format_args!("passed over  {reason}"))?;
+        }
         output.line(format_args!("output hash  {}", self.output_hash))?;
         output.line(format_args!("state hash   {}", self.state_hash))?;
         for name in &self.removed {

@@ -218,7 +218,7 @@ fn version(text: &str) -> Option<u32> {
 }
 
 /// Damage of a backup.
-fn damage(
+pub(super) fn damage(
     path: &Path,
     offset: Option<u64>,
     expected: Option<String>,

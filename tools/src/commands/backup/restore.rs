@@ -16,7 +16,7 @@ use uncross_server::{
 };
 
 use super::{
-    Reached, copy_file, make_private, manifest::Manifest, other_files, sync, unwritable,
+    Reached, copy_file, make_private, manifest::Manifest, other_files, snapshots, sync, unwritable,
     verify::backups_at,
 };
 use crate::{
@@ -29,8 +29,9 @@ const EXAMPLES: &str = "\
 The backup is checked against its manifest first; of a folder of backups the newest one is taken.
 The venue appears when it is whole and its journal was applied. What the venue did after the backup
 is not known to it: at its first start it opens a new epoch, with a session of another name and
-other references, so that no number is given twice. Never start it beside the venue that was backed
-up.
+other references, so that no number is given twice. That start begins at the snapshot of the backup,
+if it has one that covers no more than what is restored. Never start it beside the venue that was
+backed up.
 
 Examples:
   uncross backup create ./venue ./backups && uncross backup restore ./backups ./restored
@@ -61,6 +62,8 @@ struct Restored {
     state_hash: String,
     /// Whether that is the state of the manifest: all of the backup was restored.
     is_whole: bool,
+    /// Last record of the snapshot that the first start begins at; `None`: at the first record.
+    snapshot_seq: Option<u64>,
 }
 
 impl Restore {
@@ -79,7 +82,7 @@ impl Restore {
             Reader::open_whole(&VenueDir::new(&backup).journal()).map_err(Failure::from)?;
         let until = self.until.map(|moment| seq_at(&reader, moment)).transpose()?;
         let upto = until.unwrap_or(manifest.last_seq);
-        let state = self.make(&backup, upto)?;
+        let (state, snapshot_seq) = self.make(&backup, upto)?;
         let is_whole = upto == manifest.last_seq;
         let Reached { last_seq, last_time_ns, output_hash, state_hash, .. } = state;
         let restored = Restored {
@@ -90,12 +93,14 @@ impl Restore {
             output_hash,
             state_hash,
             is_whole,
+            snapshot_seq,
         };
         restored.tell(output)
     }
 
-    /// Makes the venue beside its place, proves it and gives it its name.
-    fn make(&self, backup: &Path, upto: u64) -> Result<Reached, Failure> {
+    /// Makes the venue beside its place, proves it and gives it its name. Returns what it leads to,
+    /// and the last record that its snapshot covers.
+    fn make(&self, backup: &Path, upto: u64) -> Result<(Reached, Option<u64>), Failure> {
         let parent = self.dir.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or(Path::new("."));
         // Removed again unless it is kept.
@@ -116,12 +121,13 @@ impl Restore {
             return Err(Failure::new(&errors::BACKUP_DAMAGED, message)
                 .cause("its disk or memory gave other bytes than before"));
         }
+        let snapshot_seq = snapshots::restore(&from.journal(), &to.journal(), &state)?;
         sync(partial.path())?;
         fs::rename(partial.path(), &self.dir).map_err(|error| unwritable(&self.dir, &error))?;
         // It has its name: nothing is to be removed any more.
         drop(partial.keep());
         sync(parent)?;
-        Ok(state)
+        Ok((state, snapshot_seq))
     }
 }
 
@@ -137,6 +143,9 @@ impl Restored {
         output.line(format_args!("records      up to {last_seq} of {last_time}"))?;
         output.line(format_args!("output hash  {}", self.output_hash))?;
         output.line(format_args!("state hash   {}", self.state_hash))?;
+        if let Some(seq) = self.snapshot_seq {
+            output.line(format_args!("snapshot     at {seq}"))?;
+        }
         output.line("its first start opens a new epoch")
     }
 }

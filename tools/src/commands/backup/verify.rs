@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use uncross_server::config::VenueDir;
 
-use super::{create::generations, manifest::Manifest};
+use super::{create::generations, manifest::Manifest, snapshots};
 use crate::{
     commands::journal::verify_journal,
     errors::{self, Failure},
@@ -15,8 +15,9 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Every file is compared with the SHA-256 of the manifest, every record, seal and hash of the journal
-is checked, and the journal is applied: it must lead to the state that the manifest records. A
-damaged generation is exit code 6; the others are checked nevertheless.
+is checked, and the journal is applied: it must lead to the state that the manifest records, and so
+must a snapshot with the records behind it. A damaged generation is exit code 6; the others are
+checked nevertheless.
 
 Examples:
   uncross backup create ./venue ./backups && uncross backup verify ./backups
@@ -46,6 +47,9 @@ struct Row {
     last_seq: Option<u64>,
     last_time: Option<String>,
     state_hash: Option<String>,
+    /// Last record that the snapshot covers; `None`: there is none, or another version of the
+    /// program wrote it.
+    snapshot_seq: Option<u64>,
     /// What is wrong.
     error: Option<String>,
 }
@@ -66,13 +70,14 @@ pub(super) fn backups_at(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if found.is_empty() { Err(none()) } else { Ok(found) }
 }
 
-/// Checks a backup from end to end.
-fn prove(path: &Path) -> Result<Manifest, Failure> {
+/// Checks a backup from end to end; also returns the last record that its snapshot covers.
+fn prove(path: &Path) -> Result<(Manifest, Option<u64>), Failure> {
+    let journal = VenueDir::new(path).journal();
     let manifest = Manifest::read(path)?;
     manifest.check_files(path)?;
-    verify_journal(&VenueDir::new(path).journal())?;
-    manifest.check_state(path)?;
-    Ok(manifest)
+    verify_journal(&journal)?;
+    let state = manifest.check_state(path)?;
+    Ok((manifest, snapshots::verify(&journal, &state)?))
 }
 
 impl Verify {
@@ -81,7 +86,10 @@ impl Verify {
         let mut rows = Vec::new();
         for path in backups_at(&self.backup)? {
             let proved = prove(&path);
-            let manifest = proved.as_ref().ok().cloned().or_else(|| Manifest::read(&path).ok());
+            let (manifest, snapshot_seq) = match &proved {
+                Ok((manifest, seq)) => (Some(manifest.clone()), *seq),
+                Err(_) => (Manifest::read(&path).ok(), None),
+            };
             let error = proved.as_ref().err().map(|failure| failure.message.clone());
             rows.push(Row {
                 backup: path.display().to_string(),
@@ -89,6 +97,7 @@ impl Verify {
                 last_seq: manifest.as_ref().map(|it| it.last_seq),
                 last_time: manifest.as_ref().map(|it| it.last_time.clone()),
                 state_hash: manifest.map(|it| it.state_hash),
+                snapshot_seq,
                 error,
             });
             if let Err(failure) = proved {
@@ -108,17 +117,19 @@ impl Verify {
 impl Verified {
     fn show(&self, output: &mut Output) -> Outcome {
         let rows = self.backups.iter().map(|row| {
-            let Row { backup, is_good, last_seq, last_time, state_hash, .. } = row;
+            let Row { backup, is_good, last_seq, last_time, state_hash, snapshot_seq, .. } = row;
             let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
             vec![
                 backup.clone(),
                 if *is_good { "good" } else { "damaged" }.to_owned(),
                 or_dash(last_seq.map(|seq| seq.to_string())),
                 or_dash(last_time.clone()),
+                or_dash(snapshot_seq.map(|seq| seq.to_string())),
                 or_dash(state_hash.as_ref().map(|hash| hash.chars().take(16).collect())),
             ]
         });
-        let headings = ["backup", "finding", "last record", "of", "state hash begins"];
+        let headings =
+            ["backup", "finding", "last record", "of", "snapshot at", "state hash begins"];
         output.table(&headings, &rows.collect::<Vec<_>>())
     }
 }
