@@ -170,8 +170,11 @@ impl Ahead {
     }
 
     /// Forgets all that was seen.
+    #[inline]
     pub fn clear(&mut self) {
-        *self = Self::default();
+        if self.seen != 0 {
+            *self = Self::default();
+        }
     }
 
     /// Nothing is left to fetch.

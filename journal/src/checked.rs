@@ -1,13 +1,16 @@
 //! Records checked ahead, on a thread of their own, while those before are used; on another one the
 //! zeros behind them are looked through.
 //!
-//! An accelerator and nothing else: it hands over what is certainly valid, and whatever stops it,
-//! the end of what is there, a seal, damage or a disk that fails, is for the walk to meet again
-//! and to judge.
+//! An accelerator: it hands over what is certainly valid, and whatever stops it, the end of what is
+//! there, a seal, damage or a disk that fails, is for the walk to meet again and to judge. Of what
+//! is behind it says only that there is nothing.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
+use crate::folder::Form;
 use crate::format::kind;
 use crate::limits::{PAGE_BYTES, RECORD_BYTES_MAX, index};
 use crate::record::{self, Chain, Record};
@@ -88,18 +91,46 @@ pub(crate) fn check_ahead<'scope>(
     Some(Ahead { pieces, used })
 }
 
-/// Starts to look for the end of the last byte in `segment` behind `at` that is not zero: `at` when
-/// all are. `None`: the system gives no thread, or, from the thread, the disk fails.
+/// A look for where nothing is left of a segment but zeros, from its back.
+#[derive(Debug)]
+pub(crate) struct Behind<'scope> {
+    look: ScopedJoinHandle<'scope, Option<u64>>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Behind<'_> {
+    /// From where on all is zero. `None`: the disk failed.
+    pub(crate) fn zeros_from(self) -> Option<u64> {
+        let Self { look, is_over: _ } = self;
+        look.join().ok().flatten()
+    }
+
+    /// Leaves it be.
+    pub(crate) fn break_off(&self) {
+        // Relaxed: it ends a little later then, and tells nothing.
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Starts to look from where on, behind `at`, all of `segment` is zero. `None`: it is sealed, so
+/// that nobody will ask, or the system gives no thread.
 pub(crate) fn look_behind<'scope>(
     scope: &'scope Scope<'scope, '_>,
     segment: &'scope Segment,
     at: u64,
-) -> Option<ScopedJoinHandle<'scope, Option<u64>>> {
+) -> Option<Behind<'scope>> {
+    if segment.form == Form::Sealed {
+        return None;
+    }
+    let is_over = Arc::new(AtomicBool::new(false));
+    let watched = Arc::clone(&is_over);
     let look = move || {
-        let last = scan::last_written(&segment.file, &segment.path, at, segment.data_end());
-        last.ok().map(|last| last.unwrap_or(at))
+        let range = at..segment.data_end();
+        let go_on = || !watched.load(Ordering::Relaxed);
+        scan::zeros_from(&segment.file, &segment.path, range, go_on).ok().flatten()
     };
-    Builder::new().name("journal-tail".to_owned()).spawn_scoped(scope, look).ok()
+    let look = Builder::new().name("journal-tail".to_owned()).spawn_scoped(scope, look).ok()?;
+    Some(Behind { look, is_over })
 }
 
 fn check(

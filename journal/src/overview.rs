@@ -117,7 +117,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// The folder cannot be listed.
+    /// The folder cannot be listed, or a newer format is found in it.
     pub fn overview(
         dir: &Path,
         each: impl FnMut(&Record<'_>) -> ControlFlow<()>,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use crate::checked;
+use crate::checked::{self, Behind};
 use crate::error::{Fault, ReadError, ReplayError};
 use crate::folder;
 use crate::format::kind;
@@ -320,13 +320,17 @@ fn walk_checked<V: Visitor>(
         let Some(ahead) = checked::check_ahead(scope, segment, at, chain) else { return Ok(None) };
         let behind = checked::look_behind(scope, segment, at);
         while let Some(piece) = ahead.next() {
-            end.records += piece.records(|record, offset| visitor.record(record, offset))?;
+            let passed = piece.records(|record, offset| visitor.record(record, offset));
+            end.records += passed.inspect_err(|_| {
+                // The scope waits for it.
+                behind.iter().for_each(Behind::break_off);
+            })?;
             end.last_seq = piece.chain.last_seq;
             reached.set(end.last_seq);
             scan.jump(piece.end, piece.chain);
             ahead.reuse(piece);
         }
-        Ok(behind.and_then(|behind| behind.join().ok().flatten()))
+        Ok(behind.and_then(Behind::zeros_from))
     })
 }
 

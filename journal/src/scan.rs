@@ -4,6 +4,7 @@
 //! and not a signal that kills the auditor, and bytes that a running writer changes under the
 //! reader are copied once and judged as copied. The page cache serves both alike.
 
+use std::ops::Range;
 use std::path::Path;
 
 use crate::error::{DiskError, Fault, Operation};
@@ -184,10 +185,24 @@ pub(crate) fn last_written(
     start: u64,
     end: u64,
 ) -> Result<Option<u64>, DiskError> {
+    let from = zeros_from(file, path, start..end, || true)?;
+    Ok(from.filter(|from| start < *from))
+}
+
+/// From where on all of `range` is zero; `None` when `go_on` did not want to know any more.
+pub(crate) fn zeros_from(
+    file: &Handle,
+    path: &Path,
+    Range { start, end }: Range<u64>,
+    go_on: impl Fn() -> bool,
+) -> Result<Option<u64>, DiskError> {
     let mut buffer = vec![0_u8; TAIL_WINDOW_BYTES];
     let mut upto = end;
     // From the back, where it is found soonest.
     while start < upto {
+        if !go_on() {
+            return Ok(None);
+        }
         let len = index(upto - start).min(buffer.len());
         let from = upto - len as u64;
         let read = file.read_exact_at(&mut buffer[..len], from);
@@ -197,7 +212,7 @@ pub(crate) fn last_written(
         }
         upto = from;
     }
-    Ok(None)
+    Ok(Some(start))
 }
 
 /// The position of the last byte that is not zero. Most of a tail is zeros: whole lines first.

@@ -19,11 +19,6 @@ pub(crate) fn bar(output: &Output, template: &str) -> ProgressBar {
     if !output.is_watched() {
         return ProgressBar::hidden();
     }
-    styled(template)
-}
-
-/// The same, where it is seen on any terminal.
-pub(crate) fn styled(template: &str) -> ProgressBar {
     let bar = ProgressBar::new(0);
     // A template that cannot be read would leave the usual bar.
     if let Ok(style) = ProgressStyle::with_template(template) {
@@ -33,6 +28,7 @@ pub(crate) fn styled(template: &str) -> ProgressBar {
 }
 
 /// Does `work`, which reads by `reader` up to the record `until` or the last one, beside a bar.
+/// Work that reads twice fills it twice.
 pub(crate) fn beside<T>(
     output: &Output,
     reader: &Reader,

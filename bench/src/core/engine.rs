@@ -96,7 +96,7 @@ pub(super) struct Uncross<'a> {
     engine: Engine,
     seq: u64,
     kept: Kept,
-    /// Commands that wait, by the last digits of their position.
+    /// The commands that wait.
     ahead: Ahead,
     /// The commands before this one were shown to it.
     shown: usize,
@@ -245,6 +245,8 @@ impl<'a> Contender<'a> for Uncross<'a> {
         if self.engine.is_cold() {
             self.look_ahead(at);
             self.ahead.taken();
+        } else {
+            self.ahead.clear();
         }
         let command = &self.plan.commands[at];
         Self::tell(&mut self.engine, &mut self.seq, command, &mut self.kept);

@@ -128,6 +128,12 @@ impl Producer {
         is_there(self.taken)
     }
 
+    /// How many slots there are.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.shared.slots.len()
+    }
+
     /// Events written so far.
     #[must_use]
     pub const fn written(&self) -> u64 {
@@ -229,10 +235,12 @@ mod tests {
         let (mut producer, mut consumer) = ring(8);
         thread::scope(|scope| {
             scope.spawn(move || {
-                let mut written = 0;
+                let (mut written, mut waited) = (0, 0);
                 while written < rounds {
                     let count = usize::try_from(written % 5 + 1).unwrap();
                     if !producer.has_room(count) {
+                        waited += 1;
+                        assert!(waited < 1_000 * rounds, "nobody reads");
                         thread::yield_now();
                         continue;
                     }

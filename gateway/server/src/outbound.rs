@@ -51,8 +51,8 @@ pub(crate) fn outbound(
     is_held: bool,
     watermark: Arc<Watermark>,
 ) -> (Outbound, Release) {
-    let len = events.max(STEP_EVENTS_MAX);
-    let (producer, consumer) = events::ring(len);
+    let (producer, consumer) = events::ring(events.max(STEP_EVENTS_MAX));
+    let len = producer.capacity();
     let (marks, seen) = is_held.then(|| RingBuffer::new(len)).unzip();
     let outbound = Outbound { events: producer, marks, marked: 0, shown: 0 };
     let release = Release { events: consumer, marks: seen, watermark, taken: 0, released: 0 };
@@ -240,6 +240,21 @@ mod tests {
             assert_eq!(take(&mut release, 100), expected, "record {seq}");
         }
         assert!(!release.has_some(), "the last one has no mark yet");
+    }
+
+    #[test]
+    fn marks_never_want_room_before_events_do() {
+        let dir = tempfile::tempdir().unwrap();
+        // No power of two, as the ring of the events has.
+        let (mut outbound, _release) = outbound(1_100, true, writer(dir.path()).watermark());
+        for seq in 1.. {
+            if !outbound.has_room() {
+                break;
+            }
+            outbound.push(Event::EMPTY);
+            outbound.mark(seq);
+        }
+        assert_eq!(outbound.pushed(), 2_048 - STEP_EVENTS_MAX as u64 + 1);
     }
 
     #[test]

@@ -192,6 +192,15 @@ fn a_manifest_of_a_newer_version_is_refused_as_such() {
         let error: Value = serde_json::from_str(&run.stderr).unwrap();
         assert_eq!((run.code, &error["code"]), (3, &"UX-J022".into()), "{run:?}");
         assert!(error["message"].as_str().unwrap().ends_with(versions), "{run:?}");
+        assert_eq!(
+            (&error["place"]["expected"], &error["place"]["found"]),
+            (&"1".into(), &"2".into())
+        );
+        let table = place.run("backup verify backups");
+        assert!(
+            table.stdout.contains("other version") && !table.stdout.contains("damaged"),
+            "{table:?}"
+        );
         let restore = place.run("backup restore backups again");
         assert!(restore.expect_failure(3, "UX-J022").ends_with(versions));
         assert!(!place.path("again").exists());
@@ -203,8 +212,18 @@ fn a_manifest_of_a_newer_version_is_refused_as_such() {
         fs::write(&path, text).unwrap();
         place.run("backup restore backups again").expect_failure(6, "UX-K001");
     }
-    fs::write(&path, good).unwrap();
+    fs::write(&path, &good).unwrap();
     place.run("backup verify backups").expect_success();
+    // Beside one that is damaged, whichever comes first.
+    let made = place.run("backup create venue backups --json");
+    let made = made.expect_json("uncross.backup.create/1");
+    let second = place.path(made.text("backup")).join("manifest.json");
+    for (newer, damaged) in [(&path, &second), (&second, &path)] {
+        fs::write(newer, as_2.replace(seal, "  \"seal\": \"of another kind\"")).unwrap();
+        fs::write(damaged, "{}").unwrap();
+        let run = place.run("backup verify backups");
+        assert!(run.code == 6 && run.stderr.starts_with("error[UX-K001]"), "{run:?}");
+    }
 }
 
 #[test]

@@ -137,7 +137,13 @@ impl Manifest {
                 "{} is of manifest version {found}, this program reads {VERSION}",
                 path.display()
             );
-            return Err(Failure::of_version(message, found, VERSION));
+            let place = Place {
+                file: path.display().to_string(),
+                offset: None,
+                expected: Some(VERSION.to_string()),
+                found: Some(found.to_string()),
+            };
+            return Err(Failure::of_version(message, found, VERSION).place(Some(place)));
         }
         let manifest = parsed.map_err(|error| damaged(error.to_string()))?;
         if manifest.schema != SCHEMA {

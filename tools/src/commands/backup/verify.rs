@@ -9,7 +9,7 @@ use uncross_server::config::VenueDir;
 use super::{create::generations, manifest::Manifest, snapshots};
 use crate::{
     commands::journal::verify_journal,
-    errors::{self, Failure},
+    errors::{self, Exit, Failure},
     output::{Outcome, Output},
 };
 
@@ -52,6 +52,9 @@ struct Row {
     snapshot_seq: Option<u64>,
     /// What is wrong.
     error: Option<String>,
+    /// In a word, for people.
+    #[serde(skip)]
+    finding: &'static str,
 }
 
 /// The backups at a path: it is one, or a folder of some. The newest last.
@@ -71,27 +74,37 @@ pub(super) fn backups_at(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Checks a backup from end to end; also returns the last record that its snapshot covers.
-fn prove(path: &Path) -> Result<(Manifest, Option<u64>), Failure> {
+fn prove(output: &Output, path: &Path) -> Result<(Manifest, Option<u64>), Failure> {
     let journal = VenueDir::new(path).journal();
     let manifest = Manifest::read(path)?;
     manifest.check_files(path)?;
-    verify_journal(&journal)?;
+    verify_journal(output, &journal)?;
     let state = manifest.check_state(path)?;
     Ok((manifest, snapshots::verify(&journal, &state)?))
 }
 
+fn is_damage(failure: &Failure) -> bool {
+    failure.code.exit == Exit::Integrity
+}
+
 impl Verify {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
-        let mut first_failure = None;
+        let mut worst = None;
         let mut rows = Vec::new();
         for path in backups_at(&self.backup)? {
-            let proved = prove(&path);
+            let proved = prove(output, &path);
             let (manifest, snapshot_seq) = match &proved {
                 Ok((manifest, seq)) => (Some(manifest.clone()), *seq),
                 Err(_) => (Manifest::read(&path).ok(), None),
             };
             let error = proved.as_ref().err().map(|failure| failure.message.clone());
+            let finding = match &proved {
+                Ok(_) => "good",
+                Err(failure) if failure.code.exit == Exit::Configuration => "other version",
+                Err(_) => "damaged",
+            };
             rows.push(Row {
+                finding,
                 backup: path.display().to_string(),
                 is_good: error.is_none(),
                 last_seq: manifest.as_ref().map(|it| it.last_seq),
@@ -100,28 +113,32 @@ impl Verify {
                 snapshot_seq,
                 error,
             });
-            if let Err(failure) = proved {
-                first_failure.get_or_insert(failure);
+            // Damage counts more than what this program cannot read.
+            if let Err(failure) = proved
+                && (worst.is_none()
+                    || is_damage(&failure) && !worst.as_ref().is_some_and(is_damage))
+            {
+                worst = Some(failure);
             }
         }
-        let verified = Verified { is_good: first_failure.is_none(), backups: rows };
+        let verified = Verified { is_good: worst.is_none(), backups: rows };
         if output.is_json() {
             output.json("uncross.backup.verify/1", &verified)?;
         } else {
             verified.show(output)?;
         }
-        first_failure.map_or(Ok(()), |failure| Err(failure.into()))
+        worst.map_or(Ok(()), |failure| Err(failure.into()))
     }
 }
 
 impl Verified {
     fn show(&self, output: &mut Output) -> Outcome {
         let rows = self.backups.iter().map(|row| {
-            let Row { backup, is_good, last_seq, last_time, state_hash, snapshot_seq, .. } = row;
+            let Row { backup, finding, last_seq, last_time, state_hash, snapshot_seq, .. } = row;
             let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
             vec![
                 backup.clone(),
-                if *is_good { "good" } else { "damaged" }.to_owned(),
+                (*finding).to_owned(),
                 or_dash(last_seq.map(|seq| seq.to_string())),
                 or_dash(last_time.clone()),
                 or_dash(snapshot_seq.map(|seq| seq.to_string())),

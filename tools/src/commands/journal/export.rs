@@ -29,6 +29,7 @@ use super::{
 use crate::{
     errors::{self, Failure},
     output::{End, Outcome, Output},
+    progress,
     venue::torn_text,
 };
 
@@ -289,12 +290,12 @@ struct Files<'a> {
     trades: Option<Table<'a>>,
     reports: Option<(u16, Target<'a>)>,
     copies: Option<([u8; 4], Target<'a>)>,
-    /// Draws on a terminal only.
     progress: ProgressBar,
 }
 
 impl<'a> Files<'a> {
     fn open(command: &Export, wanted: Wanted<'_>, output: &'a mut Output) -> Result<Self, End> {
+        let progress = progress::bar(output, "{spinner} {msg}");
         let mut output = Some(output);
         let mut open = |path: &Path| match output.take_if(|_| is_stdout(path)) {
             Some(output) => Ok(Target::stdout(output)),
@@ -323,7 +324,6 @@ impl<'a> Files<'a> {
             Some((firm, path)) => Some((firm, open(path)?)),
             None => None,
         };
-        let progress = ProgressBar::new_spinner();
         Ok(Self { itch, events, trades, reports, copies, progress })
     }
 

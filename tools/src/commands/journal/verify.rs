@@ -130,8 +130,8 @@ impl StreamsVerified {
 const BYTES: &str = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {msg}";
 
 /// Verifies a journal beside a bar.
-pub(in crate::commands) fn verify(journal: &Path) -> Result<Report, Failure> {
-    verify_beside(&progress::styled(BYTES), journal)
+pub(in crate::commands) fn verify(output: &Output, journal: &Path) -> Result<Report, Failure> {
+    verify_beside(&progress::bar(output, BYTES), journal)
 }
 
 fn verify_beside(bar: &ProgressBar, journal: &Path) -> Result<Report, Failure> {
