@@ -1,20 +1,15 @@
-//! Records checked ahead, on a thread of their own, while those before are used; on another one the
-//! zeros behind them are looked through.
+//! Records checked ahead, on a thread of their own, while those before are used.
 //!
-//! An accelerator: it hands over what is certainly valid, and whatever stops it, the end of what is
-//! there, a seal, damage or a disk that fails, is for the walk to meet again and to judge. Of what
-//! is behind it says only that there is nothing.
+//! An accelerator and nothing else: it hands over what is certainly valid, and whatever stops it,
+//! the end of what is there, a seal, damage or a disk that fails, is for the walk to meet again
+//! and to judge.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread::{Builder, Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope};
 
-use crate::folder::Form;
 use crate::format::kind;
 use crate::limits::{PAGE_BYTES, RECORD_BYTES_MAX, index};
 use crate::record::{self, Chain, Record};
-use crate::scan;
 use crate::segment::Segment;
 
 /// Bytes read and checked at a time: a few of them fit the cache that the CPUs share.
@@ -89,48 +84,6 @@ pub(crate) fn check_ahead<'scope>(
     let check = move || check(segment, at, chain, &to_walk, &free);
     Builder::new().name("journal-check".to_owned()).spawn_scoped(scope, check).ok()?;
     Some(Ahead { pieces, used })
-}
-
-/// A look for where nothing is left of a segment but zeros, from its back.
-#[derive(Debug)]
-pub(crate) struct Behind<'scope> {
-    look: ScopedJoinHandle<'scope, Option<u64>>,
-    is_over: Arc<AtomicBool>,
-}
-
-impl Behind<'_> {
-    /// From where on all is zero. `None`: the disk failed.
-    pub(crate) fn zeros_from(self) -> Option<u64> {
-        let Self { look, is_over: _ } = self;
-        look.join().ok().flatten()
-    }
-
-    /// Leaves it be.
-    pub(crate) fn break_off(&self) {
-        // Relaxed: it ends a little later then, and tells nothing.
-        self.is_over.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Starts to look from where on, behind `at`, all of `segment` is zero. `None`: it is sealed, so
-/// that nobody will ask, or the system gives no thread.
-pub(crate) fn look_behind<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    segment: &'scope Segment,
-    at: u64,
-) -> Option<Behind<'scope>> {
-    if segment.form == Form::Sealed {
-        return None;
-    }
-    let is_over = Arc::new(AtomicBool::new(false));
-    let watched = Arc::clone(&is_over);
-    let look = move || {
-        let range = at..segment.data_end();
-        let go_on = || !watched.load(Ordering::Relaxed);
-        scan::zeros_from(&segment.file, &segment.path, range, go_on).ok().flatten()
-    };
-    let look = Builder::new().name("journal-tail".to_owned()).spawn_scoped(scope, look).ok()?;
-    Some(Behind { look, is_over })
 }
 
 fn check(

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use crate::checked::{self, Behind};
+use crate::behind::Behind;
+use crate::checked;
 use crate::error::{Fault, ReadError, ReplayError};
 use crate::folder;
 use crate::format::kind;
@@ -211,7 +212,7 @@ impl Reader {
         place: Place,
         visitor: &mut V,
     ) -> Result<End, ReplayError<V::Error>> {
-        let mut window = Window::new();
+        let (mut window, mut behind) = (Window::new(), Behind::look(&self.dir));
         let Place { mut tip, mut within } = place;
         let mut end = End { last_seq: tip.last_seq, ..End::default() };
         while let Some(segment) = Segment::after(&self.dir, &tip)? {
@@ -222,7 +223,7 @@ impl Reader {
                 Some((at, chain)) => Scan::resume(&segment, &mut window, at, chain),
                 None => Scan::new(&segment, &mut window),
             };
-            let hash = self.walk_segment(&segment, scan, visitor, &mut end)?;
+            let hash = self.walk_segment(&segment, scan, visitor, &mut end, &mut behind)?;
             let Walked::Complete { seal_crc, hash } = hash else { return Ok(end) };
             tip = Tip {
                 number: segment.number(),
@@ -247,13 +248,11 @@ impl Reader {
         mut scan: Scan<'_>,
         visitor: &mut V,
         end: &mut End,
+        behind: &mut Option<Behind>,
     ) -> Result<Walked, ReplayError<V::Error>> {
-        let is_worth_it = checked::WORTH_BYTES <= segment.data_end() - scan.offset();
-        let zeros_from = if is_worth_it {
-            walk_checked(segment, &mut scan, visitor, end, &self.reached)?
-        } else {
-            None
-        };
+        if checked::WORTH_BYTES <= segment.data_end() - scan.offset() {
+            walk_checked(segment, &mut scan, visitor, end, &self.reached)?;
+        }
         // Whether a later segment had its name when this one first looked invalid.
         let mut first_look = None;
         loop {
@@ -294,6 +293,7 @@ impl Reader {
                 return Err(invalid.damage(Fault::LaterSegment { number }, None).into());
             }
             // Nothing was there when the walk began: what came since is a running writer's.
+            let zeros_from = behind.as_mut().and_then(|behind| behind.zeros_from(segment));
             let is_clear = zeros_from.is_some_and(|zeros_from| zeros_from <= offset);
             end.torn = if is_clear { None } else { invalid.torn()? };
             return Ok(Walked::Ended);
@@ -306,31 +306,25 @@ impl Reader {
     }
 }
 
-/// Walks as far as records are checked ahead. Returns from where on all of the segment was zero
-/// meanwhile, if that is known.
+/// Walks as far as records are checked ahead.
 fn walk_checked<V: Visitor>(
     segment: &Segment,
     scan: &mut Scan<'_>,
     visitor: &mut V,
     end: &mut End,
     reached: &Reached,
-) -> Result<Option<u64>, ReplayError<V::Error>> {
+) -> Result<(), ReplayError<V::Error>> {
     thread::scope(|scope| {
         let (at, chain) = (scan.offset(), scan.chain());
-        let Some(ahead) = checked::check_ahead(scope, segment, at, chain) else { return Ok(None) };
-        let behind = checked::look_behind(scope, segment, at);
+        let Some(ahead) = checked::check_ahead(scope, segment, at, chain) else { return Ok(()) };
         while let Some(piece) = ahead.next() {
-            let passed = piece.records(|record, offset| visitor.record(record, offset));
-            end.records += passed.inspect_err(|_| {
-                // The scope waits for it.
-                behind.iter().for_each(Behind::break_off);
-            })?;
+            end.records += piece.records(|record, offset| visitor.record(record, offset))?;
             end.last_seq = piece.chain.last_seq;
             reached.set(end.last_seq);
             scan.jump(piece.end, piece.chain);
             ahead.reuse(piece);
         }
-        Ok(behind.and_then(Behind::zeros_from))
+        Ok(())
     })
 }
 
