@@ -1,4 +1,5 @@
-//! Runs the engine alone over one workload, once: `alone WORKLOAD [COMMANDS]`.
+//! Runs the engine alone over one workload, once: `alone WORKLOAD [COMMANDS [blind]]`; blind, it
+//! does not look ahead at the commands that wait.
 //!
 //! Prints nanoseconds per command, those of the best tenth of its pieces (which a busy machine
 //! leaves alone), outcomes per command, and the page faults of the timed part. Meant to be run
@@ -36,7 +37,7 @@ fn main() -> io::Result<()> {
     let asked = words.get(1).and_then(|word| word.parse().ok());
     let size = Size { timed: asked.unwrap_or(Size::WHOLE.timed), ..Size::WHOLE };
     let plan = Plan::new(generate(name, size));
-    let mut alone = Alone::built(&plan);
+    let mut alone = Alone::built(&plan, words.get(2).is_none_or(|word| word != "blind"));
     let commands = plan.workload.timed();
     let mut pieces = Vec::with_capacity(commands / PIECE + 1);
     let (before, start) = (faults(), Instant::now());

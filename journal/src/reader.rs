@@ -1,6 +1,7 @@
 //! Reading a journal without a lock and without changing anything, also beside a running writer.
 //!
-//! Memory is bounded by one window, however long the journal is.
+//! Memory is bounded by a window and a few pieces that are checked ahead, however long the journal
+//! is.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};

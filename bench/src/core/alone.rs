@@ -12,10 +12,12 @@ pub struct Alone<'a> {
 }
 
 impl<'a> Alone<'a> {
-    /// Allocates all tables and builds the books with the untimed commands.
+    /// Allocates all tables and builds the books with the untimed commands. It looks ahead at those
+    /// that wait, or does not.
     #[must_use]
-    pub fn built(plan: &'a Plan) -> Self {
+    pub fn built(plan: &'a Plan, looks_ahead: bool) -> Self {
         let mut uncross = Uncross::new(plan);
+        uncross.looks_ahead = looks_ahead;
         for at in 0..plan.workload.untimed {
             uncross.apply(at);
         }

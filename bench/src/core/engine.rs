@@ -98,6 +98,8 @@ pub(super) struct Uncross<'a> {
     kept: Kept,
     /// The commands that wait.
     ahead: Ahead,
+    /// Looks at them.
+    pub(super) looks_ahead: bool,
     /// The commands before this one were shown to it.
     shown: usize,
 }
@@ -234,6 +236,7 @@ impl<'a> Contender<'a> for Uncross<'a> {
             seq: 0,
             kept: Kept::default(),
             ahead: Ahead::default(),
+            looks_ahead: true,
             shown: 0,
         };
         uncross.open();
@@ -242,7 +245,7 @@ impl<'a> Contender<'a> for Uncross<'a> {
 
     #[inline]
     fn apply(&mut self, at: usize) {
-        if self.engine.is_cold() {
+        if self.looks_ahead && self.engine.is_cold() {
             self.look_ahead(at);
             self.ahead.taken();
         } else {

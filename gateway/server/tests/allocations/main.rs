@@ -14,7 +14,11 @@ mod counting;
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod harness;
 
-use std::{fs, path::Path, thread};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use uncross_server::venue::Options;
 use uncross_wire::{
@@ -103,6 +107,26 @@ fn anonymous() -> i64 {
     1_024 * line.trim().strip_suffix(" kB").unwrap().parse::<i64>().unwrap()
 }
 
+/// Page faults so far of the thread with this name.
+fn faults(name: &str) -> u64 {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+    let named = |task: &PathBuf| fs::read_to_string(task.join("comm")).unwrap().trim_end() == name;
+    let stat = fs::read_to_string(tasks.into_iter().find(named).unwrap().join("stat")).unwrap();
+    // The name in parentheses may hold spaces; minor and major faults are 8th and 10th after it.
+    let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    fields[7].parse::<u64>().unwrap() + fields[9].parse::<u64>().unwrap()
+}
+
+/// Pages of the journal that records were written to.
+fn journal_pages(venue: &TestVenue) -> u64 {
+    let files = fs::read_dir(venue.dir().journal()).unwrap().map(|it| it.unwrap().path());
+    let segments =
+        files.filter(|path| path.extension().is_some_and(|it| it == "seg" || it == "open"));
+    let is_written = |page: &&[u8]| page.iter().any(|byte| *byte != 0);
+    let pages = |path| fs::read(path).unwrap().chunks(4_096).filter(is_written).count() as u64;
+    segments.map(pages).sum()
+}
+
 /// Bytes of the files of the streams.
 fn stream_bytes(venue: &TestVenue) -> u64 {
     let files = |folder: &Path| fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
@@ -138,8 +162,17 @@ fn measure(layout: &str, level: &str) {
     });
     flow.run(WARM_UP);
     let (mut reports, before) = (0, (anonymous(), stream_bytes(&venue)));
+    // Where it has a thread of its own, which writes no stream.
+    let core = names.iter().find(|name| layout == "split" && name.contains("core"));
+    let before_core = core.map(|name| (faults(name), journal_pages(&venue)));
     let (count, last_len) = counting::count(&names, || reports = flow.run(COMMANDS));
     assert_eq!(count, 0, "{layout}, {level}: allocations, the last one of {last_len} bytes");
+    if let (Some(core), Some((faulted, pages))) = (core, before_core) {
+        let (faulted, pages) = (faults(core) - faulted, journal_pages(&venue) - pages);
+        // All that is left to it are pages of the journal, where the prefaulter came too late or
+        // the system wrote one back meanwhile. A step of the engine faults none.
+        assert!(10_000 < pages && faulted <= pages, "{faulted} page faults for {pages} pages");
+    }
     // Streams are pages of files, which the system takes back when it needs memory.
     let (took, said) = (anonymous() - before.0, stream_bytes(&venue) - before.1);
     assert!(100 << 20 < said, "{layout}: streams grew by {said} bytes only");
