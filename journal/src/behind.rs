@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 
+use rustix::process::setpriority_process;
+
 use crate::folder::{self, Form};
-use crate::limits::PAGE_BYTES;
+use crate::limits::{LOOK_NICE, PAGE_BYTES};
 use crate::scan;
 use crate::segment::{Opened, Segment};
 
@@ -29,7 +31,11 @@ impl Behind {
         let is_over = Arc::new(AtomicBool::new(false));
         let (looked_at, watched) = (path.clone(), Arc::clone(&is_over));
         // Relaxed: it ends a little later then, and tells nothing.
-        let look = move || zeros_from(looked_at, || !watched.load(Ordering::Relaxed));
+        let look = move || {
+            // Whoever checks records is waited for sooner. Where it is refused, both are in turn.
+            let _is_low = setpriority_process(None, LOOK_NICE);
+            zeros_from(looked_at, || !watched.load(Ordering::Relaxed))
+        };
         let look = Builder::new().name("journal-tail".to_owned()).spawn(look).ok()?;
         Some(Self { path, look: Some(look), is_over })
     }

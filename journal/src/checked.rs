@@ -4,7 +4,7 @@
 //! the end of what is there, a seal, damage or a disk that fails, is for the walk to meet again
 //! and to judge.
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, Scope};
 
 use crate::format::kind;
@@ -14,8 +14,10 @@ use crate::segment::Segment;
 
 /// Bytes read and checked at a time: a few of them fit the cache that the CPUs share.
 const PIECE_BYTES: usize = 256 << 10;
-/// Pieces that wait to be used.
-const WAITING: usize = 2;
+/// Pieces that there is memory for: checked, in use, or on their way back.
+const PIECES: usize = 8;
+/// How many of them go back together: to wake a thread costs as much as to check a tenth of one.
+const RETURNED: usize = PIECES / 2;
 /// A segment with less to read is not worth a thread.
 pub(crate) const WORTH_BYTES: u64 = 256 << 10;
 
@@ -55,7 +57,9 @@ impl Piece {
 pub(crate) struct Ahead {
     pieces: Receiver<Piece>,
     /// Takes the memory of those that were used back.
-    used: Sender<Vec<u8>>,
+    free: Sender<Vec<u8>>,
+    /// Memory that waits to go back with more of it.
+    used: Vec<Vec<u8>>,
 }
 
 impl Ahead {
@@ -65,9 +69,12 @@ impl Ahead {
     }
 
     /// Gives the memory of one that was used back.
-    pub(crate) fn reuse(&self, piece: Piece) {
-        // The thread that would need it may be gone.
-        drop(self.used.send(piece.bytes));
+    pub(crate) fn reuse(&mut self, piece: Piece) {
+        self.used.push(piece.bytes);
+        if self.used.len() == RETURNED {
+            // The thread that would need it may be gone.
+            drop(self.used.drain(..).try_for_each(|bytes| self.free.send(bytes)));
+        }
     }
 }
 
@@ -79,24 +86,25 @@ pub(crate) fn check_ahead<'scope>(
     at: u64,
     chain: Chain,
 ) -> Option<Ahead> {
-    let (to_walk, pieces) = sync_channel(WAITING);
-    let (used, free) = channel();
-    let check = move || check(segment, at, chain, &to_walk, &free);
+    let (to_walk, pieces) = channel();
+    let (free, to_fill) = channel();
+    // Not more than half of them can wait to go back, so that the others are on their way.
+    (0..PIECES).try_for_each(|_| free.send(Vec::new())).ok()?;
+    let check = move || check(segment, at, chain, &to_walk, &to_fill);
     Builder::new().name("journal-check".to_owned()).spawn_scoped(scope, check).ok()?;
-    Some(Ahead { pieces, used })
+    Some(Ahead { pieces, free, used: Vec::with_capacity(RETURNED) })
 }
 
 fn check(
     segment: &Segment,
     mut at: u64,
     mut chain: Chain,
-    to_walk: &SyncSender<Piece>,
-    free: &Receiver<Vec<u8>>,
+    to_walk: &Sender<Piece>,
+    to_fill: &Receiver<Vec<u8>>,
 ) {
     let data_end = segment.data_end();
-    loop {
+    while let Ok(mut bytes) = to_fill.recv() {
         let len = index(data_end - at).min(PIECE_BYTES);
-        let mut bytes = free.try_recv().unwrap_or_default();
         bytes.resize(len, 0);
         if segment.file.read_exact_at(&mut bytes, at).is_err() {
             return;

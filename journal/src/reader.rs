@@ -317,7 +317,9 @@ fn walk_checked<V: Visitor>(
 ) -> Result<(), ReplayError<V::Error>> {
     thread::scope(|scope| {
         let (at, chain) = (scan.offset(), scan.chain());
-        let Some(ahead) = checked::check_ahead(scope, segment, at, chain) else { return Ok(()) };
+        let Some(mut ahead) = checked::check_ahead(scope, segment, at, chain) else {
+            return Ok(());
+        };
         while let Some(piece) = ahead.next() {
             end.records += piece.records(|record, offset| visitor.record(record, offset))?;
             end.last_seq = piece.chain.last_seq;
