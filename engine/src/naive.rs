@@ -200,7 +200,8 @@ impl Naive {
     }
 
     fn session_up(&mut self, up: SessionUp, sink: &mut impl Sink) {
-        if self.day.is_none_or(|day| day.session != up.session) {
+        let is_known = (1..=self.capacity.ports).contains(&up.source.port);
+        if !is_known || self.day.is_none_or(|day| day.session != up.session) {
             return;
         }
         let port = self.ports.entry(up.source.port).or_insert(UNKNOWN);

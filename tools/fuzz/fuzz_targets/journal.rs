@@ -1,0 +1,144 @@
+//! The folder of a journal, changed in places, put to every reader.
+//!
+//! The input is one change behind the other: the file, whether checksums are made right again, the
+//! offset in 16 bytes, the length, and the bytes that are put there. Where no checksum was made
+//! right, what the reader delivers was written, from the first record on.
+#![no_main]
+
+use std::{path::Path, sync::LazyLock};
+
+use libfuzzer_sys::fuzz_target;
+use uncross_journal::{
+    Reader, crc32c, examine,
+    format::{RecordHeader, SIDECAR_SLOT_STRIDE_BYTES, SegmentHeader, SidecarSlot},
+};
+use uncross_server::{
+    audit::overview::inspect,
+    replay::{Discard, replay_until},
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+const PAGE: usize = 4_096;
+const SLOT: usize = 64;
+
+type Files = Vec<(String, Vec<u8>)>;
+
+/// A record that was delivered.
+type Told = (u64, u64, u8, Vec<u8>);
+
+/// The journal as it was written, and what it says.
+static GOOD: LazyLock<(Files, Vec<Told>)> = LazyLock::new(|| {
+    let files = uncross_fuzz::files();
+    let dir = folder(&files);
+    let told = told(&Reader::open_whole(dir.path()).expect("a whole journal"));
+    (files, told)
+});
+
+fn folder(files: &Files) -> tempfile::TempDir {
+    // In memory, where there is such a place.
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    let dir = made.expect("a folder");
+    uncross_fuzz::write(files, dir.path());
+    dir
+}
+
+fn told(reader: &Reader) -> Vec<Told> {
+    let mut told = Vec::new();
+    let _end = reader.for_each(|record| {
+        told.push((record.seq, record.time_ns, record.kind, record.body.to_vec()));
+        Ok::<_, std::convert::Infallible>(())
+    });
+    told
+}
+
+/// Makes the checksum of a `T` at `at` right.
+fn seal<T: FromBytes + IntoBytes + KnownLayout + Immutable>(
+    bytes: &mut [u8],
+    at: usize,
+    seal: impl FnOnce(&mut T),
+) {
+    let place = bytes.get_mut(at..).and_then(|rest| rest.get_mut(..size_of::<T>()));
+    if let Some(Ok(held)) = place.map(T::mut_from_bytes) {
+        seal(held);
+    }
+}
+
+/// Chains the records of a segment anew, as far as their lengths lead.
+fn chain(bytes: &mut [u8]) {
+    let Ok((header, _)) = SegmentHeader::ref_from_prefix(bytes) else { return };
+    let salt = header.salt.get();
+    let (low, high) = (salt & u64::from(u32::MAX), salt >> 32);
+    let mix = u32::try_from(low ^ high).expect("two halves");
+    let (mut crc, mut at) = (header.prev_crc.get(), PAGE);
+    while let Some(rest) = bytes.get_mut(at..) {
+        let Ok((record, _)) = RecordHeader::mut_from_prefix(rest) else { return };
+        let len = size_of::<RecordHeader>() + usize::from(record.body_len.get());
+        let len = len.next_multiple_of(SLOT);
+        if record.kind == 0 || rest.len() < len {
+            return;
+        }
+        // The register begins with what is mixed, which is the complement of what is said so far.
+        crc = crc32c(!(crc ^ mix), &rest[size_of::<u32>()..len]);
+        rest[..size_of::<u32>()].copy_from_slice(&crc.to_le_bytes());
+        at += len;
+    }
+}
+
+fn repair(name: &str, bytes: &mut [u8]) {
+    if name == "durable" {
+        for at in [0, usize::try_from(SIDECAR_SLOT_STRIDE_BYTES).expect("a small number")] {
+            seal::<SidecarSlot>(bytes, at, |slot| slot.crc.set(slot.checksum()));
+        }
+        return;
+    }
+    chain(bytes);
+    seal::<SegmentHeader>(bytes, 0, |header| {
+        header.crc.set(header.checksum());
+        if header.link.prev_hash != [0; 32] {
+            header.link.crc.set(header.link.checksum());
+        }
+    });
+}
+
+/// Changes the files as the input says; whether all checksums were left as they are.
+fn change(files: &mut Files, mut input: &[u8]) -> bool {
+    let mut is_plain = true;
+    while let [file, low, high, len, behind @ ..] = input {
+        let (put, behind) = behind.split_at(behind.len().min(usize::from(*len)));
+        input = behind;
+        let which = usize::from(*file & 0x7F) % files.len();
+        let (name, bytes) = &mut files[which];
+        let at = usize::from(u16::from_le_bytes([*low, *high])) * 16;
+        let Some(place) = bytes.get_mut(at..) else { continue };
+        let len = place.len().min(put.len());
+        place[..len].copy_from_slice(&put[..len]);
+        if *file & 0x80 != 0 {
+            repair(name, bytes);
+            is_plain = false;
+        }
+    }
+    is_plain
+}
+
+fuzz_target!(|input: &[u8]| {
+    let (good, due) = &*GOOD;
+    let mut files = good.clone();
+    let is_plain = change(&mut files, input);
+    let dir = folder(&files);
+    let _report = Reader::verify(dir.path(), |_| {});
+    let _findings = examine(dir.path());
+    let _seen = inspect(dir.path(), |_| {});
+    if let Ok(reader) = Reader::open_whole(dir.path()) {
+        let told = told(&reader);
+        assert!(!is_plain || due.starts_with(&told), "{} of {}", told.len(), due.len());
+        // The first record says how much memory an engine takes: up to all there is.
+        if told.first() == due.first() {
+            let _replayed = replay_until(&reader, None, &mut Discard);
+        }
+    }
+    for (name, bytes) in &files {
+        let after = std::fs::read(dir.path().join(name)).expect("a file that was there");
+        assert!(after == *bytes, "{name} was changed");
+    }
+});
