@@ -165,7 +165,7 @@ impl<E: Into<JournalError>> From<E> for Failed {
 
 /// A journal in `dir` that takes so many bytes into its first segment, and in which nothing is
 /// being prepared any more.
-fn begin(
+pub(crate) fn begin(
     dir: &Path,
     level: Level,
     bytes: u64,
@@ -190,7 +190,7 @@ fn begin(
 
 /// Appends a record of one slot.
 #[inline]
-fn append_one(writer: &mut Writer) -> Result<u64, AppendError> {
+pub(crate) fn append_one(writer: &mut Writer) -> Result<u64, AppendError> {
     let seq = writer.last_seq() + 1;
     writer.append(Entry { seq, time_ns: seq, kind: kind::ENTER, flags: 0, body: &BODY }, 0)?;
     Ok(seq)
@@ -206,13 +206,13 @@ fn settle(watermark: &Watermark, seq: u64) -> Result<(), JournalError> {
 }
 
 /// The middle one of some values; 0 of none.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nanoseconds and bytes of one run")]
-fn float(value: u64) -> f64 {
+pub(crate) fn float(value: u64) -> f64 {
     value as f64
 }
 

@@ -2,9 +2,11 @@
 //!
 //! [`core`] runs the matching engine alone, in process, against the naive book and, with the
 //! feature `peers`, against order books of others. [`journal`] measures the journal beside the
-//! limits of memory and disk, [`recovery`] how long a venue takes to start. What is measured and
+//! limits of memory and disk, [`recovery`] how long a venue takes to start, [`beside`] whether what
+//! runs beside the core slows it. What is measured and
 //! how to read it is in `docs/bench-method.md`.
 
+pub mod beside;
 pub mod core;
 pub mod journal;
 pub mod machine;

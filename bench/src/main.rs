@@ -7,6 +7,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use uncross_bench::{
+    beside::{Beside, BesideError},
     core::{Core, CoreError},
     journal::{Journal, JournalError},
     recovery::{Recovery, RecoveryError},
@@ -25,6 +26,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    Beside(Beside),
     Core(Core),
     Journal(Journal),
     Recovery(Recovery),
@@ -33,6 +35,8 @@ enum What {
 /// Why there is no result, or a wrong one.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
+    #[error(transparent)]
+    Beside(#[from] BesideError),
     #[error(transparent)]
     Core(#[from] CoreError),
     #[error(transparent)]
@@ -51,6 +55,10 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         }
     };
     match &cli.what {
+        What::Beside(beside) => {
+            let told = beside.run(&mut progress)?;
+            say(&if cli.json { told.json() } else { told.text().to_owned() })
+        }
         What::Core(core) => {
             let told = core.run(&mut progress)?;
             say(&if cli.json { told.json() } else { told.text() })?;

@@ -298,6 +298,10 @@ codes! {
         "a benchmark came to sums that cannot be right"
         "the engine, the naive book and the file must agree on what trades"
         "compare the sums; with a file of your own, correct those in its header";
+    BENCH_VENUE "UX-B003" Failure
+        "the venue of a benchmark did not do what it was asked for"
+        "it is too slow for so many commands a second, or the machine has no room for it"
+        "ask for fewer commands a second, or measure when the machine has no other work";
     USER_EXISTS "UX-A001" Failure
         "the user exists"
         "names are unique, in any case"

@@ -107,7 +107,10 @@ pub const SHADOW_BATCH: u64 = 256;
 pub const SHADOW_INTERVAL: Duration = Duration::from_millis(50);
 /// How long the shadow waits for a core that is behind, at most, before each batch.
 pub const SHADOW_HOLD_MAX: Duration = Duration::from_millis(100);
-/// Priority of the shadow's thread: the lowest there is.
+/// How long the shadow rests after a snapshot, in times of what that took: so it writes during at
+/// most a twentieth of the time, and those who wait for the same device seldom meet it.
+pub const SHADOW_REST: u32 = 19;
+/// Priority of the shadow's thread where it may not have that of idle time: the lowest there is.
 pub const SHADOW_NICE: i32 = 19;
 /// How long a snapshot waits for the streams that belong to it.
 pub const SHADOW_WRITTEN_PATIENCE: Duration = Duration::from_secs(5);

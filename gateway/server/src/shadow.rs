@@ -2,9 +2,9 @@
 //!
 //! It reads the files of the journal up to the durable watermark and compares every checkpoint with
 //! its own output, so that a core that computed something else is found while it runs. Its thread
-//! has the lowest priority there is, keeps off the CPUs of the hot threads where others are left,
-//! and waits while the core has more in its ring than one turn takes; it takes no lock and writes
-//! nothing that a hot thread reads.
+//! runs only where nobody else would, keeps off the CPUs of the hot threads where others are left,
+//! waits while the core has more in its ring than one turn takes, and rests after each snapshot; it
+//! takes no lock and writes nothing that a hot thread reads.
 
 mod thread;
 
@@ -103,6 +103,8 @@ pub(crate) struct Shadow {
     every: u64,
     /// Up to where the last snapshot went, or the last try.
     covered: u64,
+    /// No snapshot is due before.
+    rests_until: Option<Instant>,
     synced: Synced,
 }
 
@@ -128,7 +130,8 @@ impl Shadow {
             None => Follower::new(Tally::resume(&Marks::none())),
         };
         let covered = anchor.seq;
-        Ok(Self { place, follower, tail, snapshots, every, covered, synced: Synced::default() })
+        let (rests_until, synced) = (None, Synced::default());
+        Ok(Self { place, follower, tail, snapshots, every, covered, rests_until, synced })
     }
 
     /// Last record applied.
@@ -151,6 +154,17 @@ impl Shadow {
         self.every = 0;
     }
 
+    /// No snapshot is due for so long.
+    pub(crate) fn rest(&mut self, length: Duration) {
+        self.rests_until = Instant::now().checked_add(length);
+    }
+
+    /// Records between two snapshots; 0 while none is due.
+    fn every_now(&mut self) -> u64 {
+        self.rests_until = self.rests_until.filter(|end| Instant::now() < *end);
+        if self.rests_until.is_some() { 0 } else { self.every }
+    }
+
     /// Applies records up to `upto`, which is durable, or less: until a snapshot is due, or
     /// `pause`, called now and then with the last one, breaks off.
     ///
@@ -162,7 +176,7 @@ impl Shadow {
         upto: u64,
         mut pause: impl FnMut(u64) -> ControlFlow<()>,
     ) -> Result<(), ShadowError> {
-        let (mut applied, every, covered) = (0, self.every, self.covered);
+        let (mut applied, every, covered) = (0, self.every_now(), self.covered);
         let follower = &mut self.follower;
         self.tail.read(upto, |record| {
             follower.apply(&record)?;
@@ -177,8 +191,8 @@ impl Shadow {
     }
 
     /// Whether a snapshot is due, when the journal goes to `upto`.
-    pub(crate) fn is_due(&self, upto: u64) -> bool {
-        due(self.every, self.covered, self.seq(), upto)
+    pub(crate) fn is_due(&mut self, upto: u64) -> bool {
+        due(self.every_now(), self.covered, self.seq(), upto)
     }
 
     /// Writes a snapshot, reads it back, restores it and compares it with the state; only then it

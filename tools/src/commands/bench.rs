@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use clap::Subcommand;
 use uncross_bench::{
+    beside::{Beside, BesideError},
     core::{Core, CoreError, file::FileError},
     journal::{Journal, JournalError},
     recovery::{Recovery, RecoveryError},
@@ -17,12 +18,14 @@ use crate::{
 pub(super) const EXAMPLES: &str = "\
 Examples:
   uncross bench core --quick --workload b
+  uncross bench beside --quick
   uncross bench journal --quick
   uncross bench recovery --quick";
 
 /// Measure this machine's Uncross
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
+    Beside(Beside),
     Core(Core),
     Journal(Journal),
     Recovery(Recovery),
@@ -31,6 +34,7 @@ pub(crate) enum Bench {
 impl Bench {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         match self {
+            Self::Beside(beside) => run_beside(beside, output),
             Self::Core(core) => run_core(core, output),
             Self::Journal(journal) => run_journal(journal, output),
             Self::Recovery(recovery) => run_recovery(recovery, output),
@@ -60,19 +64,45 @@ fn run_core(core: &Core, output: &mut Output) -> Outcome {
     told.verdict().map_err(|error| failure(&error, false))
 }
 
-fn run_journal(journal: &Journal, output: &mut Output) -> Outcome {
-    let told = journal.run(&mut progress()).map_err(|error| {
-        let code = match error {
-            JournalError::Folder { .. } => &errors::FILE_WRITE,
-            JournalError::Replay(_) => &errors::REPLAY,
-            JournalError::Open(_)
-            | JournalError::Append(_)
-            | JournalError::Close(_)
-            | JournalError::Run(_)
-            | JournalError::Stuck { .. } => &errors::JOURNAL_DISK,
-        };
-        End::from(Failure::new(code, error.to_string()))
+fn run_beside(beside: &Beside, output: &mut Output) -> Outcome {
+    let told = beside.run(&mut progress()).map_err(|error| match error {
+        BesideError::Start(error) => Failure::from(error),
+        BesideError::Stop(error) => Failure::from(error),
+        BesideError::Client(error) => Failure::from(error),
+        BesideError::Journal(error) => journal_failure(&error),
+        BesideError::Folder { .. } | BesideError::Users(_) => {
+            Failure::new(&errors::FILE_WRITE, error.to_string())
+        }
+        BesideError::Config(_)
+        | BesideError::Poll(_)
+        | BesideError::Unanswered { .. }
+        | BesideError::Rejected { .. }
+        | BesideError::Panicked
+        | BesideError::Shadow { .. }
+        | BesideError::Histogram(_) => Failure::new(&errors::BENCH_VENUE, error.to_string()),
     })?;
+    if output.is_json() {
+        output.json(told.schema(), told.body())
+    } else {
+        output.line(told.text())
+    }
+}
+
+fn journal_failure(error: &JournalError) -> Failure {
+    let code = match error {
+        JournalError::Folder { .. } => &errors::FILE_WRITE,
+        JournalError::Replay(_) => &errors::REPLAY,
+        JournalError::Open(_)
+        | JournalError::Append(_)
+        | JournalError::Close(_)
+        | JournalError::Run(_)
+        | JournalError::Stuck { .. } => &errors::JOURNAL_DISK,
+    };
+    Failure::new(code, error.to_string())
+}
+
+fn run_journal(journal: &Journal, output: &mut Output) -> Outcome {
+    let told = journal.run(&mut progress()).map_err(|error| journal_failure(&error))?;
     if output.is_json() {
         output.json(told.schema(), told.body())
     } else {

@@ -12,13 +12,18 @@ use std::{
 };
 
 use rustix::{process::setpriority_process, thread::CpuSet};
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 use uncross_journal::{Anchor, Watermark};
 
 use super::{Place, Shadow, ShadowError};
 use crate::{
     desk::Pulse,
     limits::{
-        SHADOW_END_PATIENCE, SHADOW_HOLD_MAX, SHADOW_INTERVAL, SHADOW_NICE, SNAPSHOT_RECORDS_MIN,
+        SHADOW_END_PATIENCE, SHADOW_HOLD_MAX, SHADOW_INTERVAL, SHADOW_NICE, SHADOW_REST,
+        SNAPSHOT_RECORDS_MIN,
     },
     notice::{Notice, Notices},
     snapshot::Body,
@@ -171,9 +176,14 @@ impl Watch {
 
 /// Lets every other thread go first. What the system refuses is not done: the shadow then runs as
 /// others do, and waits for the core all the same.
+///
+/// A low priority would not be enough: a thread that runs keeps its CPU for some milliseconds from
+/// those who wake up, whatever their priority, unless its policy is the one for idle time.
 fn give_way(hot_cpus: &[usize]) {
     // On Linux this is the priority of the calling thread, not of its process.
     let _is_low = setpriority_process(None, SHADOW_NICE);
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let _is_idle = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
     let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return };
     let mut left = CpuSet::new();
     let others = (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu));
@@ -227,19 +237,21 @@ impl Working {
         let Beside { watermark, pulse, .. } = &self.beside;
         while !self.control.should_stop() {
             let upto = watermark.durable_seq();
-            if upto <= shadow.seq() {
-                thread::park_timeout(SHADOW_INTERVAL);
-                continue;
-            }
             // Relaxed: see `Progress::now`.
             let note = |seq: u64| pulse.shadow().seq.store(seq, Ordering::Relaxed);
-            shadow.follow(upto, |seq| {
-                note(seq);
-                self.pause()
-            })?;
-            note(shadow.seq());
+            if shadow.seq() < upto {
+                shadow.follow(upto, |seq| {
+                    note(seq);
+                    self.pause()
+                })?;
+                note(shadow.seq());
+            }
             if shadow.is_due(upto) {
+                let start = Instant::now();
                 self.snapshot(shadow);
+                shadow.rest(start.elapsed() * SHADOW_REST);
+            } else if watermark.durable_seq() <= shadow.seq() {
+                thread::park_timeout(SHADOW_INTERVAL);
             }
         }
         Ok(())
@@ -398,6 +410,32 @@ mod tests {
             let listed = Snapshots::of(&dir.path().join("journal")).list().unwrap();
             assert!(listed.is_empty());
         }
+    }
+
+    #[test]
+    fn the_thread_of_a_shadow_runs_where_nobody_else_would() {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                give_way(&[]);
+                let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+                // The policy is the 39th after the name in parentheses; 5 is that of idle time.
+                let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+                assert_eq!(fields[38], "5", "{stat}");
+            });
+        });
+    }
+
+    #[test]
+    fn no_snapshot_is_due_while_a_shadow_rests_but_afterwards_without_a_new_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = journal(&dir.path().join("journal"), 0);
+        let seed = seed(dir.path(), writer.salt(), 10);
+        let mut shadow = Shadow::new(seed.place, seed.every, None).unwrap();
+        shadow.rest(PATIENCE);
+        shadow.follow(20, |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!((shadow.seq(), shadow.is_due(20)), (20, false));
+        shadow.rest(Duration::ZERO);
+        assert!(shadow.is_due(20));
     }
 
     #[test]
