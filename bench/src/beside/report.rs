@@ -78,7 +78,8 @@ impl Pairs {
             // A string takes everything.
             _ = write!(
                 text,
-                "\n{name:8}{alone:>10.1} us {beside:>10.1} us   ratio {:.2} ({least:.2} to {most:.2})",
+                "\n{name:8}{alone:>10.1} us {beside:>10.1} us   ratio {:.2} ({least:.2} to \
+                 {most:.2})",
                 median(ratios)
             );
         }
