@@ -10,6 +10,7 @@ use std::thread::{Builder, JoinHandle};
 
 use rustix::process::setpriority_process;
 
+use crate::disk::Disk;
 use crate::folder::{self, Form};
 use crate::limits::{LOOK_NICE, PAGE_BYTES};
 use crate::scan;
@@ -25,16 +26,17 @@ pub(crate) struct Behind {
 
 impl Behind {
     /// Begins. `None`: there is no such segment, or the system gives no thread.
-    pub(crate) fn look(dir: &Path) -> Option<Self> {
-        let last = folder::list(dir).ok()?.named.pop()?;
+    pub(crate) fn look(disk: &Disk, dir: &Path) -> Option<Self> {
+        let last = folder::list(disk, dir).ok()?.named.pop()?;
         let path = (last.form == Form::Open).then_some(last.path)?;
         let is_over = Arc::new(AtomicBool::new(false));
         let (looked_at, watched) = (path.clone(), Arc::clone(&is_over));
         // Relaxed: it ends a little later then, and tells nothing.
+        let disk = disk.clone();
         let look = move || {
             // Whoever checks records is waited for sooner. Where it is refused, both are in turn.
             let _is_low = setpriority_process(None, LOOK_NICE);
-            zeros_from(looked_at, || !watched.load(Ordering::Relaxed))
+            zeros_from(&disk, looked_at, || !watched.load(Ordering::Relaxed))
         };
         let look = Builder::new().name("journal-tail".to_owned()).spawn(look).ok()?;
         Some(Self { path, look: Some(look), is_over })
@@ -56,8 +58,9 @@ impl Drop for Behind {
     }
 }
 
-fn zeros_from(path: PathBuf, go_on: impl Fn() -> bool) -> Option<u64> {
-    let Ok(Some(Opened::Valid(segment))) = Segment::open(path, Form::Open) else { return None };
+fn zeros_from(disk: &Disk, path: PathBuf, go_on: impl Fn() -> bool) -> Option<u64> {
+    let opened = Segment::open(disk, path, Form::Open).ok()?;
+    let Some(Opened::Valid(segment)) = opened else { return None };
     let range = PAGE_BYTES..segment.data_end();
     scan::zeros_from(&segment.file, &segment.path, range, go_on).ok().flatten()
 }

@@ -8,9 +8,10 @@ use std::path::Path;
 
 use crate::disk::{Disk, Prepared};
 use crate::error::{DiskError, Operation, ReadError};
-use crate::folder::{self, Form};
+use crate::folder::{self, Folder, Form};
 use crate::limits::{WINDOW_BYTES, index};
 use crate::reader::Reader;
+use crate::recover::Invalid;
 use crate::scan::{Scan, Step, Window};
 use crate::segment::{Segment, Tip};
 use crate::sidecar::{Flags, Mark, Sidecar};
@@ -34,24 +35,32 @@ pub struct Copied {
 /// # Errors
 ///
 /// The journal is damaged or not whole, or the copy cannot be written.
-pub fn copy(from: &Path, to: &Path, upto: Option<u64>) -> Result<Copied, ReadError> {
+pub fn copy(
+    from: impl Into<Folder>,
+    to: impl Into<Folder>,
+    upto: Option<u64>,
+) -> Result<Copied, ReadError> {
+    copy_folder(&from.into(), &to.into(), upto)
+}
+
+fn copy_folder(from: &Folder, to: &Folder, upto: Option<u64>) -> Result<Copied, ReadError> {
+    let Folder { dir: to, disk } = to;
     let reader = Reader::open_whole(from)?;
     let upto = upto.unwrap_or(reader.durable_seq());
-    let disk = Disk::default();
-    let mut sidecar = Sidecar::create(&disk, to)?;
+    let mut sidecar = Sidecar::create(disk, to)?;
     let mut window = Window::new();
     let mut tip = Tip::START;
     let mut copied = Copied::default();
     let mut mark = Mark::default();
     while tip.last_seq < upto
-        && let Some(segment) = Segment::after(from, &tip)?
+        && let Some(segment) = Segment::after(&from.disk, &from.dir, &tip)?
     {
         segment.admit(&tip)?;
-        let part = measure(&segment, &mut window, upto)?;
+        let part = measure(&segment, &mut window, upto, &reader.mark)?;
         if part.last_seq == tip.last_seq {
             break;
         }
-        copied.bytes += part.write(&disk, &segment, to)?;
+        copied.bytes += part.write(disk, &segment, to)?;
         copied.segments += 1;
         copied.last_seq = part.last_seq;
         mark = Mark { seq: part.last_seq, segment_number: segment.number(), offset: part.end };
@@ -64,8 +73,12 @@ pub fn copy(from: &Path, to: &Path, upto: Option<u64>) -> Result<Copied, ReadErr
             ..Tip::START
         };
     }
+    if copied.last_seq < upto.min(reader.mark.seq) {
+        let (dir, number) = (from.dir.clone(), tip.number + 1);
+        return Err(ReadError::SegmentMissing { dir, number, first_seq: tip.last_seq + 1 });
+    }
     disk.sync_folder(to)?;
-    sidecar.begin(&disk, mark, ([0; 16], Flags::default().with_loss(true)))?;
+    sidecar.begin(disk, mark, ([0; 16], Flags::default().with_loss(true)))?;
     disk.sync_folder(to)?;
     Ok(copied)
 }
@@ -79,7 +92,12 @@ struct Part {
     seal_crc: Option<u32>,
 }
 
-fn measure(segment: &Segment, window: &mut Window, upto: u64) -> Result<Part, ReadError> {
+fn measure(
+    segment: &Segment,
+    window: &mut Window,
+    upto: u64,
+    mark: &Mark,
+) -> Result<Part, ReadError> {
     let mut scan = Scan::new(segment, window);
     loop {
         let (end, chain) = (scan.offset(), scan.chain());
@@ -92,6 +110,11 @@ fn measure(segment: &Segment, window: &mut Window, upto: u64) -> Result<Part, Re
             Step::Invalid(fault) if segment.form == Form::Sealed => {
                 let tip = Tip { last_seq: chain.last_seq, ..Tip::START };
                 return Err(tip.damage(segment.path.clone(), end, fault).into());
+            }
+            // Nor does what is durable end before the mark.
+            Step::Invalid(fault) if chain.last_seq < upto.min(mark.seq) => {
+                let invalid = Invalid { segment, offset: end, fault, chain };
+                return Err(invalid.damage(fault, Some(mark.seq)));
             }
             Step::Invalid(_) => return Ok(part(None)),
         }

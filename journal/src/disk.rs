@@ -90,8 +90,14 @@ impl Disk {
         Ok(Handle::new(self.storage.open(path, access)?))
     }
 
-    pub(crate) fn exists(&self, path: &Path) -> bool {
-        self.storage.exists(path)
+    pub(crate) fn exists(&self, path: &Path) -> Result<bool, DiskError> {
+        self.storage.exists(path).map_err(DiskError::of(Operation::Look, path))
+    }
+
+    /// The length of a file; `Ok(None)` when there is no such file.
+    pub(crate) fn len_bytes(&self, path: &Path) -> Result<Option<u64>, DiskError> {
+        let Some(file) = self.open_to_read(path)? else { return Ok(None) };
+        file.len_bytes().map(Some).map_err(DiskError::of(Operation::Read, path))
     }
 
     /// The names in a folder.
@@ -113,8 +119,26 @@ impl Disk {
         self.open(path, Access::Touch).map_err(DiskError::of(Operation::Lock, path))
     }
 
-    pub(crate) fn create_folder(&self, path: &Path) -> Result<(), DiskError> {
-        self.run(Operation::CreateFolder, path, || self.storage.create_folder(path))
+    /// Has a folder and those it is in be there; says whether they were not.
+    pub(crate) fn make_folder(&self, path: &Path) -> Result<bool, DiskError> {
+        if self.exists(path)? {
+            return Ok(false);
+        }
+        self.run(Operation::CreateFolder, path, || self.storage.create_folder(path))?;
+        Ok(true)
+    }
+
+    /// Gets the names of a folder and of those it is in onto the device.
+    pub(crate) fn sync_above(&self, path: &Path) -> Result<(), DiskError> {
+        for above in path.ancestors().skip(1) {
+            let here = above.as_os_str().is_empty();
+            match self.sync_folder(if here { Path::new(".") } else { above }) {
+                // What this process may not read it has not made, nor what that is in.
+                Err(error) if error.source.kind() == io::ErrorKind::PermissionDenied => break,
+                done => done?,
+            }
+        }
+        Ok(())
     }
 
     /// Creates `path`, which must not exist, for reading and writing.

@@ -17,6 +17,8 @@ pub enum Operation {
     CreateFolder,
     /// List a folder.
     List,
+    /// Look whether there is a file or folder.
+    Look,
     /// Create a file.
     Create,
     /// Open an existing file.
@@ -59,6 +61,7 @@ impl fmt::Display for Operation {
         f.write_str(match self {
             Self::CreateFolder => "creating the folder",
             Self::List => "listing the folder",
+            Self::Look => "looking for",
             Self::Create => "creating",
             Self::Open => "opening",
             Self::Read => "reading",

@@ -1,9 +1,38 @@
 //! Names of the files in a journal folder, and finding them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::error::DiskError;
+use crate::storage::Storage;
+
+/// The folder of a journal, and the disk it is on. A path alone is one of the operating system's.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    pub(crate) dir: PathBuf,
+    pub(crate) disk: Disk,
+}
+
+impl Folder {
+    /// `dir` on `storage`; `None` is the disk of the operating system.
+    #[must_use]
+    pub fn on(storage: Option<Arc<dyn Storage>>, dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), disk: Disk::new(storage, None) }
+    }
+}
+
+impl<P: AsRef<Path> + ?Sized> From<&P> for Folder {
+    fn from(dir: &P) -> Self {
+        Self::on(None, dir.as_ref())
+    }
+}
+
+impl From<&Self> for Folder {
+    fn from(folder: &Self) -> Self {
+        folder.clone()
+    }
+}
 
 /// Digits of a first sequence number in a name: all of `u64`, so that names sort as numbers.
 const SEQ_DIGITS: usize = 20;
@@ -57,29 +86,29 @@ pub(crate) fn lock_path(dir: &Path) -> PathBuf {
 }
 
 /// The first free name for a torn tail that would have started with sequence number `seq`.
-pub(crate) fn torn_path(disk: &Disk, dir: &Path, seq: u64) -> PathBuf {
+pub(crate) fn torn_path(disk: &Disk, dir: &Path, seq: u64) -> Result<PathBuf, DiskError> {
     free_torn_path(disk, dir, seq, &[])
 }
 
 /// The first such name that is not among those `taken` either.
-pub(crate) fn free_torn_path(disk: &Disk, dir: &Path, seq: u64, taken: &[PathBuf]) -> PathBuf {
+pub(crate) fn free_torn_path(
+    disk: &Disk,
+    dir: &Path,
+    seq: u64,
+    taken: &[PathBuf],
+) -> Result<PathBuf, DiskError> {
     let mut number = 1_u32;
     loop {
         let path = dir.join(format!("torn-{seq}-{number}.bin"));
-        if !disk.exists(&path) && !taken.contains(&path) {
-            return path;
+        if !taken.contains(&path) && !disk.exists(&path)? {
+            return Ok(path);
         }
         number += 1;
     }
 }
 
 /// Lists the segment files of `dir`; names the journal does not give are passed over.
-pub(crate) fn list(dir: &Path) -> Result<Listing, DiskError> {
-    list_on(&Disk::default(), dir)
-}
-
-/// As [`list`], on `disk`.
-pub(crate) fn list_on(disk: &Disk, dir: &Path) -> Result<Listing, DiskError> {
+pub(crate) fn list(disk: &Disk, dir: &Path) -> Result<Listing, DiskError> {
     let mut listing = Listing::default();
     for name in disk.list(dir)? {
         let path = dir.join(&name);

@@ -71,6 +71,7 @@ pub use crate::error::{
     AppendError, CloseError, Damage, DiskError, Fault, Field, Finding, Hash, OpenError, Operation,
     ReadError, ReplayError, Versions,
 };
+pub use crate::folder::Folder;
 pub use crate::format::kind;
 pub use crate::overview::{Overview, Run, SegmentForm, SegmentView};
 pub use crate::reader::{End, Reached, Reader};
@@ -82,7 +83,7 @@ pub use crate::settings::{Identity, Level, OnDurable, Settings};
 pub use crate::snapshot::{
     Draft, Foreign, SnapshotError, SnapshotHead, SnapshotView, Snapshots, Terms,
 };
-pub use crate::storage::{Access, Extent, Storage, Stored};
+pub use crate::storage::{Access, Extent, Hold, Storage, Stored};
 pub use crate::tail::{Anchor, Found, Tail};
 pub use crate::verify::{Progress, Report};
 pub use crate::watermark::Watermark;

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::disk::Disk;
 use crate::error::{DiskError, OpenError, Operation};
 use crate::folder;
-use crate::storage::Handle;
+use crate::storage::{Handle, Hold};
 
 /// The held lock of a journal folder; let go when dropped.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Lock {
         let path = folder::lock_path(dir);
         let failed = |source: io::Error| DiskError::new(Operation::Lock, &path, source);
         let file = disk.touch(&path)?;
-        if !file.lock().map_err(failed)? {
+        if !file.lock(Hold::Alone).map_err(failed)? {
             return Err(OpenError::Locked { owner_pid: owner(&file), path });
         }
         // Of one length whatever the number, so that a former owner's is written over whole.

@@ -1,14 +1,13 @@
 //! What a journal's folder holds: segment by segment, also when some of it is damaged.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use zerocopy::FromBytes;
 
-use crate::error::{DiskError, Operation, ReadError, ReplayError, Versions};
-use crate::folder::{self, Form};
+use crate::error::{ReadError, ReplayError, Versions};
+use crate::folder::{self, Folder, Form};
 use crate::format::{UpgradeBody, kind, record_len_bytes};
 use crate::reader::{Reader, Visitor};
 use crate::record::Record;
@@ -109,7 +108,7 @@ pub struct Overview {
 }
 
 impl Reader {
-    /// Looks at everything in `dir` without changing anything, also beside a running writer.
+    /// Looks at everything in `folder` without changing anything, also beside a running writer.
     /// Records are handed to `each` up to the first damage, which is part of the answer. `each` may
     /// break off; the segments behind are then known by their headers alone.
     ///
@@ -119,13 +118,14 @@ impl Reader {
     ///
     /// The folder cannot be listed, or a newer format is found in it.
     pub fn overview(
-        dir: &Path,
+        folder: impl Into<Folder>,
         each: impl FnMut(&Record<'_>) -> ControlFlow<()>,
     ) -> Result<Overview, ReadError> {
+        let folder = folder.into();
         let mut overview = Overview::default();
-        overview.list(dir)?;
+        overview.list(&folder)?;
         let mut viewing = Viewing { each, overview: &mut overview, at: 0 };
-        let walked = match Self::open_whole(dir) {
+        let walked = match Self::open_whole(folder) {
             Ok(reader) => reader.walk(&mut viewing),
             Err(error) => Err(error.into()),
         };
@@ -139,31 +139,32 @@ impl Reader {
 }
 
 impl Overview {
-    fn list(&mut self, dir: &Path) -> Result<(), ReadError> {
-        let listing = folder::list(dir)?;
+    fn list(&mut self, Folder { dir, disk }: &Folder) -> Result<(), ReadError> {
+        let listing = folder::list(disk, dir)?;
         for named in listing.named {
-            if let Ok(Some(Opened::Valid(segment))) = Segment::open(named.path, named.form) {
+            if let Ok(Some(Opened::Valid(segment))) = Segment::open(disk, named.path, named.form) {
                 self.view(&segment);
             }
         }
         for (_, path) in listing.spares {
-            match Segment::open(path, Form::Spare) {
+            match Segment::open(disk, path, Form::Spare) {
                 Ok(Some(Opened::Valid(segment))) => _ = self.view(&segment),
                 Ok(Some(Opened::Headless(_))) => self.spares += 1,
+                // What it is nobody knows: told where the walk meets nothing worse.
+                Err(error @ ReadError::Disk(_)) => self.damage = Some(error),
                 Ok(None) | Err(_) => {}
             }
         }
-        let failed = |error| DiskError::new(Operation::List, dir, error);
-        for entry in fs::read_dir(dir).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name();
+        for name in disk.list(dir)? {
             if name.to_str().is_some_and(|name| name.starts_with("torn-")) {
-                let len = entry.metadata().map_or(0, |it| it.len());
-                self.set_aside.push((entry.path(), len));
+                let path = dir.join(name);
+                if let Some(len) = disk.len_bytes(&path)? {
+                    self.set_aside.push((path, len));
+                }
             }
         }
         self.set_aside.sort();
-        if let Loaded::Valid(state) = sidecar::load(dir)? {
+        if let Loaded::Valid(state) = sidecar::load(disk, dir)? {
             let flags = state.flags;
             self.run = Some(Run {
                 durable_seq: state.mark.seq,

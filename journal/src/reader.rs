@@ -4,15 +4,16 @@
 //! is.
 
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use crate::behind::Behind;
 use crate::checked;
+use crate::disk::Disk;
 use crate::error::{Fault, ReadError, ReplayError};
-use crate::folder;
+use crate::folder::{self, Folder};
 use crate::format::kind;
 use crate::record::{Chain, Record};
 use crate::recover::{Invalid, TornTail};
@@ -23,6 +24,7 @@ use crate::sidecar::{self, Loaded, Mark};
 /// A journal opened for reading only.
 #[derive(Debug)]
 pub struct Reader {
+    pub(crate) disk: Disk,
     pub(crate) dir: PathBuf,
     pub(crate) start: Tip,
     pub(crate) mark: Mark,
@@ -91,26 +93,27 @@ pub(crate) trait Visitor {
 }
 
 impl Reader {
-    /// Opens the journal in `dir`. It may start behind segment 1 (an archived part).
+    /// Opens the journal in `folder`. It may start behind segment 1 (an archived part).
     ///
     /// # Errors
     ///
     /// The first segment's header or the sidecar is damaged, or needs another reader.
-    pub fn open(dir: &Path) -> Result<Self, ReadError> {
+    pub fn open(folder: impl Into<Folder>) -> Result<Self, ReadError> {
+        let Folder { dir, disk } = folder.into();
         // The mark first: what it covers was complete before anything else is looked at.
-        let mark = match sidecar::load(dir)? {
+        let mark = match sidecar::load(&disk, &dir)? {
             Loaded::Valid(state) => state.mark,
             Loaded::Missing => Mark::default(),
             Loaded::Damaged(fault) => {
-                let path = folder::sidecar_path(dir);
+                let path = folder::sidecar_path(&dir);
                 return Err(ReadError::WatermarkDamaged { path, offset: 0, fault });
             }
         };
         let (mut start, mut salt) = (Tip::START, 0);
-        if let Some(first) = folder::list(dir)?.named.into_iter().next() {
+        if let Some(first) = folder::list(&disk, &dir)?.named.into_iter().next() {
             // Between the two looks it may have been sealed under another name.
             let tip = Tip { last_seq: first.first_seq.saturating_sub(1), ..Tip::START };
-            if let Some(segment) = Segment::after(dir, &tip)? {
+            if let Some(segment) = Segment::after(&disk, &dir, &tip)? {
                 start = Tip {
                     number: segment.number().saturating_sub(1),
                     last_seq: tip.last_seq,
@@ -120,7 +123,7 @@ impl Reader {
                 salt = segment.header.salt.get();
             }
         }
-        Ok(Self { dir: dir.to_owned(), start, mark, salt, reached: Reached::default() })
+        Ok(Self { disk, dir, start, mark, salt, reached: Reached::default() })
     }
 
     /// Opens a journal that must be there from its first record on, not an archived part of one.
@@ -128,16 +131,17 @@ impl Reader {
     /// # Errors
     ///
     /// As [`Reader::open`]; the first segment or the sidecar is missing.
-    pub fn open_whole(dir: &Path) -> Result<Self, ReadError> {
-        let reader = Self::open(dir)?;
-        let listing = folder::list(dir)?;
+    pub fn open_whole(folder: impl Into<Folder>) -> Result<Self, ReadError> {
+        let reader = Self::open(folder)?;
+        let Self { disk, dir, .. } = &reader;
+        let listing = folder::list(disk, dir)?;
         let has_segments = !listing.named.is_empty() || 0 < reader.mark.segment_number;
         if has_segments && reader.start != Tip::START {
             let (dir, number, first_seq) = (dir.to_owned(), 1, 1);
             return Err(ReadError::SegmentMissing { dir, number, first_seq });
         }
         let path = folder::sidecar_path(dir);
-        if has_segments && !path.exists() {
+        if has_segments && !disk.exists(&path)? {
             return Err(ReadError::WatermarkMissing { path });
         }
         Ok(reader)
@@ -147,7 +151,7 @@ impl Reader {
     /// `walked`, or has the number of one.
     pub(crate) fn check_names(&self, walked: &[u64], last_seq: u64) -> Result<(), ReadError> {
         let mut before = None;
-        for named in folder::list(&self.dir)?.named {
+        for named in folder::list(&self.disk, &self.dir)?.named {
             let is_known = walked.binary_search(&named.first_seq).is_ok();
             // What begins later was entered by a running writer meanwhile.
             let is_stray = !is_known && named.first_seq <= last_seq;
@@ -213,10 +217,10 @@ impl Reader {
         place: Place,
         visitor: &mut V,
     ) -> Result<End, ReplayError<V::Error>> {
-        let (mut window, mut behind) = (Window::new(), Behind::look(&self.dir));
+        let (mut window, mut behind) = (Window::new(), Behind::look(&self.disk, &self.dir));
         let Place { mut tip, mut within } = place;
         let mut end = End { last_seq: tip.last_seq, ..End::default() };
-        while let Some(segment) = Segment::after(&self.dir, &tip)? {
+        while let Some(segment) = Segment::after(&self.disk, &self.dir, &tip)? {
             segment.admit(&tip)?;
             visitor.segment(&segment)?;
             end.segments += 1;
@@ -303,7 +307,10 @@ impl Reader {
 
     fn named_after(&self, segment: &Segment) -> Result<bool, ReadError> {
         let first_seq = segment.header.first_seq.get();
-        Ok(folder::list(&self.dir)?.named.iter().any(|named| first_seq < named.first_seq))
+        Ok(folder::list(&self.disk, &self.dir)?
+            .named
+            .iter()
+            .any(|named| first_seq < named.first_seq))
     }
 }
 

@@ -134,17 +134,15 @@ pub fn open_behind(
 ) -> Result<Recovery, OpenError> {
     check(settings)?;
     let disk = settings.disk();
-    if !disk.exists(dir) {
-        disk.create_folder(dir)?;
-        if let Some(parent) = dir.parent() {
-            let here = parent.as_os_str().is_empty();
-            disk.sync_folder(if here { Path::new(".") } else { parent })?;
-        }
-    }
+    disk.make_folder(dir)?;
     let lock = Lock::take(&disk, dir)?;
     let boot_id = settings.boot_id.unwrap_or_else(sidecar::boot_id);
     let first_walked = anchor.map_or(0, |anchor| anchor.segment_number);
     let (state, survey) = survey_from(&disk, dir, Some(boot_id), first_walked)?;
+    if state.is_none() {
+        // Also where a start before this one was cut short between making the folder and this.
+        disk.sync_above(dir)?;
+    }
     let judge = Judge::new(state.as_ref(), boot_id);
     let completeness = completeness(state.as_ref(), &survey, judge.same_boot);
     Ok(Recovery {
@@ -178,8 +176,8 @@ fn survey_from(
     first_walked: u64,
 ) -> Result<(Option<State>, Survey), OpenError> {
     let boot_id = boot_id.unwrap_or_else(sidecar::boot_id);
-    let listing = folder::list_on(disk, dir)?;
-    let state = match sidecar::load_on(disk, dir)? {
+    let listing = folder::list(disk, dir)?;
+    let state = match sidecar::load(disk, dir)? {
         Loaded::Valid(state) => Some(state),
         Loaded::Missing | Loaded::Damaged(_) if listing.named.is_empty() => None,
         Loaded::Missing => {
@@ -323,7 +321,7 @@ impl Recovery {
 impl Chained {
     fn open(&self, disk: &Disk) -> Result<Segment, ReadError> {
         let tip = Tip { last_seq: self.first_seq - 1, ..Tip::START };
-        match Segment::open_on(disk, self.path.clone(), self.form)? {
+        match Segment::open(disk, self.path.clone(), self.form)? {
             Some(Opened::Valid(segment)) => Ok(segment),
             Some(Opened::Headless(fault)) => Err(tip.damage(self.path.clone(), 0, fault).into()),
             None => Err(tip.damage(self.path.clone(), 0, Fault::Unwritten).into()),
@@ -425,7 +423,7 @@ impl Survey {
             return Err(ReadError::SegmentMissing { dir, number, first_seq: expected });
         }
         let damage = |fault| tip.damage(named.path.clone(), 0, fault);
-        match Segment::open_on(disk, named.path.clone(), named.form)? {
+        match Segment::open(disk, named.path.clone(), named.form)? {
             Some(Opened::Valid(segment)) => {
                 segment.admit(tip)?;
                 Ok(Some(segment))
@@ -571,10 +569,9 @@ impl Invalid<'_> {
             self.check_followers()?;
         }
         aside.extend(entered);
-        Ok(self.torn()?.map(|torn| {
-            let copy = Some(folder::torn_path(disk, dir, self.chain.last_seq + 1));
-            TornTail { copy, ..torn }
-        }))
+        let Some(torn) = self.torn()? else { return Ok(None) };
+        let copy = Some(folder::torn_path(disk, dir, self.chain.last_seq + 1)?);
+        Ok(Some(TornTail { copy, ..torn }))
     }
 
     /// Fails when the invalid place must be durable.
@@ -630,8 +627,8 @@ impl Invalid<'_> {
 /// Spares that were entered behind segment `number`.
 fn entered_after(disk: &Disk, dir: &Path, number: u64) -> Result<Vec<PathBuf>, ReadError> {
     let mut entered = Vec::new();
-    for (_, path) in folder::list_on(disk, dir)?.spares {
-        if let Some(Opened::Valid(segment)) = Segment::open_on(disk, path, Form::Spare)?
+    for (_, path) in folder::list(disk, dir)?.spares {
+        if let Some(Opened::Valid(segment)) = Segment::open(disk, path, Form::Spare)?
             && number < segment.number()
         {
             entered.push(segment.path);

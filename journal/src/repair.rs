@@ -2,20 +2,15 @@
 //!
 //! It is what every start does before it writes, told beforehand and done alone.
 
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 
 use crate::disk::Disk;
 use crate::error::{DiskError, OpenError, Operation};
-use crate::folder;
+use crate::folder::{self, Folder};
 use crate::lock::{Lock, owner};
 use crate::recover::{self, Survey, TornTail};
 use crate::start;
-use crate::storage::Handle;
+use crate::storage::{Handle, Hold};
 
 /// What a crash left that can be repaired without a doubt: none of it was ever acknowledged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,31 +30,31 @@ impl Repairs {
         self.torn.is_none() && self.aside.is_empty()
     }
 
-    fn of(disk: &Disk, dir: &Path, survey: &Survey) -> Self {
+    fn of(disk: &Disk, dir: &Path, survey: &Survey) -> Result<Self, DiskError> {
         let seq = survey.last_seq + 1;
         let mut taken: Vec<PathBuf> =
             survey.torn.iter().filter_map(|torn| torn.copy.clone()).collect();
         let mut aside = Vec::new();
         for path in &survey.aside {
-            let to = folder::free_torn_path(disk, dir, seq, &taken);
+            let to = folder::free_torn_path(disk, dir, seq, &taken)?;
             taken.push(to.clone());
             aside.push((path.clone(), to));
         }
-        Self { torn: survey.torn.clone(), aside, last_seq: survey.last_seq }
+        Ok(Self { torn: survey.torn.clone(), aside, last_seq: survey.last_seq })
     }
 }
 
-/// Says what [`repair`] would do to the journal in `dir`; changes nothing.
+/// Says what [`repair`] would do to the journal in `folder`; changes nothing.
 ///
 /// # Errors
 ///
 /// A writer has the journal open; something durable is damaged, which nothing can repair.
-pub fn examine(dir: &Path) -> Result<Repairs, OpenError> {
+pub fn examine(folder: impl Into<Folder>) -> Result<Repairs, OpenError> {
+    let Folder { dir, disk } = folder.into();
     // Beside a writer an unfinished record is none that was torn.
-    let _held = share_lock(dir)?;
-    let disk = Disk::default();
-    let (_, survey) = recover::survey(&disk, dir, None)?;
-    Ok(Repairs::of(&disk, dir, &survey))
+    let _held = share_lock(&disk, &dir)?;
+    let (_, survey) = recover::survey(&disk, &dir, None)?;
+    Ok(Repairs::of(&disk, &dir, &survey)?)
 }
 
 /// Does what [`examine`] says, durably: copies what is cut off before it is cut.
@@ -68,37 +63,28 @@ pub fn examine(dir: &Path) -> Result<Repairs, OpenError> {
 ///
 /// A writer has the journal open; something durable is damaged; an operation failed, after which
 /// the repair can be tried again.
-pub fn repair(dir: &Path) -> Result<Repairs, OpenError> {
-    let disk = Disk::default();
-    let _lock = Lock::take(&disk, dir)?;
-    let (_, survey) = recover::survey(&disk, dir, None)?;
-    let repairs = Repairs::of(&disk, dir, &survey);
+pub fn repair(folder: impl Into<Folder>) -> Result<Repairs, OpenError> {
+    let Folder { dir, disk } = folder.into();
+    let _lock = Lock::take(&disk, &dir)?;
+    let (_, survey) = recover::survey(&disk, &dir, None)?;
+    let repairs = Repairs::of(&disk, &dir, &survey)?;
     if let Some(torn) = &repairs.torn {
-        start::set_aside_tail(&disk, dir, torn)?;
+        start::set_aside_tail(&disk, &dir, torn)?;
     }
     for (from, to) in &repairs.aside {
         disk.rename(from, to)?;
-        disk.sync_folder(dir)?;
+        disk.sync_folder(&dir)?;
     }
     Ok(repairs)
 }
 
 /// Holds writers off without writing to the lock file; `None` when there is none, so that no
 /// writer has ever come.
-fn share_lock(dir: &Path) -> Result<Option<File>, OpenError> {
+fn share_lock(disk: &Disk, dir: &Path) -> Result<Option<Handle>, OpenError> {
     let path = folder::lock_path(dir);
-    let failed = |source: io::Error| DiskError::new(Operation::Lock, &path, source);
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error).into()),
-    };
-    match flock(&file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(Some(file)),
-        Err(Errno::WOULDBLOCK) => {
-            let owner_pid = owner(&Handle::new(Box::new(file)));
-            Err(OpenError::Locked { owner_pid, path })
-        }
-        Err(errno) => Err(failed(errno.into()).into()),
+    let Some(file) = disk.open_to_read(&path)? else { return Ok(None) };
+    if !file.lock(Hold::Shared).map_err(DiskError::of(Operation::Lock, &path))? {
+        return Err(OpenError::Locked { owner_pid: owner(&file), path });
     }
+    Ok(Some(file))
 }

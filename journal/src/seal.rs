@@ -113,7 +113,7 @@ pub(crate) fn seal(
 
 fn reopen(disk: &Disk, path: &Path) -> Result<Segment, ReadError> {
     let damaged = |fault| Tip::START.damage(path.to_owned(), 0, fault);
-    match Segment::open_on(disk, path.to_owned(), Form::Open)? {
+    match Segment::open(disk, path.to_owned(), Form::Open)? {
         Some(Opened::Valid(segment)) => Ok(segment),
         Some(Opened::Headless(fault)) => Err(damaged(fault).into()),
         None => Err(damaged(Fault::Unwritten).into()),

@@ -4,7 +4,6 @@
 //! of what is sought, and a scan to the record. What is passed over is not checked.
 
 use std::convert::Infallible;
-use std::fs;
 use std::ops::ControlFlow;
 
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
@@ -87,7 +86,7 @@ impl Reader {
     /// The last segment is damaged.
     pub fn last(&self) -> Result<Option<(u64, u64)>, ReadError> {
         let mut last = None;
-        let mut starts = folder::list(&self.dir)?.named;
+        let mut starts = folder::list(&self.disk, &self.dir)?.named;
         // The last segment may not have a record of the caller yet: then the one before has.
         while last.is_none() {
             let first_seq = starts.pop().map_or(self.first_seq(), |named| named.first_seq);
@@ -112,7 +111,7 @@ impl Reader {
     /// A header is damaged.
     pub fn heads(&self) -> Result<Vec<(u64, Identity)>, ReadError> {
         let mut heads: Vec<(u64, Identity)> = Vec::new();
-        for named in folder::list(&self.dir)?.named {
+        for named in folder::list(&self.disk, &self.dir)?.named {
             let is_new = heads.last().is_none_or(|(first_seq, _)| *first_seq < named.first_seq);
             if is_new && let Some(segment) = self.named(named.first_seq)? {
                 heads.push((named.first_seq, Identity::of(&segment.header)));
@@ -123,16 +122,22 @@ impl Reader {
 
     /// Bytes of the files of all named segments.
     pub(crate) fn file_bytes(&self) -> Result<u64, DiskError> {
-        let named = folder::list(&self.dir)?.named;
-        // A segment that is renamed at this moment is missing from the sum: it is for people.
-        Ok(named.iter().filter_map(|named| fs::metadata(&named.path).ok()).map(|it| it.len()).sum())
+        let mut sum = 0;
+        for named in folder::list(&self.disk, &self.dir)?.named {
+            // A segment that is renamed at this moment is missing from the sum: it is for people.
+            sum += self.disk.len_bytes(&named.path)?.unwrap_or_default();
+        }
+        Ok(sum)
     }
 
     /// Where to begin in order to find `start`, by the names of the files and the index.
     fn place(&self, start: Start) -> Result<Place, ReadError> {
         let first = self.first_place();
-        let mut firsts: Vec<u64> =
-            folder::list(&self.dir)?.named.iter().map(|named| named.first_seq).collect();
+        let mut firsts: Vec<u64> = folder::list(&self.disk, &self.dir)?
+            .named
+            .iter()
+            .map(|named| named.first_seq)
+            .collect();
         // A segment that is sealed while the folder is listed may be seen under both names.
         firsts.dedup();
         let count = match start {
@@ -194,7 +199,8 @@ impl Reader {
 
     /// The segment with this name, whatever its form.
     fn named(&self, first_seq: u64) -> Result<Option<Segment>, ReadError> {
-        Segment::after(&self.dir, &Tip { last_seq: first_seq.saturating_sub(1), ..Tip::START })
+        let tip = Tip { last_seq: first_seq.saturating_sub(1), ..Tip::START };
+        Segment::after(&self.disk, &self.dir, &tip)
     }
 }
 

@@ -79,12 +79,7 @@ impl UpgradeBody {
 
 impl Segment {
     /// Opens `path` and reads its first page; `Ok(None)` when there is no such file.
-    pub(crate) fn open(path: PathBuf, form: Form) -> Result<Option<Opened>, ReadError> {
-        Self::open_on(&Disk::default(), path, form)
-    }
-
-    /// As [`Self::open`], on `disk`.
-    pub(crate) fn open_on(
+    pub(crate) fn open(
         disk: &Disk,
         path: PathBuf,
         form: Form,
@@ -117,26 +112,26 @@ impl Segment {
     ///
     /// Beside a running writer a file may change its name between two looks, but only in the
     /// order spare, open, sealed: what is no spare any more is found under a later name.
-    pub(crate) fn after(dir: &Path, tip: &Tip) -> Result<Option<Self>, ReadError> {
-        if let Some(segment) = Self::named_after(dir, tip)? {
+    pub(crate) fn after(disk: &Disk, dir: &Path, tip: &Tip) -> Result<Option<Self>, ReadError> {
+        if let Some(segment) = Self::named_after(disk, dir, tip)? {
             return Ok(Some(segment));
         }
-        if let Some(segment) = Self::spare_after(&Disk::default(), dir, tip)? {
+        if let Some(segment) = Self::spare_after(disk, dir, tip)? {
             return Ok(Some(segment));
         }
-        Self::named_after(dir, tip)
+        Self::named_after(disk, dir, tip)
     }
 
-    fn named_after(dir: &Path, tip: &Tip) -> Result<Option<Self>, ReadError> {
+    fn named_after(disk: &Disk, dir: &Path, tip: &Tip) -> Result<Option<Self>, ReadError> {
         let first_seq = tip.last_seq + 1;
         let open = folder::open_path(dir, first_seq);
         let sealed = folder::sealed_path(dir, first_seq);
         // In this order: one that is sealed meanwhile has its new name and the old one no more.
-        if sealed.exists() && open.exists() {
+        if disk.exists(&sealed)? && disk.exists(&open)? {
             return Err(ReadError::Stray { path: open });
         }
         for (path, form) in [(open, Form::Open), (sealed, Form::Sealed)] {
-            match Self::open(path.clone(), form)? {
+            match Self::open(disk, path.clone(), form)? {
                 Some(Opened::Valid(segment)) => return Ok(Some(segment)),
                 Some(Opened::Headless(fault)) => return Err(tip.damage(path, 0, fault).into()),
                 None => {}
@@ -151,8 +146,8 @@ impl Segment {
         dir: &Path,
         tip: &Tip,
     ) -> Result<Option<Self>, ReadError> {
-        for (_, path) in folder::list_on(disk, dir)?.spares {
-            if let Some(Opened::Valid(segment)) = Self::open_on(disk, path, Form::Spare)?
+        for (_, path) in folder::list(disk, dir)?.spares {
+            if let Some(Opened::Valid(segment)) = Self::open(disk, path, Form::Spare)?
                 && segment.header.segment_number.get() == tip.number + 1
                 && segment.header.prev_crc.get() == tip.seal_crc
             {

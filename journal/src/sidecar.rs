@@ -116,12 +116,7 @@ impl Mark {
 const GENERATION_MAX: u64 = u64::MAX / 2;
 
 /// Reads the sidecar file of `dir`.
-pub(crate) fn load(dir: &Path) -> Result<Loaded, ReadError> {
-    load_on(&Disk::default(), dir)
-}
-
-/// As [`load`], on `disk`.
-pub(crate) fn load_on(disk: &Disk, dir: &Path) -> Result<Loaded, ReadError> {
+pub(crate) fn load(disk: &Disk, dir: &Path) -> Result<Loaded, ReadError> {
     let path = folder::sidecar_path(dir);
     let Some(file) = disk.open_to_read(&path)? else { return Ok(Loaded::Missing) };
     let bytes = file.read_all().map_err(DiskError::of(Operation::Read, &path))?;
@@ -195,7 +190,7 @@ impl Sidecar {
     /// Creates the file with an empty mark, durably; before the first segment exists.
     pub(crate) fn create(disk: &Disk, dir: &Path) -> Result<Self, DiskError> {
         let path = folder::sidecar_path(dir);
-        if disk.exists(&path) {
+        if disk.exists(&path)? {
             // Cut short when the journal was created, as no segment exists.
             disk.remove(&path)?;
         }

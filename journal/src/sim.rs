@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-pub use self::trouble::Fault;
+pub use self::trouble::{Fault, Lasts};
 use self::{
     file::{Inode, SimFile},
     trouble::{Random, Trouble},
@@ -55,18 +55,70 @@ struct Inner {
     trouble: Mutex<Trouble>,
 }
 
+/// A change of the names in one folder.
 #[derive(Clone, Debug)]
 enum Change {
+    Folder(PathBuf),
     Link(PathBuf, Arc<Inode>),
     Rename(PathBuf, PathBuf),
     Unlink(PathBuf),
 }
 
-type Names = BTreeMap<PathBuf, Arc<Inode>>;
+impl Change {
+    fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(path) | Self::Link(path, _) | Self::Unlink(path) => path.parent(),
+            // Both are in the same one.
+            Self::Rename(from, _) => from.parent(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Names {
+    folders: BTreeSet<PathBuf>,
+    files: BTreeMap<PathBuf, Arc<Inode>>,
+}
+
+impl Names {
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Folder(path) => {
+                self.folders.insert(path.clone());
+            }
+            Change::Link(path, inode) => {
+                self.files.insert(path.clone(), Arc::clone(inode));
+            }
+            Change::Rename(from, to) => {
+                if let Some(inode) = self.files.remove(from) {
+                    self.files.insert(to.clone(), inode);
+                }
+            }
+            Change::Unlink(path) => {
+                self.files.remove(path);
+            }
+        }
+    }
+
+    /// Whether there is this folder; the root always is.
+    fn has_folder(&self, path: &Path) -> bool {
+        path.parent().is_none() || self.folders.contains(path)
+    }
+
+    /// Forgets what is in folders that are not there.
+    fn prune(&mut self) {
+        let all = self.folders.clone();
+        let is_there = |path: &PathBuf| {
+            let mut above = path.ancestors().skip(1);
+            above.all(|folder| folder.parent().is_none() || all.contains(folder))
+        };
+        self.folders.retain(is_there);
+        self.files.retain(|path, _| is_there(path));
+    }
+}
 
 #[derive(Debug)]
 struct Tree {
-    folders: BTreeSet<PathBuf>,
     /// As the running system sees them.
     names: Names,
     /// On the device.
@@ -78,36 +130,25 @@ struct Tree {
 
 impl Default for Tree {
     fn default() -> Self {
-        let (names, synced) = (Names::new(), Names::new());
-        let (folders, pending) = (BTreeSet::new(), Vec::new());
-        Self { folders, names, synced, pending, room_bytes: u64::MAX }
+        let (names, synced) = (Names::default(), Names::default());
+        Self { names, synced, pending: Vec::new(), room_bytes: u64::MAX }
     }
 }
 
 impl Tree {
     fn change(&mut self, change: Change) {
-        apply(&mut self.names, &change);
+        self.names.apply(&change);
         self.pending.push(change);
     }
 
-    fn find(&self, path: &Path) -> io::Result<&Arc<Inode>> {
-        self.names.get(path).ok_or_else(|| io::ErrorKind::NotFound.into())
+    /// Changes the device as well.
+    fn change_synced(&mut self, change: &Change) {
+        self.names.apply(change);
+        self.synced.apply(change);
     }
-}
 
-fn apply(names: &mut Names, change: &Change) {
-    match change {
-        Change::Link(path, inode) => {
-            names.insert(path.clone(), Arc::clone(inode));
-        }
-        Change::Rename(from, to) => {
-            if let Some(inode) = names.remove(from) {
-                names.insert(to.clone(), inode);
-            }
-        }
-        Change::Unlink(path) => {
-            names.remove(path);
-        }
+    fn find(&self, path: &Path) -> io::Result<&Arc<Inode>> {
+        self.names.files.get(path).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -129,7 +170,7 @@ impl Inner {
     fn check_room(&self, extra: u64) -> io::Result<()> {
         let tree = self.tree();
         let mut used = extra;
-        for inode in tree.names.values() {
+        for inode in tree.names.files.values() {
             used = used.saturating_add(inode.len_bytes()?);
         }
         if tree.room_bytes < used { Err(Errno::NOSPC.into()) } else { Ok(()) }
@@ -162,7 +203,8 @@ impl SimDisk {
             let copy = |(path, inode): (&PathBuf, &Arc<Inode>)| {
                 Ok((path.clone(), copies.of(inode, Inode::killed)?))
             };
-            names.iter().map(copy).collect()
+            let files = names.files.iter().map(copy).collect::<io::Result<_>>()?;
+            Ok(Names { folders: names.folders.clone(), files })
         };
         let (names, synced) = (double(&tree.names)?, double(&tree.synced)?);
         let mut pending = Vec::new();
@@ -171,11 +213,10 @@ impl SimDisk {
                 Change::Link(path, inode) => {
                     Change::Link(path.clone(), copies.of(inode, Inode::killed)?)
                 }
-                Change::Rename(..) | Change::Unlink(_) => change.clone(),
+                Change::Folder(_) | Change::Rename(..) | Change::Unlink(_) => change.clone(),
             });
         }
-        let folders = tree.folders.clone();
-        Ok(Self::of(Tree { folders, names, synced, pending, room_bytes: u64::MAX }))
+        Ok(Self::of(Tree { names, synced, pending, room_bytes: u64::MAX }))
     }
 
     /// What the death of the machine leaves.
@@ -192,15 +233,15 @@ impl SimDisk {
         let mut names = tree.synced.clone();
         let lasting = random.as_mut().map_or(0, |random| random.upto(tree.pending.len() as u64));
         for (change, _) in tree.pending.iter().zip(0..lasting) {
-            apply(&mut names, change);
+            names.apply(change);
         }
+        names.prune();
         let mut copies = Copies::default();
-        for inode in names.values_mut() {
+        for inode in names.files.values_mut() {
             *inode = copies.of(inode, |inode| inode.cut(random.as_mut()))?;
         }
-        let (folders, synced) = (tree.folders.clone(), names.clone());
-        let room_bytes = u64::MAX;
-        Ok(Self::of(Tree { folders, names, synced, pending: Vec::new(), room_bytes }))
+        let (synced, room_bytes) = (names.clone(), u64::MAX);
+        Ok(Self::of(Tree { names, synced, pending: Vec::new(), room_bytes }))
     }
 
     fn of(tree: Tree) -> Self {
@@ -211,7 +252,7 @@ impl SimDisk {
     /// The files, in order of their paths.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
-        self.inner.tree().names.keys().cloned().collect()
+        self.inner.tree().names.files.keys().cloned().collect()
     }
 
     /// What the running system reads in a file.
@@ -224,7 +265,8 @@ impl SimDisk {
         inode.read(0..inode.len_bytes()?)
     }
 
-    /// Makes `bytes` the content of a file, on the device too; creates it if there is none.
+    /// Makes `bytes` the content of a file, on the device too; creates it and the folders it is in
+    /// where there are none.
     ///
     /// # Errors
     ///
@@ -232,10 +274,10 @@ impl SimDisk {
     pub fn put(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let inode = Arc::new(Inode::holding(bytes)?);
         let mut tree = self.inner.tree();
-        tree.folders.extend(path.parent().map(Path::to_owned));
-        let change = Change::Link(path.to_owned(), inode);
-        apply(&mut tree.synced, &change);
-        apply(&mut tree.names, &change);
+        for folder in path.ancestors().skip(1) {
+            tree.change_synced(&Change::Folder(folder.to_owned()));
+        }
+        tree.change_synced(&Change::Link(path.to_owned(), inode));
         Ok(())
     }
 
@@ -260,7 +302,7 @@ impl SimDisk {
         inode.poke(offset, &[byte ^ 1 << (bit % 8)])
     }
 
-    /// From now on, counting operations from 1, one fails or one and all after it.
+    /// From now on, counting operations from 1, one fails, or one and those after it.
     pub fn fail(&self, fault: Fault) {
         self.inner.trouble().fail(fault);
     }
@@ -324,31 +366,44 @@ impl Copies {
 }
 
 impl Storage for SimDisk {
-    fn exists(&self, path: &Path) -> bool {
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        self.inner.trouble().step("look for", path)?;
         let tree = self.inner.tree();
-        tree.folders.contains(path) || tree.names.contains_key(path)
+        Ok(tree.names.has_folder(path) || tree.names.files.contains_key(path))
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         self.inner.trouble().step("create folder", path)?;
-        self.inner.tree().folders.extend(path.ancestors().map(Path::to_owned));
+        let mut tree = self.inner.tree();
+        let mut missing: Vec<&Path> =
+            path.ancestors().take_while(|folder| !tree.names.has_folder(folder)).collect();
+        while let Some(folder) = missing.pop() {
+            tree.change(Change::Folder(folder.to_owned()));
+        }
         Ok(())
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
         self.inner.trouble().step("list", dir)?;
         let tree = self.inner.tree();
-        let here = tree.names.keys().filter(|path| path.parent() == Some(dir));
+        if !tree.names.has_folder(dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let all = tree.names.files.keys().chain(&tree.names.folders);
+        let here = all.filter(|path| path.parent() == Some(dir));
         Ok(here.filter_map(|path| path.file_name().map(OsString::from)).collect())
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn Stored>> {
         self.inner.trouble().step("open", path)?;
         let mut tree = self.inner.tree();
-        let found = tree.names.get(path).map(Arc::clone);
+        let found = tree.names.files.get(path).map(Arc::clone);
         let inode = match (access, found) {
             (Access::Create, Some(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
             (Access::Create | Access::Touch, None) => {
+                if !path.parent().is_some_and(|folder| tree.names.has_folder(folder)) {
+                    return Err(io::ErrorKind::NotFound.into());
+                }
                 let inode = Arc::new(Inode::holding(&[])?);
                 tree.change(Change::Link(path.to_owned(), Arc::clone(&inode)));
                 inode
@@ -363,6 +418,9 @@ impl Storage for SimDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if from.parent() != to.parent() {
+            return Err(io::ErrorKind::CrossesDevices.into());
+        }
         let done = self.inner.trouble().step("rename", from);
         if done.as_ref().is_err_and(|error| !trouble::happened(error)) {
             return done;
@@ -384,8 +442,15 @@ impl Storage for SimDisk {
     fn sync_folder(&self, dir: &Path) -> io::Result<()> {
         self.inner.trouble().step("sync folder", dir)?;
         let mut tree = self.inner.tree();
-        tree.synced = tree.names.clone();
-        tree.pending.clear();
+        let Tree { synced, pending, .. } = &mut *tree;
+        // Those in other folders wait for a sync of their own.
+        pending.retain(|change| {
+            let is_here = change.folder() == Some(dir);
+            if is_here {
+                synced.apply(change);
+            }
+            !is_here
+        });
         Ok(())
     }
 }

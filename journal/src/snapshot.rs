@@ -228,7 +228,7 @@ impl Snapshots {
     ///
     /// The folder cannot be listed.
     pub fn list(&self) -> Result<Vec<SnapshotView>, DiskError> {
-        if !self.disk.exists(&self.dir) {
+        if !self.disk.exists(&self.dir)? {
             return Ok(Vec::new());
         }
         let mut found = Vec::new();
@@ -317,8 +317,7 @@ impl Snapshots {
         pause: impl FnMut(),
     ) -> Result<Draft, DiskError> {
         let seq = head.anchor.seq;
-        if !self.disk.exists(&self.dir) {
-            self.disk.create_folder(&self.dir)?;
+        if self.disk.make_folder(&self.dir)? {
             self.disk.sync_folder(self.dir.parent().unwrap_or(&self.dir))?;
         }
         let path = self.dir.join(format!("{seq:0SEQ_DIGITS$}.{DRAFT_ENDING}"));

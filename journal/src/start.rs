@@ -96,7 +96,7 @@ impl Recovery {
     /// Moves segments out of the way that were entered behind a torn tail, or never begun.
     fn set_aside_segments(&mut self, disk: &Disk) -> Result<(), DiskError> {
         for path in self.survey.aside.drain(..) {
-            let aside = folder::torn_path(disk, &self.dir, self.survey.last_seq + 1);
+            let aside = folder::torn_path(disk, &self.dir, self.survey.last_seq + 1)?;
             disk.rename(&path, &aside)?;
             disk.sync_folder(&self.dir)?;
         }
@@ -135,7 +135,7 @@ impl Recovery {
 
     /// Removes what was prepared and not entered; the keeper prepares anew.
     fn remove_spares(&self, disk: &Disk) -> Result<(), DiskError> {
-        for (_, path) in folder::list_on(disk, &self.dir)?.spares {
+        for (_, path) in folder::list(disk, &self.dir)?.spares {
             disk.remove(&path)?;
         }
         Ok(())
@@ -320,7 +320,7 @@ fn template(identity: &Identity, settings: &Settings, epoch: u32) -> Box<Segment
 pub(crate) fn set_aside_tail(disk: &Disk, dir: &Path, torn: &TornTail) -> Result<(), DiskError> {
     let path = &torn.segment;
     let file = disk.open_rw(path)?;
-    let copy_path = folder::torn_path(disk, dir, torn.last_seq + 1);
+    let copy_path = folder::torn_path(disk, dir, torn.last_seq + 1)?;
     let copy = disk.create(&copy_path)?;
     let end = torn.offset + torn.len_bytes;
     let mut buffer = vec![0_u8; WINDOW_BYTES];

@@ -33,6 +33,16 @@ pub enum Access {
     Touch,
 }
 
+/// Who else may hold the lock of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hold {
+    /// Nobody.
+    Alone,
+    /// Others who share it.
+    Shared,
+}
+
 /// Which part of a file a sync covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -46,13 +56,17 @@ pub enum Extent {
 /// A disk: folders with files in them.
 pub trait Storage: Send + Sync + fmt::Debug {
     /// Whether there is a file or folder of this name.
-    fn exists(&self, path: &Path) -> bool;
+    ///
+    /// # Errors
+    ///
+    /// What the operating system said, here and below.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
 
     /// Creates a folder, and those it is in.
     ///
     /// # Errors
     ///
-    /// What the operating system said, here and below.
+    /// As above.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
 
     /// The names of the files in a folder.
@@ -158,12 +172,12 @@ pub trait Stored: Send + Sync + fmt::Debug {
     fn set_read_only(&self) -> io::Result<()>;
 
     /// Locks it against other open files of it until this one is closed; false when one of them
-    /// is locked.
+    /// holds a lock that bars this one.
     ///
     /// # Errors
     ///
     /// As above.
-    fn lock(&self) -> io::Result<bool>;
+    fn lock(&self, hold: Hold) -> io::Result<bool>;
 }
 
 /// The disk of the operating system.
@@ -171,8 +185,8 @@ pub trait Stored: Send + Sync + fmt::Debug {
 pub(crate) struct RealDisk;
 
 impl Storage for RealDisk {
-    fn exists(&self, path: &Path) -> bool {
-        path.exists()
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        path.try_exists()
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
@@ -258,8 +272,12 @@ impl Stored for File {
         self.set_permissions(fs::Permissions::from_mode(0o444))
     }
 
-    fn lock(&self) -> io::Result<bool> {
-        match flock(self, FlockOperation::NonBlockingLockExclusive) {
+    fn lock(&self, hold: Hold) -> io::Result<bool> {
+        let operation = match hold {
+            Hold::Alone => FlockOperation::NonBlockingLockExclusive,
+            Hold::Shared => FlockOperation::NonBlockingLockShared,
+        };
+        match flock(self, operation) {
             Ok(()) => Ok(true),
             Err(Errno::WOULDBLOCK) => Ok(false),
             Err(errno) => Err(errno.into()),
@@ -347,8 +365,8 @@ impl Handle {
         self.0.set_read_only()
     }
 
-    pub(crate) fn lock(&self) -> io::Result<bool> {
-        self.0.lock()
+    pub(crate) fn lock(&self, hold: Hold) -> io::Result<bool> {
+        self.0.lock(hold)
     }
 }
 
@@ -419,7 +437,7 @@ mod tests {
             Ok(())
         }
 
-        fn lock(&self) -> io::Result<bool> {
+        fn lock(&self, _hold: Hold) -> io::Result<bool> {
             Ok(true)
         }
     }

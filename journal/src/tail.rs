@@ -4,8 +4,9 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use crate::disk::Disk;
 use crate::error::{ReadError, ReplayError};
-use crate::folder;
+use crate::folder::{self, Folder};
 use crate::format::kind;
 use crate::limits::PAGE_BYTES;
 use crate::record::{Chain, Record};
@@ -59,6 +60,7 @@ pub enum Found {
 /// A reader that goes on where it was.
 #[derive(Debug)]
 pub struct Tail {
+    disk: Disk,
     dir: PathBuf,
     /// Where it stands.
     at: At,
@@ -76,19 +78,20 @@ enum At {
 }
 
 impl Tail {
-    /// Begins behind `anchor` in the journal in `dir`.
+    /// Begins behind `anchor` in the journal in `folder`.
     ///
     /// # Errors
     ///
     /// Its segment is missing or damaged.
-    pub fn behind(dir: &Path, anchor: &Anchor) -> Result<Self, ReadError> {
+    pub fn behind(folder: impl Into<Folder>, anchor: &Anchor) -> Result<Self, ReadError> {
+        let Folder { dir, disk } = folder.into();
         let at = if anchor.segment_number == 0 {
             At::Between(Tip::START)
         } else {
-            let segment = find(dir, anchor)?;
+            let segment = find(&disk, &dir, anchor)?;
             At::Segment { offset: anchor.offset, chain: anchor.chain(&segment), segment }
         };
-        Ok(Self { dir: dir.to_owned(), at, anchor: *anchor, window: Window::new() })
+        Ok(Self { disk, dir, at, anchor: *anchor, window: Window::new() })
     }
 
     /// The same where the records of its segment lead to `anchor`, which is not taken on trust;
@@ -97,8 +100,8 @@ impl Tail {
     /// # Errors
     ///
     /// As [`Self::behind`].
-    pub fn find(dir: &Path, anchor: &Anchor) -> Result<Option<Self>, ReadError> {
-        let tail = Self::behind(dir, anchor)?;
+    pub fn find(folder: impl Into<Folder>, anchor: &Anchor) -> Result<Option<Self>, ReadError> {
+        let tail = Self::behind(folder, anchor)?;
         let is_there = match &tail.at {
             At::Segment { segment, .. } => anchor.is_in(segment)?,
             At::Between(_) => true,
@@ -128,7 +131,7 @@ impl Tail {
                 At::Segment { segment, offset, chain } => (segment, offset, chain),
                 At::Between(tip) => {
                     let tip = *tip;
-                    let Some(segment) = Segment::after(&self.dir, &tip)? else {
+                    let Some(segment) = Segment::after(&self.disk, &self.dir, &tip)? else {
                         return self.end(&tip, upto);
                     };
                     segment.admit(&tip)?;
@@ -161,13 +164,13 @@ impl Tail {
 }
 
 /// The segment that `anchor` is in, by the number in its header.
-fn find(dir: &Path, anchor: &Anchor) -> Result<Segment, ReadError> {
+fn find(disk: &Disk, dir: &Path, anchor: &Anchor) -> Result<Segment, ReadError> {
     let Anchor { seq, segment_number: number, .. } = *anchor;
     // Between two looks a running writer may have given it another name.
     for _ in 0..2 {
-        let named = folder::list(dir)?.named.into_iter().rev();
+        let named = folder::list(disk, dir)?.named.into_iter().rev();
         for named in named.filter(|named| named.first_seq <= seq) {
-            if let Some(Opened::Valid(segment)) = Segment::open(named.path, named.form)?
+            if let Some(Opened::Valid(segment)) = Segment::open(disk, named.path, named.form)?
                 && segment.number() == number
             {
                 return Ok(segment);

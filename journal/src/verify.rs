@@ -1,12 +1,11 @@
 //! Verifying a journal whole: every record, footer, index entry, link and hash.
 
 use std::convert::Infallible;
-use std::path::Path;
 
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::error::{Damage, DiskError, Fault, Field, Hash, Operation, ReadError, ReplayError};
-use crate::folder::Form;
+use crate::folder::{Folder, Form};
 use crate::format::{FOOTER_MAGIC, FORMAT_VERSION, Footer, HASH_BYTES, IndexEntry, kind};
 use crate::reader::{Reader, Visitor, read_error};
 use crate::record::Record;
@@ -65,14 +64,17 @@ pub struct Progress {
 const PROGRESS_BYTES: u64 = 4 << 20;
 
 impl Reader {
-    /// Verifies the journal in `dir`; `progress` is called as each segment is entered,
+    /// Verifies the journal in `folder`; `progress` is called as each segment is entered,
     /// and every few MiB within it.
     ///
     /// # Errors
     ///
     /// The first damage, with file, offset, expectation and finding.
-    pub fn verify(dir: &Path, progress: impl FnMut(Progress)) -> Result<Report, ReadError> {
-        let reader = Self::open_whole(dir)?;
+    pub fn verify(
+        folder: impl Into<Folder>,
+        progress: impl FnMut(Progress),
+    ) -> Result<Report, ReadError> {
+        let reader = Self::open_whole(folder)?;
         let mut verifier = Verifier {
             report: Report {
                 segments: 0,

@@ -16,7 +16,7 @@ use std::{
 };
 
 use memmap2::{MmapMut, MmapRaw};
-use uncross_server::journal::{Access, Extent, Storage, Stored};
+use uncross_server::journal::{Access, Extent, Hold, Storage, Stored};
 
 /// The disk.
 #[derive(Debug, Default)]
@@ -37,8 +37,8 @@ impl Memory {
 }
 
 impl Storage for Memory {
-    fn exists(&self, path: &Path) -> bool {
-        self.names().contains_key(path)
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.names().contains_key(path))
     }
 
     fn create_folder(&self, _path: &Path) -> io::Result<()> {
@@ -115,7 +115,7 @@ impl Stored for Blank {
         Ok(())
     }
 
-    fn lock(&self) -> io::Result<bool> {
+    fn lock(&self, _hold: Hold) -> io::Result<bool> {
         Ok(true)
     }
 }

@@ -22,8 +22,8 @@ use std::{
 
 use uncross_engine::hash::state_hash;
 use uncross_journal::{
-    Anchor, DiskError, ReadError, Reader, ReplayError, Settings, SnapshotHead, Snapshots, Tail,
-    kind,
+    Anchor, DiskError, Folder, ReadError, Reader, ReplayError, Settings, SnapshotHead, Snapshots,
+    Tail, kind,
 };
 
 pub(crate) use self::thread::{Beside, Progress, Seed, Watch};
@@ -121,7 +121,8 @@ impl Shadow {
     ) -> Result<Self, ShadowError> {
         let snapshots = Snapshots::on(&place.journal, &place.settings);
         let anchor = from.map_or(Anchor::START, |(_, anchor)| anchor);
-        let tail = Tail::behind(&place.journal, &anchor)?;
+        let journal = Folder::on(place.settings.storage.clone(), &place.journal);
+        let tail = Tail::behind(journal, &anchor)?;
         let follower = match from {
             Some((body, _)) => {
                 let tally = Tally::resume(&body.marks.marks());

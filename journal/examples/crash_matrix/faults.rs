@@ -4,7 +4,7 @@ use std::thread;
 
 use uncross_journal::{
     AppendError, CloseError, Level, OpenError, ReadError, Settings,
-    sim::{Fault as Trouble, Loss, SimDisk},
+    sim::{Fault as Trouble, Lasts, Loss, SimDisk},
 };
 
 use crate::{
@@ -23,8 +23,13 @@ const LEVELS: [Level; 3] = [Level::Async, Level::Group, Level::Sync];
 const CUTS: u64 = 6;
 
 /// The ways in which an operation fails.
-pub(crate) const WAYS: [(i32, bool); 4] =
-    [(EIO, false), (EIO, true), (ENOSPC, false), (ENOSPC, true)];
+pub(crate) const WAYS: [(i32, Lasts); 5] = [
+    (EIO, Lasts::Once),
+    (EIO, Lasts::Changes),
+    (EIO, Lasts::Everything),
+    (ENOSPC, Lasts::Once),
+    (ENOSPC, Lasts::Changes),
+];
 
 /// What a run came to.
 struct Run {
@@ -105,13 +110,13 @@ pub(crate) fn faults(scope: Scope) -> Outcome<Tally> {
     Ok(all)
 }
 
-fn one(tally: &mut Tally, level: Level, at: u64, way: (i32, bool)) -> Outcome<()> {
-    let (errno, is_lasting) = way;
+fn one(tally: &mut Tally, level: Level, at: u64, way: (i32, Lasts)) -> Outcome<()> {
+    let (errno, lasts) = way;
     let disk = SimDisk::new();
-    disk.fail(Trouble { at, errno, is_lasting });
+    disk.fail(Trouble { at, errno, lasts });
     let run = run(&disk, level)?;
     let failed = disk.failed().unwrap_or_default();
-    let lasting = if is_lasting { " and all after it" } else { "" };
+    let lasting = if lasts == Lasts::Once { "" } else { " and those after it" };
     let told = format!("{level:?}, error {errno} at operation {at}{lasting}: {failed}");
     if !run.is_told && !failed.is_empty() && !may_be_silent(&failed) {
         tally.fault(Fault::Wrong, format!("{told}: nobody is told"));

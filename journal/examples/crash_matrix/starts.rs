@@ -2,7 +2,7 @@
 
 use uncross_journal::{
     CloseError, Level, Settings,
-    sim::{Fault as Trouble, Loss, SimDisk},
+    sim::{Fault as Trouble, Lasts, Loss, SimDisk},
 };
 
 use crate::{
@@ -80,10 +80,10 @@ fn one(
     tally: &mut Tally,
     (image, boot_id, found): (&SimDisk, [u8; 16], u64),
     at: u64,
-    (errno, is_lasting): (i32, bool),
+    (errno, lasts): (i32, Lasts),
 ) -> Outcome<bool> {
     let disk = image.killed()?;
-    disk.fail(Trouble { at, errno, is_lasting });
+    disk.fail(Trouble { at, errno, lasts });
     let settings = Settings { level: Level::Group, ..settings(&disk, boot_id) };
     let started = recover(&settings).and_then(|it| it.into_writer(found, hash_after(found)));
     let is_started = started.is_ok();
@@ -94,7 +94,7 @@ fn one(
         }
     }
     let Some(failed) = disk.failed() else { return Ok(false) };
-    let told = format!("start, error {errno} at operation {at}, lasting {is_lasting}: {failed}");
+    let told = format!("start, error {errno} at operation {at}, {lasts:?}: {failed}");
     let cut = disk.cut(Loss::Some(at))?;
     // Of a start that failed nobody was told anything.
     let durable = if is_started { found } else { DURABLE };

@@ -16,7 +16,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use super::trouble::{self, Random};
 use super::{Inner, SECTOR_BYTES, locked, pages};
 use crate::limits::{PAGE_BYTES, index};
-use crate::storage::{Extent, Stored};
+use crate::storage::{Extent, Hold, Stored};
 
 /// One file, whatever its names.
 #[derive(Debug)]
@@ -24,8 +24,15 @@ pub(super) struct Inode {
     /// The page cache: a file in memory, so that it can be mapped.
     cache: File,
     device: Mutex<Device>,
-    is_locked: AtomicBool,
+    lock: Mutex<Held>,
     is_read_only: AtomicBool,
+}
+
+/// Who has a file locked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    is_alone: bool,
+    sharing: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -45,7 +52,7 @@ impl Inode {
         Ok(Self {
             cache,
             device: Mutex::new(device),
-            is_locked: AtomicBool::new(false),
+            lock: Mutex::default(),
             is_read_only: AtomicBool::new(false),
         })
     }
@@ -173,12 +180,12 @@ pub(super) struct SimFile {
     disk: Arc<Inner>,
     inode: Arc<Inode>,
     path: PathBuf,
-    holds_lock: AtomicBool,
+    holds: Mutex<Option<Hold>>,
 }
 
 impl SimFile {
     pub(super) fn new(disk: Arc<Inner>, inode: Arc<Inode>, path: PathBuf) -> Self {
-        Self { disk, inode, path, holds_lock: AtomicBool::new(false) }
+        Self { disk, inode, path, holds: Mutex::default() }
     }
 
     fn sync_range(&self, range: Range<u64>) -> io::Result<()> {
@@ -255,18 +262,26 @@ impl Stored for SimFile {
         Ok(())
     }
 
-    fn lock(&self) -> io::Result<bool> {
+    fn lock(&self, hold: Hold) -> io::Result<bool> {
         self.disk.trouble().step("lock", &self.path)?;
-        let is_free = !self.inode.is_locked.swap(true, Ordering::SeqCst);
-        self.holds_lock.fetch_or(is_free, Ordering::SeqCst);
+        let mut lock = locked(&self.inode.lock);
+        let is_free = !lock.is_alone && (hold == Hold::Shared || lock.sharing == 0);
+        if is_free {
+            lock.is_alone = hold == Hold::Alone;
+            lock.sharing += usize::from(hold == Hold::Shared);
+            *locked(&self.holds) = Some(hold);
+        }
         Ok(is_free)
     }
 }
 
 impl Drop for SimFile {
     fn drop(&mut self) {
-        if self.holds_lock.load(Ordering::SeqCst) {
-            self.inode.is_locked.store(false, Ordering::SeqCst);
+        let mut lock = locked(&self.inode.lock);
+        match *locked(&self.holds) {
+            Some(Hold::Alone) => lock.is_alone = false,
+            Some(Hold::Shared) => lock.sharing -= 1,
+            None => {}
         }
     }
 }

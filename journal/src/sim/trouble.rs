@@ -15,8 +15,19 @@ pub struct Fault {
     pub at: u64,
     /// With which error of the operating system.
     pub errno: i32,
-    /// Whether all operations that change the disk fail from then on.
-    pub is_lasting: bool,
+    /// Which of those after it fail as well.
+    pub lasts: Lasts,
+}
+
+/// How long an operation goes on failing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasts {
+    /// It fails once.
+    Once,
+    /// From then on nothing changes the disk any more; what is there can be read.
+    Changes,
+    /// From then on everything fails.
+    Everything,
 }
 
 /// Deterministic random numbers.
@@ -83,9 +94,13 @@ impl Trouble {
     pub(super) fn step(&mut self, what: &str, path: &Path) -> io::Result<()> {
         self.count += 1;
         let Some(fault) = self.fault else { return Ok(()) };
-        let is_read = matches!(what, "read" | "list" | "open");
-        let hit = self.count == fault.at || fault.at < self.count && fault.is_lasting && !is_read;
-        if !hit {
+        let is_hit = match fault.lasts {
+            _ if self.count <= fault.at => self.count == fault.at,
+            Lasts::Once => false,
+            Lasts::Changes => !matches!(what, "read" | "list" | "look for" | "open"),
+            Lasts::Everything => true,
+        };
+        if !is_hit {
             return Ok(());
         }
         let name = path.file_name().unwrap_or_default().display().to_string();

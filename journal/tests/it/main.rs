@@ -24,3 +24,4 @@ mod simulated;
 mod snapshots;
 mod support;
 mod tailing;
+mod troubled;

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use uncross_journal::sim::{Fault, Loss, SimDisk};
+use uncross_journal::sim::{Fault, Lasts, Loss, SimDisk};
 use uncross_journal::{
-    AppendError, CloseError, Identity, Level, OpenError, Operation, ReadError, Settings, Storage,
-    Writer, bytes_of_a_change, kind, open,
+    Access, AppendError, CloseError, Identity, Level, OpenError, Operation, ReadError, Settings,
+    Storage, Writer, bytes_of_a_change, kind, open,
 };
 
 use crate::support::{
@@ -111,7 +111,7 @@ fn what_a_failed_sync_dropped_is_written_again_by_the_next_start() {
     append(&mut first, 1, 10);
     first.ring();
     assert!(watermark.wait_durable(10, PATIENCE));
-    disk.fail(Fault { at: disk.operations() + 1, errno: EIO, is_lasting: true });
+    disk.fail(Fault { at: disk.operations() + 1, errno: EIO, lasts: Lasts::Changes });
     append(&mut first, 11, 300);
     first.ring();
     assert!(watermark.wait_poisoned(PATIENCE));
@@ -206,6 +206,61 @@ fn a_disk_without_room_refuses_records_and_goes_on_when_there_is_some() {
 }
 
 #[test]
+fn a_sync_of_a_folder_keeps_the_names_in_it_and_no_others() {
+    let disk = SimDisk::new();
+    let storage = disk.storage().unwrap();
+    let [left, right] = [Path::new("/left"), Path::new("/right")];
+    let name = |folder: &Path| {
+        storage.open(&folder.join("name"), Access::Create).unwrap();
+    };
+    storage.create_folder(left).unwrap();
+    storage.create_folder(right).unwrap();
+    storage.sync_folder(Path::new("/")).unwrap();
+    name(left);
+    name(right);
+    storage.sync_folder(left).unwrap();
+    assert_eq!(disk.cut(Loss::Everything).unwrap().files(), [left.join("name")]);
+    storage.rename(&right.join("name"), &right.join("other")).unwrap();
+    storage.remove(&left.join("name")).unwrap();
+    storage.sync_folder(right).unwrap();
+    let cut = disk.cut(Loss::Everything).unwrap();
+    assert_eq!(cut.files(), [left.join("name"), right.join("other")]);
+    // What is in a folder goes with its name.
+    let within = right.join("new");
+    storage.create_folder(&within).unwrap();
+    name(&within);
+    storage.sync_folder(&within).unwrap();
+    assert_eq!(disk.cut(Loss::Everything).unwrap().files(), cut.files());
+    storage.sync_folder(right).unwrap();
+    assert_eq!(disk.cut(Loss::Everything).unwrap().files().len(), 3);
+    let moved = storage.rename(&within.join("name"), &right.join("name")).unwrap_err();
+    assert_eq!(moved.kind(), std::io::ErrorKind::CrossesDevices);
+}
+
+#[test]
+fn a_journal_in_new_folders_is_there_after_a_power_cut() {
+    let disk = SimDisk::new();
+    let dir = Path::new("/new/venue/journal");
+    let mut first = writer(dir, &on(&disk));
+    append(&mut first, 1, 20);
+    assert!(first.watermark().wait_durable(20, PATIENCE));
+    let cut = disk.cut(Loss::Everything).unwrap();
+    assert_eq!(open_dir(dir, &rebooted(&cut)).unwrap().last_seq(), 20);
+    // The folder may be there from a start that was cut short before its name was durable.
+    for at in 1..=6 {
+        let disk = SimDisk::new();
+        disk.fail(Fault { at, errno: EIO, lasts: Lasts::Everything });
+        open_dir(dir, &on(&disk)).unwrap_err();
+        disk.heal();
+        let mut second = writer(dir, &on(&disk));
+        append(&mut second, 1, 20);
+        assert!(second.watermark().wait_durable(20, PATIENCE));
+        let cut = disk.cut(Loss::Everything).unwrap();
+        assert_eq!(open_dir(dir, &rebooted(&cut)).unwrap().last_seq(), 20, "operation {at}");
+    }
+}
+
+#[test]
 fn the_lock_is_held_as_long_as_the_journal_is_open() {
     let disk = closed(5);
     let held = open_dir(dir(), &on(&disk)).unwrap();
@@ -214,7 +269,7 @@ fn the_lock_is_held_as_long_as_the_journal_is_open() {
     assert_eq!(owner_pid, Some(std::process::id()));
     drop(held);
     assert_eq!(open_dir(dir(), &on(&disk)).unwrap().last_seq(), 5);
-    assert!(disk.exists(&dir().join("lock")));
+    assert!(disk.exists(&dir().join("lock")).unwrap());
 }
 
 #[test]
@@ -240,7 +295,7 @@ fn a_program_that_takes_over_and_is_cut_short_anywhere_can_do_it_again() {
     let operations = whole.operations() - before;
     for at in 1..=operations {
         let disk = closed(5);
-        disk.fail(Fault { at: disk.operations() + at, errno: EIO, is_lasting: true });
+        disk.fail(Fault { at: disk.operations() + at, errno: EIO, lasts: Lasts::Changes });
         let Err(_) = begin(&disk, settings()) else { continue };
         disk.heal();
         for seed in 0..24 {

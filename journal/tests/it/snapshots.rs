@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use uncross_journal::sim::{Fault, Loss, SimDisk};
+use uncross_journal::sim::{Fault, Lasts, Loss, SimDisk};
 use uncross_journal::{
     Anchor, DiskError, Fault as Wrong, Foreign, Settings, SnapshotError, SnapshotHead, Snapshots,
     Terms,
@@ -92,16 +92,16 @@ fn a_damaged_one_is_not_counted_among_the_two() {
 fn a_failing_operation_loses_no_snapshot_and_publishes_no_half_one() {
     let mut points = 0;
     for errno in [EIO, ENOSPC] {
-        for is_lasting in [false, true] {
+        for lasts in [Lasts::Once, Lasts::Changes, Lasts::Everything] {
             for at in 1.. {
                 let disk = empty();
                 let snapshots = on(&disk);
                 write(&snapshots, 100).unwrap();
                 write(&snapshots, 200).unwrap();
-                disk.fail(Fault { at: disk.operations() + at, errno, is_lasting });
+                disk.fail(Fault { at: disk.operations() + at, errno, lasts });
                 let written = write(&snapshots, 300);
                 let failed = disk.failed();
-                let context = format!("errno {errno}, {is_lasting}, operation {at}: {failed:?}");
+                let context = format!("errno {errno}, {lasts:?}, operation {at}: {failed:?}");
                 let Some(_) = failed else {
                     written.unwrap();
                     break;
@@ -134,7 +134,7 @@ fn a_power_cut_at_any_operation_leaves_whole_ones_only() {
         let disk = empty();
         let snapshots = on(&disk);
         write(&snapshots, 100).unwrap();
-        disk.fail(Fault { at: disk.operations() + at, errno: EIO, is_lasting: true });
+        disk.fail(Fault { at: disk.operations() + at, errno: EIO, lasts: Lasts::Changes });
         let _written = write(&snapshots, 200);
         for seed in 0..32 {
             let image = disk.cut(Loss::Some(seed)).unwrap();
