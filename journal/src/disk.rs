@@ -133,8 +133,9 @@ impl Disk {
         for above in path.ancestors().skip(1) {
             let here = above.as_os_str().is_empty();
             match self.sync_folder(if here { Path::new(".") } else { above }) {
-                // What this process may not read it has not made, nor what that is in.
-                Err(error) if error.source.kind() == io::ErrorKind::PermissionDenied => break,
+                // What this process may not open it has not made; and a file system that knows no sync
+                // of a folder, or takes no writes, has nothing that one could lose.
+                Err(error) if is_not_ours(error.source.kind()) => {}
                 done => done?,
             }
         }
@@ -308,6 +309,12 @@ pub fn bytes_of_a_change(dir: &Path) -> Result<Option<u64>, DiskError> {
     Disk::default().change_one(&dir.join(format!(".page-{}", std::process::id())))
 }
 
+/// Whether a refused sync of a folder says that there was nothing to sync.
+const fn is_not_ours(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    matches!(kind, InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported)
+}
+
 /// Whether a refused advice says nothing about the pages.
 fn passing(error: &io::Error) -> bool {
     matches!(
@@ -319,6 +326,14 @@ fn passing(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_folder_that_has_nothing_to_sync_is_passed_over() {
+        // EINVAL, EACCES, EPERM, EROFS, EOPNOTSUPP; EIO, ENOSPC, ENOENT, EMFILE.
+        let kind = |errno| io::Error::from_raw_os_error(errno).kind();
+        assert!([22, 13, 1, 30, 95].map(kind).into_iter().all(is_not_ours));
+        assert!(![5, 28, 2, 24].map(kind).into_iter().any(is_not_ours));
+    }
 
     #[test]
     fn only_an_advice_that_the_kernel_does_not_know_or_puts_off_is_passed_over() {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
 use crate::ahead::Prefaulter;
 use crate::error::{CloseError, DiskError, Operation};
 use crate::flush::Flusher;
@@ -68,6 +70,19 @@ impl Helpers {
     }
 }
 
+/// Keeps the calling thread, and those it starts, off `cpus` where it may run on others. What the
+/// system refuses is not done.
+pub fn keep_off(cpus: &[usize]) {
+    let Ok(allowed) = sched_getaffinity(None) else { return };
+    let mut left = CpuSet::new();
+    for cpu in (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu) && !cpus.contains(cpu)) {
+        left.set(cpu);
+    }
+    if 0 < left.count() {
+        let _is_apart = sched_setaffinity(None, &left);
+    }
+}
+
 /// Wakes and joins a helper; false when it panicked.
 fn end(handle: &mut Option<JoinHandle<()>>) -> bool {
     let Some(handle) = handle.take() else { return true };
@@ -79,5 +94,31 @@ impl Drop for Helpers {
     fn drop(&mut self) {
         // Whoever wants to know calls `Writer::close`; the next start recovers either way.
         drop(self.finish());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_keeps_off_the_cpus_of_others_where_it_is_left_one() {
+        let allowed = sched_getaffinity(None).unwrap();
+        let mine: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+        let kept_off = |cpus: &[usize]| {
+            thread::scope(|scope| {
+                let look = || {
+                    keep_off(cpus);
+                    let now = sched_getaffinity(None).unwrap();
+                    mine.iter().copied().filter(|cpu| now.is_set(*cpu)).collect::<Vec<_>>()
+                };
+                scope.spawn(look).join().unwrap()
+            })
+        };
+        let (last, others) = mine.split_last().unwrap();
+        let expected = if others.is_empty() { &mine[..] } else { others };
+        assert_eq!(kept_off(&[*last]), expected);
+        assert_eq!(kept_off(&mine), mine, "none is left: it stays where it was");
+        assert_eq!(kept_off(&[]), mine);
     }
 }

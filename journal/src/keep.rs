@@ -17,6 +17,7 @@ use crate::disk::{Disk, Prepared};
 use crate::error::{DiskError, Operation, ReadError};
 use crate::folder;
 use crate::format::{LINK_OFFSET, Link, data_end};
+use crate::helpers::keep_off;
 use crate::limits::{
     KEEPER_INTERVAL, PAGE_BYTES, POPULATE_BYTES, PREPARE_RETRY_INTERVAL, SPARES_MAX,
 };
@@ -38,6 +39,7 @@ pub(crate) struct Spare {
 pub(crate) struct Keeper {
     shared: Arc<Shared>,
     segment_len_bytes: u64,
+    hot_cpus: Vec<usize>,
     to_writer: SyncSender<Spare>,
     /// Number of the next spare. From 1; spares of an earlier run are gone when this one starts.
     number: u64,
@@ -47,16 +49,18 @@ pub(crate) struct Keeper {
 impl Keeper {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        segment_len_bytes: u64,
+        (segment_len_bytes, hot_cpus): (u64, Vec<usize>),
         to_writer: SyncSender<Spare>,
     ) -> Self {
-        Self { shared, segment_len_bytes, to_writer, number: 1, window: Window::new() }
+        Self { shared, segment_len_bytes, hot_cpus, to_writer, number: 1, window: Window::new() }
     }
 
     /// Runs until the writer stops; seals what is complete and removes spares nobody entered.
     ///
     /// The flusher ends first and wakes this thread, so that nothing arrives after the last look.
     pub(crate) fn run(mut self) {
+        // It works for tens of milliseconds at a time, and would on the CPU of the writer too.
+        keep_off(&self.hot_cpus);
         loop {
             let done = self.shared.flusher_done();
             let pause = if !self.shared.stopping() && self.wants_spare() {

@@ -73,6 +73,7 @@ pub use crate::error::{
 };
 pub use crate::folder::Folder;
 pub use crate::format::kind;
+pub use crate::helpers::keep_off;
 pub use crate::overview::{Overview, Run, SegmentForm, SegmentView};
 pub use crate::reader::{End, Reached, Reader};
 pub use crate::record::Record;

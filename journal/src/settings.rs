@@ -51,6 +51,9 @@ pub struct Settings {
     pub boot_id: Option<[u8; 16]>,
     /// Wakes whoever waits for the watermark.
     pub on_durable: Option<OnDurable>,
+    /// CPUs on which nothing is prepared where there are others: that of the thread that appends,
+    /// and of others that must not wait. By default none.
+    pub hot_cpus: Vec<usize>,
     /// Told of every operation on the disk before it happens.
     pub probe: Option<Arc<dyn Probe>>,
     /// The disk; `None` is that of the operating system.
@@ -72,6 +75,7 @@ impl Default for Settings {
             whole_pages_min: WHOLE_PAGES_MIN,
             boot_id: None,
             on_durable: None,
+            hot_cpus: Vec::new(),
             probe: None,
             storage: None,
         }

@@ -118,7 +118,11 @@ impl Writer {
         let watermark = Watermark::new(mark.seq, settings.on_durable);
         let shared = Arc::new(Shared::new(disk, dir, current, offset, watermark));
         let (to_writer, spares) = sync_channel(SPARES_MAX);
-        let keeper = Keeper::new(Arc::clone(&shared), settings.segment_len_bytes, to_writer);
+        let keeper = Keeper::new(
+            Arc::clone(&shared),
+            (settings.segment_len_bytes, settings.hot_cpus),
+            to_writer,
+        );
         let Settings { level, flush_interval, whole_pages_min, .. } = settings;
         let pace = Pace { level, interval: flush_interval, whole_pages_min };
         let flusher = Flusher::new(Arc::clone(&shared), sidecar, pace, mapped, mark);

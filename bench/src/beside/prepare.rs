@@ -9,7 +9,10 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use uncross_server::{affinity::Cpus, journal::Level};
+use uncross_server::{
+    affinity::Cpus,
+    journal::{Level, Settings},
+};
 
 use super::{BesideError, load::histogram};
 use crate::journal::{JournalError, append_one, begin};
@@ -40,15 +43,24 @@ pub(super) fn run(
     })
 }
 
+/// Has nothing prepared on the CPU of the thread that appends, as a venue does.
+fn beside(settings: Settings) -> Settings {
+    Settings { hot_cpus: core_cpu().into_iter().collect(), ..settings }
+}
+
+/// The last CPU, where there is another one.
+fn core_cpu() -> Option<usize> {
+    Cpus::read().numbers().pop().filter(|last| 0 < *last)
+}
+
 /// Waits and appends as a core that shares the machine with its helpers does.
 fn append(dir: &Path, length: Duration) -> Result<Histogram<u64>, BesideError> {
-    let cpus = Cpus::read();
     let count = RATE * u64::try_from(length.as_millis()).unwrap_or(0) / 1_000;
     let mut latency = histogram()?;
-    let mut writer = begin(&dir.join("append"), Level::Group, count * 64, |settings| settings)?;
+    let mut writer = begin(&dir.join("append"), Level::Group, count * 64, beside)?;
     // After its helpers were started, which may run anywhere.
-    if let Some(&last) = cpus.numbers().last().filter(|_| 1 < cpus.count()) {
-        let _is_pinned = cpus.pin(last);
+    if let Some(last) = core_cpu() {
+        let _is_pinned = Cpus::read().pin(last);
     }
     let start = Instant::now();
     for index in 0..count {
@@ -70,7 +82,7 @@ fn prepare(dir: &Path, should_stop: &AtomicBool) -> Result<u64, BesideError> {
     // Relaxed: as above.
     while !should_stop.load(Ordering::Relaxed) {
         let place = dir.join("prepared");
-        let writer = begin(&place, Level::Group, SEGMENT_BYTES, |settings| settings)?;
+        let writer = begin(&place, Level::Group, SEGMENT_BYTES, beside)?;
         writer.close().map_err(JournalError::from)?;
         prepared += SEGMENTS;
         fs::remove_dir_all(&place)

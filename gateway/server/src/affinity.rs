@@ -118,6 +118,14 @@ pub struct Plan {
     pub threads: Vec<ThreadPlan>,
 }
 
+impl Plan {
+    /// CPUs of the hot threads.
+    #[must_use]
+    pub fn hot_cpus(&self) -> Vec<usize> {
+        self.threads.iter().filter_map(|thread| thread.cpu).collect()
+    }
+}
+
 impl fmt::Display for Plan {
     /// One line: layout, reason, and each thread with its CPU and how it waits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -145,7 +145,7 @@ pub fn start_with(config: &Config, dir: &VenueDir, options: &Options) -> Result<
     let wires = Wires::new(&plan, cpus, config.core.spin, sleep_max);
     let wires = wires.map_err(io_error("making a poll"))?;
 
-    let recovery = recover(config, options, wires.on_durable(), &users, dir)?;
+    let recovery = recover(config, options, (&plan, wires.on_durable()), &users, dir)?;
     let Recovery { replica, journal, filed, mut egress, recovered, seed } = recovery;
     let clock = Clock::new();
     let (producer, consumer) = ring::ring(config.queues.ring_slots as usize);
@@ -213,7 +213,7 @@ fn beside(core: &Core, plan: &Plan, notices: &Notices) -> shadow::Beside {
         watermark: core.watermark(),
         pulse: core.pulse(),
         notices: notices.clone(),
-        hot_cpus: plan.threads.iter().filter_map(|thread| thread.cpu).collect(),
+        hot_cpus: plan.hot_cpus(),
     }
 }
 

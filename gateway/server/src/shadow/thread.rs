@@ -11,12 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::{process::setpriority_process, thread::CpuSet};
+use rustix::process::setpriority_process;
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
     set_thread_priority_and_policy, thread_native_id,
 };
-use uncross_journal::{Anchor, Watermark};
+use uncross_journal::{Anchor, Watermark, keep_off};
 
 use super::{Place, Shadow, ShadowError};
 use crate::{
@@ -184,15 +184,7 @@ fn give_way(hot_cpus: &[usize]) {
     let _is_low = setpriority_process(None, SHADOW_NICE);
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     let _is_idle = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
-    let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return };
-    let mut left = CpuSet::new();
-    let others = (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu));
-    for cpu in others.filter(|cpu| !hot_cpus.contains(cpu)) {
-        left.set(cpu);
-    }
-    if 0 < left.count() {
-        let _is_apart = rustix::thread::sched_setaffinity(None, &left);
-    }
+    keep_off(hot_cpus);
 }
 
 /// Sets up the second engine; what it was made of is not kept.

@@ -21,6 +21,7 @@ use super::{
     error::{StartError, io_error},
 };
 use crate::{
+    affinity::Plan,
     build_id::BUILD_ID,
     calendar::Calendar,
     clock::{Clock, wall_ns},
@@ -53,7 +54,12 @@ fn check_owners(users: &Users, owners: &Owners) -> Result<(), StartError> {
     Ok(())
 }
 
-fn journal_settings(config: &Config, options: &Options, on_durable: OnDurable) -> Settings {
+fn journal_settings(
+    config: &Config,
+    options: &Options,
+    plan: &Plan,
+    on_durable: OnDurable,
+) -> Settings {
     Settings {
         segment_len_bytes: config.journal.segment,
         level: match config.journal.level {
@@ -64,6 +70,7 @@ fn journal_settings(config: &Config, options: &Options, on_durable: OnDurable) -
         flush_interval: config.journal.flush_interval,
         boot_id: options.boot_id,
         on_durable: Some(on_durable),
+        hot_cpus: plan.hot_cpus(),
         probe: options.probe.clone(),
         ..Settings::default()
     }
@@ -86,11 +93,11 @@ pub(super) struct Recovery {
 pub(super) fn recover(
     config: &Config,
     options: &Options,
-    on_durable: OnDurable,
+    (plan, on_durable): (&Plan, OnDurable),
     users: &Users,
     dir: &VenueDir,
 ) -> Result<Recovery, StartError> {
-    let settings = journal_settings(config, options, on_durable);
+    let settings = journal_settings(config, options, plan, on_durable);
     let identity = Identity {
         behaviour_version: uncross_engine::BEHAVIOUR_VERSION,
         config_hash: config.fingerprint(),
