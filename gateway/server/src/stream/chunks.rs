@@ -137,7 +137,10 @@ impl Chunks {
             // A full disk: orders are about to be refused, and what is said until then fits into
             // memory. The same where the file system cannot reserve, or there is no file to be had.
             Err(error) if is_shortage(&error) => MmapMut::map_anon(len)?,
-            Err(error) => return Err(error),
+            Err(error) => {
+                let said = format!("{}: {error}", self.path.display());
+                return Err(io::Error::new(error.kind(), said));
+            }
         };
         self.maps.push(chunk);
         Ok(())
@@ -269,7 +272,8 @@ mod tests {
         assert!(!of(Errno::IO) && !of(Errno::ACCESS) && !of(Errno::ROFS));
         // Nowhere to put a file at all is the operator's fault and is said.
         let mut chunks = Chunks::new(MESSAGES, PathBuf::from("/proc/nowhere/feed.stream"));
-        assert!(chunks.grow(b"header").is_err());
+        let error = chunks.grow(b"header").unwrap_err();
+        assert!(error.to_string().starts_with("/proc/nowhere/feed.stream: "), "{error}");
     }
 
     #[test]

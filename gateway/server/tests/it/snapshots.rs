@@ -17,7 +17,7 @@ use uncross_server::{
     journal::{self, Operation, Probe, Snapshots},
     notice::Notice,
     replay::{Discard, replay},
-    shadow::{Shadowing, write_snapshot},
+    shadow::{ShadowError, Shadowing, write_snapshot},
     venue::{self, Options, Summary},
 };
 use uncross_wire::{
@@ -393,6 +393,32 @@ impl Probe for NoSnapshots {
         }
         Ok(())
     }
+}
+
+#[test]
+fn streams_that_cannot_be_synced_leave_the_snapshot_before_the_last_one() {
+    let mut venue = venue(&[("journal.snapshot_every", "0")]);
+    let mut alice = venue.orders("ALICE", 1);
+    for number in 1..=200 {
+        alice.ouch(enter(number, b'B', 1, 1_000_000).as_bytes());
+    }
+    alice.sync();
+    let summary = venue.stop();
+    let dir = venue.dir();
+    let earlier = write_snapshot(&dir, summary.last_seq - 50).unwrap().unwrap();
+    let session = fs::read_dir(dir.streams()).unwrap().next().unwrap().unwrap().path();
+    let stream = session.join("port-1.stream");
+    fs::rename(&stream, session.join("aside")).unwrap();
+    fs::create_dir(&stream).unwrap();
+    let error = write_snapshot(&dir, summary.last_seq).unwrap_err();
+    assert!(matches!(&error, ShadowError::Streams(_)), "{error}");
+    let list = || Snapshots::of(&dir.journal()).list().unwrap();
+    let paths: Vec<PathBuf> = list().into_iter().map(|view| view.path).collect();
+    assert_eq!(paths, [earlier], "nothing is left of the other one");
+    fs::remove_dir(&stream).unwrap();
+    fs::rename(session.join("aside"), &stream).unwrap();
+    write_snapshot(&dir, summary.last_seq).unwrap().unwrap();
+    assert_eq!(list().len(), 2);
 }
 
 #[test]

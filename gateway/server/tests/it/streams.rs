@@ -8,7 +8,9 @@ use std::{
 
 use uncross_server::{
     audit::streams::{StreamsReport, check_streams},
+    reactor::ReactorError,
     streams::StreamError,
+    venue::error::StopError,
 };
 use uncross_wire::IntoBytes;
 
@@ -155,6 +157,22 @@ fn a_running_venue_serves_streams_whose_files_are_taken_away() {
         assert!(venue.orders(user, 1).messages(told.len()) == told[..], "{user}");
     }
     compare(&mut venue, &told, "they were deleted beneath a run");
+}
+
+#[test]
+fn a_stream_that_nothing_can_keep_ends_the_venue_and_the_next_one_says_the_same_bytes() {
+    let (mut venue, told) = traded();
+    let folder = session_folder(&venue);
+    fs::remove_dir_all(&folder).unwrap();
+    fs::write(&folder, b"in the way").unwrap();
+    // Her stream would begin now. It is no shortage for which memory could stand in.
+    let mut carol = venue.orders("CAROL", 1);
+    assert_eq!(carol.packet(), None, "something was said that is kept nowhere");
+    let error = venue.stop_failed();
+    let StopError::Failed(ReactorError::Io(error)) = error else { panic!("{error}") };
+    assert!(error.to_string().contains("/port-"), "it names the file: {error}");
+    fs::remove_file(&folder).unwrap();
+    compare(&mut venue, &told, "a stream could not be kept");
 }
 
 #[test]
