@@ -133,8 +133,8 @@ impl Disk {
         for above in path.ancestors().skip(1) {
             let here = above.as_os_str().is_empty();
             match self.sync_folder(if here { Path::new(".") } else { above }) {
-                // What this process may not open it has not made; and a file system that knows no sync
-                // of a folder, or takes no writes, has nothing that one could lose.
+                // What this process may not open it has not made; and a file system that knows no
+                // sync of a folder, or takes no writes, has nothing that one could lose.
                 Err(error) if is_not_ours(error.source.kind()) => {}
                 done => done?,
             }
