@@ -35,14 +35,27 @@ pub(crate) fn beside<T>(
     until: Option<u64>,
     work: impl FnOnce() -> T,
 ) -> T {
-    if !output.is_watched() {
+    let bar = over_records(output, reader, until);
+    while_read(&bar, reader, work)
+}
+
+/// A bar over the records that `reader` has, up to the record `until` or the last one.
+pub(crate) fn over_records(output: &Output, reader: &Reader, until: Option<u64>) -> ProgressBar {
+    let bar = bar(output, "{wide_bar} {human_pos}/{human_len} records, {per_sec}");
+    if !bar.is_hidden() {
+        // What cannot be read the work will meet, and tell.
+        let last = || reader.last().ok().flatten().map(|(seq, _)| seq);
+        bar.set_length(until.or_else(last).unwrap_or(0));
+    }
+    bar
+}
+
+/// Does `work`, which reads by `reader`, while the bar follows it; then the bar is gone.
+pub(crate) fn while_read<T>(bar: &ProgressBar, reader: &Reader, work: impl FnOnce() -> T) -> T {
+    if bar.is_hidden() {
         return work();
     }
-    // What cannot be read the work will meet, and tell.
-    let last = || reader.last().ok().flatten().map(|(seq, _)| seq);
-    let bar = bar(output, "{wide_bar} {human_pos}/{human_len} records, {per_sec}");
-    bar.set_length(until.or_else(last).unwrap_or(0));
-    let result = watched(&bar, &reader.reached(), work);
+    let result = watched(bar, &reader.reached(), work);
     bar.finish_and_clear();
     result
 }

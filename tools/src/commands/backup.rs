@@ -18,6 +18,7 @@ use uncross_server::{
 use crate::{
     errors::{self, Failure},
     output::{Outcome, Output},
+    progress,
     venue::hex,
 };
 
@@ -67,10 +68,11 @@ struct Reached {
 }
 
 impl Reached {
-    /// Applies the journal in `dir`, whose checkpoints are compared, up to `until`.
-    fn of(dir: &Path, until: Option<u64>) -> Result<Self, Failure> {
+    /// Applies the journal in `dir`, whose checkpoints are compared, up to `until`, beside a bar.
+    fn of(output: &Output, dir: &Path, until: Option<u64>) -> Result<Self, Failure> {
         let reader = Reader::open_whole(dir)?;
-        let end = replay_until(&reader, until, &mut Discard)?;
+        let replay = || replay_until(&reader, until, &mut Discard);
+        let end = progress::beside(output, &reader, until, replay)?;
         let Some(replica) = end.replica else {
             let message = format!("{} has no records", dir.display());
             return Err(Failure::new(&errors::BACKUP_EMPTY, message));

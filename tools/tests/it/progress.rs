@@ -52,13 +52,21 @@ fn long_work_shows_how_far_it_is_at_a_terminal_and_not_where_json_is_due() {
         ("journal book venue DEMO", " records, "),
         ("journal query venue --trade 1", " records, "),
         ("journal diff venue venue", " records, "),
+        ("journal cat venue --order 2:1", " records, "),
+        ("journal verify venue --streams", " records, "),
+        ("backup create venue backups", " records, "),
+        ("backup verify backups", " records, "),
+        ("backup restore backups NEW", " records, "),
     ] {
-        let shown = at_a_terminal(&place, command);
+        // A venue is restored to a folder that is not there.
+        let third = command.replace("NEW", "third");
+        let second = command.replace("NEW", "second");
+        let shown = at_a_terminal(&place, &command.replace("NEW", "first"));
         assert!(shown.contains(unit), "{command}: {shown:?}");
-        let shown = at_a_terminal(&place, &format!("{command} --json"));
+        let shown = at_a_terminal(&place, &format!("{second} --json"));
         assert_eq!(shown, "", "{command} --json");
         // Where standard error is no terminal nothing stands there.
-        place.run(command).expect_success();
+        place.run(&third).expect_success();
     }
     assert_eq!(at_a_terminal(&place, "journal inspect venue --json"), "");
 }

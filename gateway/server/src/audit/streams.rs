@@ -53,8 +53,19 @@ pub struct StreamReport {
 /// The journal is damaged, or its records do not lead to the output that was recorded. What is
 /// wrong with streams is part of the report.
 pub fn check_streams(dir: &Path, streams: &Path) -> Result<StreamsReport, ReplayError<ApplyError>> {
-    let reader = Reader::open_whole(dir)?;
-    check_behaviour::<ApplyError>(&reader)?;
+    check_streams_by(&Reader::open_whole(dir)?, streams)
+}
+
+/// The same with the journal that `reader` reads, which tells how far it is.
+///
+/// # Errors
+///
+/// As [`check_streams`].
+pub fn check_streams_by(
+    reader: &Reader,
+    streams: &Path,
+) -> Result<StreamsReport, ReplayError<ApplyError>> {
+    check_behaviour::<ApplyError>(reader)?;
     let mut egress = Egress::over(Comparing::new(streams, reader.salt()));
     let mut events = Vec::with_capacity(STEP_EVENTS_MAX);
     let mut replica: Option<Replica> = None;

@@ -85,7 +85,7 @@ impl Create {
         remove_partial(&self.backups)?;
         let created = now();
         let partial = self.backups.join(format!("{PARTIAL}{}", compact(&created)));
-        let made = self.make(&journal, &partial, &created);
+        let made = self.make(output, &journal, &partial, &created);
         let (manifest, segments, taken) = match made {
             Ok(made) => made,
             Err(failure) => {
@@ -120,6 +120,7 @@ impl Create {
     /// became of the snapshots.
     fn make(
         &self,
+        output: &Output,
         journal: &Path,
         partial: &Path,
         created: &str,
@@ -139,11 +140,11 @@ impl Create {
                 copy_file(from, &to)?;
             }
         }
-        let state = Reached::of(journal, Some(copied.last_seq))?;
+        let state = Reached::of(output, journal, Some(copied.last_seq))?;
         let taken = snapshots::take(sources, &to.journal(), &state)?;
         let venue = self.dir.display().to_string();
         let manifest = Manifest::of(partial, venue, created.to_owned(), &state)?;
-        manifest.check_state(partial)?;
+        manifest.check_state(output, partial)?;
         manifest.write(partial)?;
         Ok((manifest, copied.segments, taken))
     }

@@ -12,6 +12,7 @@ use uncross_server::config::VenueDir;
 use super::{Reached, sha256, sync, unwritable};
 use crate::{
     errors::{self, Failure, Place},
+    output::Output,
     venue::hex,
 };
 
@@ -195,9 +196,9 @@ impl Manifest {
     }
 
     /// Checks that the journal of the backup in `dir` leads where the venue's led.
-    pub(super) fn check_state(&self, dir: &Path) -> Result<Reached, Failure> {
+    pub(super) fn check_state(&self, output: &Output, dir: &Path) -> Result<Reached, Failure> {
         let journal = VenueDir::new(dir).journal();
-        let state = Reached::of(&journal, None)?;
+        let state = Reached::of(output, &journal, None)?;
         let facts = [
             ("record", self.last_seq.to_string(), state.last_seq.to_string()),
             ("output hash", self.output_hash.clone(), state.output_hash.clone()),

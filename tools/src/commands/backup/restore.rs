@@ -82,7 +82,7 @@ impl Restore {
             Reader::open_whole(&VenueDir::new(&backup).journal()).map_err(Failure::from)?;
         let until = self.until.map(|moment| seq_at(&reader, moment)).transpose()?;
         let upto = until.unwrap_or(manifest.last_seq);
-        let (state, snapshot_seq) = self.make(&backup, upto)?;
+        let (state, snapshot_seq) = self.make(output, &backup, upto)?;
         let is_whole = upto == manifest.last_seq;
         let Reached { last_seq, last_time_ns, output_hash, state_hash, .. } = state;
         let restored = Restored {
@@ -100,7 +100,12 @@ impl Restore {
 
     /// Makes the venue beside its place, proves it and gives it its name. Returns what it leads to,
     /// and the last record that its snapshot covers.
-    fn make(&self, backup: &Path, upto: u64) -> Result<(Reached, Option<u64>), Failure> {
+    fn make(
+        &self,
+        output: &Output,
+        backup: &Path,
+        upto: u64,
+    ) -> Result<(Reached, Option<u64>), Failure> {
         let parent = self.dir.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or(Path::new("."));
         // Removed again unless it is kept.
@@ -114,8 +119,8 @@ impl Restore {
                 copy_file(from, &to)?;
             }
         }
-        let state = Reached::of(&to.journal(), None)?;
-        let due = Reached::of(&from.journal(), Some(upto))?;
+        let state = Reached::of(output, &to.journal(), None)?;
+        let due = Reached::of(output, &from.journal(), Some(upto))?;
         if state != due {
             let message = format!("the copy of {} leads to another state", backup.display());
             return Err(Failure::new(&errors::BACKUP_DAMAGED, message)

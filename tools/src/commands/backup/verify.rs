@@ -79,7 +79,7 @@ fn prove(output: &Output, path: &Path) -> Result<(Manifest, Option<u64>), Failur
     let manifest = Manifest::read(path)?;
     manifest.check_files(path)?;
     verify_journal(output, &journal)?;
-    let state = manifest.check_state(path)?;
+    let state = manifest.check_state(output, path)?;
     Ok((manifest, snapshots::verify(&journal, &state)?))
 }
 

@@ -17,6 +17,7 @@ use super::{Asked, outside_failure, reader_of};
 use crate::{
     errors::{self, Failure},
     output::{End, Outcome, Output},
+    progress,
 };
 
 const EXAMPLES: &str = "\
@@ -130,7 +131,14 @@ impl Cat {
             let message = format!("--from {from} is behind --to {to}");
             return Err(Failure::new(&errors::USAGE, message).into());
         }
-        cat(&reader, &filter, |line| show(line, output)).map_err(end_of)
+        if filter.order.is_none() {
+            return cat(&reader, &filter, |line| show(line, output)).map_err(end_of);
+        }
+        // What happened to an order is found in two readings, and shown in a third.
+        let bar = progress::over_records(output, &reader, None);
+        let mut beside = |line: &RecordLine| bar.suspend(|| show(line, output));
+        let shown = progress::while_read(&bar, &reader, || cat(&reader, &filter, &mut beside));
+        shown.map_err(end_of)
     }
 }
 

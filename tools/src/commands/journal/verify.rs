@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use uncross_client::wire::text::trim;
 use uncross_server::{
-    audit::streams::{StreamReport, check_streams},
+    audit::streams::{StreamReport, check_streams_by},
     config::VenueDir,
     journal::{Reader, Report},
 };
@@ -91,8 +91,10 @@ struct Behind {
 
 impl StreamsVerified {
     /// Compares the streams of the venue in `dir`.
-    fn new(dir: &Path, journal: &Path) -> Result<Self, Failure> {
-        let report = check_streams(journal, &VenueDir::new(dir).streams())?;
+    fn new(output: &Output, dir: &Path, journal: &Path) -> Result<Self, Failure> {
+        let reader = Reader::open_whole(journal)?;
+        let check = || check_streams_by(&reader, &VenueDir::new(dir).streams());
+        let report = progress::beside(output, &reader, None, check)?;
         let mut verified = Self {
             session: String::from_utf8_lossy(trim(&report.session)).into_owned(),
             last_seq: report.last_seq,
@@ -148,7 +150,7 @@ impl Verify {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         let journal = journal_of(&self.asked.dir)?;
         let report = verify_beside(&progress::bar(output, BYTES), &journal)?;
-        let streams = self.streams.then(|| StreamsVerified::new(&self.asked.dir, &journal));
+        let streams = self.streams.then(|| StreamsVerified::new(output, &self.asked.dir, &journal));
         let verified = Verified {
             venue: self.asked.dir.display().to_string(),
             segments: report.segments,
