@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +17,7 @@ use uncross_server::{
 
 use crate::{
     journals::{content, copy, damage, files, replace, traded},
+    json::Json,
     program::Place,
     server::Server,
 };
@@ -70,7 +72,7 @@ fn a_backup_beside_a_running_venue_leads_to_its_state_and_a_restored_one_opens_a
     let seen = place.run("journal inspect box/venue --json").expect_json(schema);
     assert_eq!(seen.number("epoch"), 1, "numbers are never given twice");
     let original = place.run("journal inspect venue --json").expect_json(schema);
-    let name = |seen: &crate::json::Json| {
+    let name = |seen: &Json| {
         let sessions = seen.value("sessions").as_array().unwrap();
         sessions.last().unwrap()["session"].clone()
     };
@@ -205,6 +207,37 @@ fn a_backup_is_made_of_a_venue_whatever_its_snapshots_are() {
     let made = create();
     assert_eq!((made.value("snapshot_seq"), made.value("passed_over")), (&Value::Null, &none));
     place.run("backup verify backups").expect_success();
+}
+
+#[test]
+fn a_snapshot_that_is_gone_once_it_was_listed_is_not_taken_and_the_backup_is_whole() {
+    let (place, seq) = covered();
+    let (good, _) = file_of(&place.path("venue"));
+    // Its name stands in the folder and there is nothing to open, as where it was removed between.
+    let gone = |seq: u64| {
+        let path = good.with_file_name(format!("{seq:020}.snap"));
+        symlink("nothing", &path).unwrap();
+        path
+    };
+    let create = || place.run("backup create venue backups --json").expect_json(CREATE);
+    let newer = gone(seq + 1);
+    let made = create();
+    let passed_over = made.value("passed_over").as_array().unwrap();
+    assert_eq!((made.number("snapshot_seq"), passed_over.len()), (seq, 1));
+    let why = passed_over[0].as_str().unwrap();
+    assert!(why.contains(newer.to_str().unwrap().rsplit('/').next().unwrap()), "{why}");
+    assert!(why.contains("No such file"), "{why}");
+    let taken =
+        |made: &Json| files(&place.path(made.text("backup")).join("journal/snapshots"), "snap");
+    assert_eq!(taken(&made).len(), 1);
+    fs::remove_file(&good).unwrap();
+    gone(seq);
+    let made = create();
+    assert_eq!(made.value("snapshot_seq"), &Value::Null);
+    assert_eq!(made.value("passed_over").as_array().unwrap().len(), 2);
+    assert_eq!(taken(&made).len(), 0);
+    place.run("backup verify backups").expect_success();
+    place.run("backup restore backups restored").expect_success();
 }
 
 #[test]

@@ -151,3 +151,29 @@ fn copy(from: &mut File, path: &Path) -> io::Result<()> {
     to.sync_all()?;
     File::open(path.parent().unwrap_or(path))?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_snapshot_that_is_removed_once_it_is_open_is_copied_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let snapshots = Snapshots::of(folder.path());
+        fs::create_dir(snapshots.dir()).unwrap();
+        let bytes: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
+        for seq in [7, 9] {
+            fs::write(snapshots.dir().join(format!("{seq:020}.snap")), &bytes).unwrap();
+        }
+        let sources = open(folder.path()).unwrap();
+        assert_eq!(sources.iter().map(|it| it.view.seq).collect::<Vec<_>>(), [9, 7]);
+        fs::remove_dir_all(snapshots.dir()).unwrap();
+        for Source { view, file } in sources {
+            let path = folder.path().join(view.seq.to_string());
+            copy(&mut file.unwrap(), &path).unwrap();
+            assert!(fs::read(&path).unwrap() == bytes, "the one at {}", view.seq);
+        }
+    }
+}
