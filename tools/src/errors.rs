@@ -174,9 +174,9 @@ codes! {
         "the venue's journal is gone"
         "its folder was emptied, or its disk is not mounted"
         "mount or restore it; to begin anew for good, remove journal.begun";
-    JOURNAL_BEHAVIOUR "UX-J020" Integrity
+    JOURNAL_BEHAVIOUR "UX-J020" Configuration
         "the journal is of another version of the engine"
-        "the same records would lead to another state under other rules"
+        "the same records would lead to another state under other rules; nothing is damaged"
         "run the version that wrote it, or begin a new venue";
     FOLDER_BUSY "UX-J002" Busy
         "the venue's folder is in use"

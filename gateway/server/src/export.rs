@@ -26,6 +26,7 @@ use crate::{
     calendar::civil,
     egress::Egress,
     record,
+    replay::check_behaviour,
     replica::{ApplyError, Replica},
     streams::{FEED, MessageSink, copies_slot},
 };
@@ -171,6 +172,7 @@ pub fn export(
     taker: &mut impl Taker,
 ) -> Result<Exported, ReplayError<ExportError>> {
     let reader = Reader::open_whole(dir)?;
+    check_behaviour::<ExportError>(&reader)?;
     let mut egress = Egress::over(Selected { taker, session, is_open: false, firms: Vec::new() });
     let mut describer = Describer::default();
     let mut events = Vec::with_capacity(STEP_EVENTS_MAX);

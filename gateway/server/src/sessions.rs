@@ -15,6 +15,7 @@ use crate::{
     calendar::civil,
     egress::Egress,
     export::ExportError,
+    replay::check_behaviour,
     replica::Replica,
     streams::{FEED, MessageSink},
 };
@@ -97,6 +98,7 @@ impl MessageSink for Counting {
 /// The journal is damaged, or its records do not lead to the output that was recorded.
 pub fn sessions(dir: &Path) -> Result<Sessions, ReplayError<ExportError>> {
     let reader = Reader::open_whole(dir)?;
+    check_behaviour::<ExportError>(&reader)?;
     let mut egress = Egress::over(Counting::default());
     let mut events = Vec::with_capacity(STEP_EVENTS_MAX);
     let mut replica: Option<Replica> = None;

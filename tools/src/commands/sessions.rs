@@ -141,9 +141,7 @@ impl Sessions {
 fn failure(error: ReplayError<ExportError>) -> Failure {
     match error {
         ReplayError::Read(error) => error.into(),
-        ReplayError::Apply(ExportError::Apply(error)) => {
-            Failure::new(&errors::REPLAY, error.to_string())
-        }
+        ReplayError::Apply(ExportError::Apply(error)) => error.into(),
         ReplayError::Apply(ExportError::Output(error)) => {
             Failure::new(&errors::SYSTEM, error.to_string())
         }

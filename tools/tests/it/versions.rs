@@ -6,7 +6,10 @@ use std::{
 };
 
 use serde_json::Value;
-use uncross_server::journal::{Entry, Identity, Settings, crc32c, kind, open};
+use uncross_server::{
+    engine::BEHAVIOUR_VERSION,
+    journal::{Entry, Identity, Settings, crc32c, kind, open},
+};
 
 use crate::{
     journals::{content, files, replace, traded},
@@ -223,6 +226,41 @@ fn a_manifest_of_a_newer_version_is_refused_as_such() {
         fs::write(damaged, "{}").unwrap();
         let run = place.run("backup verify backups");
         assert!(run.code == 6 && run.stderr.starts_with("error[UX-K001]"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_journal_of_another_engine_is_refused_as_such_by_whatever_applies_it() {
+    let place = Place::with_venue();
+    Server::start(&place, "--set core.pin=false").stop();
+    let journal = place.path("venue/journal");
+    // Both a newer engine and an older one may have gone on with it.
+    let ours = BEHAVIOUR_VERSION;
+    for behaviour_version in [ours + 1, ours - 1] {
+        fs::remove_dir_all(&journal).unwrap();
+        let identity = Identity { behaviour_version, config_hash: [7; 32], build_id: [7; 32] };
+        let settings = Settings { segment_len_bytes: 1 << 20, ..Settings::default() };
+        let mut writer = open(&journal, &settings, &identity).unwrap().into_writer(1, 0).unwrap();
+        let tick = Entry { seq: 1, time_ns: 1, kind: kind::TICK, flags: 0, body: &[] };
+        writer.append(tick, 0).unwrap();
+        writer.close().unwrap();
+        for command in [
+            START,
+            "replay venue",
+            "journal verify venue --streams",
+            "journal book venue DEMO",
+            "journal query venue --trade 1",
+            "journal cat venue --order 2:1",
+            "sessions venue",
+            "backup create venue backups",
+        ] {
+            let message = place.run(command).expect_failure(3, "UX-J020");
+            let told = |version: u32| message.contains(&version.to_string());
+            assert!(told(behaviour_version) && told(ours), "{command}: {message}");
+        }
+        // Nothing is wrong with it, and what need not be applied is told.
+        place.run("journal verify venue").expect_success();
+        place.run("journal cat venue").expect_success();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Records as lines, of every kind and of none.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, io};
 
 use proptest::prelude::*;
 use uncross_engine::{
@@ -13,9 +13,11 @@ use uncross_server::{
         moment::Moment,
         told::{RecordLine, Value},
     },
+    export::{StreamOf, Taker, export, line::Line},
     journal::{AppendError, Entry, Identity, Reader, ReplayError, Settings, kind, open},
     replay::{Discard, replay_until},
     replica::ApplyError,
+    sessions::sessions,
 };
 use uncross_wire::{IntoBytes, TypeByte, ouch::inbound};
 
@@ -126,6 +128,29 @@ fn a_journal_of_another_engine_is_told_but_not_applied() {
     let resolved = Filter { is_resolved: true, ..Filter::default() };
     let error = cat(&reader, &resolved, |_| Ok(())).unwrap_err();
     assert!(error.to_string().contains("behaviour version 0"), "{error}");
+    let applied =
+        [sessions(dir.path()).err(), export(dir.path(), *b"2026010100", &mut Nobody).err()];
+    for error in applied {
+        let error = error.expect("nothing is made of records under other rules");
+        assert!(error.to_string().contains("behaviour version 0"), "{error}");
+    }
+}
+
+/// Takes what must not come.
+struct Nobody;
+
+impl Taker for Nobody {
+    fn wants_events(&self) -> bool {
+        true
+    }
+
+    fn message(&mut self, stream: StreamOf, _parts: &[&[u8]]) -> io::Result<()> {
+        panic!("a message of {stream:?}")
+    }
+
+    fn event(&mut self, _line: &Line) -> io::Result<()> {
+        panic!("an event")
+    }
 }
 
 proptest! {
