@@ -2,10 +2,14 @@
 //! used it is that start.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     env, fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,7 +18,7 @@ use uncross_server::{
     audit::streams::check_streams,
     config::VenueDir,
     export::survey,
-    journal::{self, Operation, Probe, Snapshots},
+    journal::{self, Operation, Probe, Reader, Record, Snapshots, kind},
     notice::Notice,
     replay::{Discard, replay},
     shadow::{ShadowError, Shadowing, write_snapshot},
@@ -563,29 +567,75 @@ fn a_snapshot_that_the_shadow_writes_of_a_session_that_is_over_can_be_begun_from
     check_against_genesis(&killed.dir(), &summary);
 }
 
-/// A disk that gets no record onto the device.
+/// A disk that does nothing more from an operation on.
 #[derive(Debug)]
-struct NoSyncs;
+struct Dying {
+    from: u64,
+    operations: AtomicU64,
+}
 
-impl Probe for NoSyncs {
-    fn before(&self, operation: Operation, _path: &Path) -> io::Result<()> {
-        let is_sync = operation == Operation::SyncPages;
-        if is_sync { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+impl Dying {
+    fn new(from: u64) -> Arc<Self> {
+        Arc::new(Self { from, operations: AtomicU64::new(0) })
     }
+}
+
+impl Probe for Dying {
+    fn before(&self, _operation: Operation, _path: &Path) -> io::Result<()> {
+        let number = self.operations.fetch_add(1, Ordering::Relaxed);
+        if number < self.from { Ok(()) } else { Err(io::Error::from_raw_os_error(5)) }
+    }
+}
+
+/// The epochs that the records of a journal open.
+fn epochs(dir: &VenueDir) -> u32 {
+    let mut count = 0;
+    let each = |record: Record<'_>| {
+        count += u32::from(record.kind == kind::EPOCH);
+        Ok::<_, Infallible>(())
+    };
+    Reader::open(&dir.journal()).unwrap().for_each(each).unwrap();
+    count
 }
 
 #[test]
 fn a_first_start_that_is_cut_short_is_made_again_from_the_same_snapshot() {
-    let (original, snapshot, seq, mut numbers) = covered();
-    let folder = restored(&original, &snapshot);
-    let options = Options { probe: Some(Arc::new(NoSyncs)), ..Options::default() };
-    let failed = venue::start_with(&original.config, &VenueDir::new(folder.path()), &options);
-    failed.expect_err("its first words cannot be made durable");
-    let mut again = original.image(folder);
-    let (from, epoch, passed_over) = begun(&again);
-    assert!(epoch.is_some(), "none was durable");
-    assert_eq!((from, passed_over), (Some(seq), 0));
-    trade(&again, &mut Random(16), 10, &mut numbers);
-    let summary = again.stop();
-    check_against_genesis(&again.dir(), &summary);
+    let (original, snapshot, seq, numbers) = covered();
+    // More operations than a first start and an end without orders do.
+    let mut seen = BTreeSet::new();
+    let mut told = BTreeSet::new();
+    for cut in 0..48 {
+        let folder = restored(&original, &snapshot);
+        let options = Options { probe: Some(Dying::new(cut)), ..Options::default() };
+        let first = venue::start_with(&original.config, &VenueDir::new(folder.path()), &options);
+        let is_cut = match first {
+            Ok(venue) => {
+                drop(venue.stop());
+                false
+            }
+            Err(error) => {
+                let text = error.to_string();
+                told.insert(text.split(" /").next().unwrap_or_default().to_owned());
+                true
+            }
+        };
+        let written = epochs(&VenueDir::new(folder.path()));
+        let mut again = original.image(folder);
+        let (from, epoch, passed_over) = begun(&again);
+        assert_eq!((from, passed_over), (Some(seq), 0), "cut at {cut}");
+        // An epoch that was written and not proven is followed by another one, and none is opened
+        // twice. Without one goes on only what had begun.
+        let is_due = epoch.map_or(!is_cut && written == 1, |epoch| epoch == written + 1);
+        assert!(is_due, "cut at {cut}: {epoch:?} behind {written}");
+        if seen.insert(epoch) {
+            trade(&again, &mut Random(16), 10, &mut numbers.clone());
+        }
+        let summary = again.stop();
+        check_against_genesis(&again.dir(), &summary);
+        assert_eq!(epochs(&again.dir()), written + u32::from(epoch.is_some()), "cut at {cut}");
+    }
+    // Before there was an epoch, once it was written, and once it was proven.
+    assert_eq!(seen, [None, Some(1), Some(2)].into());
+    // The cuts were at distinct places.
+    assert!(6 < told.len(), "{told:?}");
 }
