@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
     process::Stdio,
 };
 
@@ -199,6 +200,38 @@ fn an_export_overwrites_nothing_unasked_and_leaves_nothing_behind() {
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(names, ["day.itch", "venue"].map(str::to_owned).into());
     place.run("journal export nowhere --itch a").expect_failure(3, "UX-J001");
+}
+
+#[test]
+fn an_export_where_nothing_can_be_written_leaves_nothing_behind() {
+    let place = traded();
+    place.write("file", "mine");
+    let shut = place.path("shut");
+    fs::create_dir(&shut).unwrap();
+    fs::set_permissions(&shut, Permissions::from_mode(0o555)).unwrap();
+    let mut obstacles = vec![("file/b", "Not a directory")];
+    // Root may write there all the same, and a folder of the kernel is closed to it too.
+    let probe = shut.join("probe");
+    if fs::write(&probe, "").is_ok() {
+        fs::remove_file(&probe).unwrap();
+        obstacles.push(("/proc/b", "No such file or directory"));
+    } else {
+        obstacles.push(("shut/b", "Permission denied"));
+    }
+    for (target, reason) in obstacles {
+        for kinds in ["--itch a --events", "--events a --itch", "--itch a --trades"] {
+            let run = place.run(&format!("journal export venue {kinds} {target}"));
+            let stderr = run.stderr.clone();
+            let message = run.expect_failure(1, "UX-F003");
+            assert!(message.contains(target) && stderr.contains(reason), "{stderr}");
+        }
+    }
+    assert_eq!(place.read("file"), "mine");
+    assert_eq!(fs::read_dir(&shut).unwrap().count(), 0);
+    let names = fs::read_dir(place.path("")).unwrap();
+    let names: BTreeSet<_> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(names, ["file", "shut", "venue"].map(str::to_owned).into());
 }
 
 #[test]
