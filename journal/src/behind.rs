@@ -8,11 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 
-use rustix::process::setpriority_process;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 
 use crate::disk::Disk;
 use crate::folder::{self, Form};
-use crate::limits::{LOOK_NICE, PAGE_BYTES};
+use crate::limits::PAGE_BYTES;
 use crate::scan;
 use crate::segment::{Opened, Segment};
 
@@ -34,8 +37,11 @@ impl Behind {
         // Relaxed: it ends a little later then, and tells nothing.
         let disk = disk.clone();
         let look = move || {
-            // Whoever checks records is waited for sooner. Where it is refused, both are in turn.
-            let _is_low = setpriority_process(None, LOOK_NICE);
+            // Whoever checks records is waited for sooner, and finds the CPU as good as idle. Where
+            // it is refused, both are in turn.
+            let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+            let _is_idle =
+                set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
             zeros_from(&disk, looked_at, || !watched.load(Ordering::Relaxed))
         };
         let look = Builder::new().name("journal-tail".to_owned()).spawn(look).ok()?;

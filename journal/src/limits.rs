@@ -92,9 +92,6 @@ pub(crate) const PREPARE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) const WINDOW_BYTES: usize = 64 << 10;
 /// The same of one that looks for zeros from the back, where no system reads ahead.
 pub(crate) const TAIL_WINDOW_BYTES: usize = 256 << 10;
-
-/// How far a look at the tail stands back behind the threads that read records.
-pub(crate) const LOOK_NICE: i32 = 19;
 /// Bytes of zeros written between two syncs when preparing: a millisecond of the device.
 pub(crate) const PREPARE_CHUNK_BYTES: usize = 1 << 20;
 
