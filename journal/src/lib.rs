@@ -26,7 +26,6 @@
 //! The bytes are described in `docs/journal-format.md`, and once as types in [`mod@format`].
 
 mod ahead;
-mod behind;
 pub mod body;
 mod checked;
 mod copy;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use crate::behind::Behind;
 use crate::checked;
 use crate::disk::Disk;
 use crate::error::{Fault, ReadError, ReplayError};
@@ -217,7 +216,7 @@ impl Reader {
         place: Place,
         visitor: &mut V,
     ) -> Result<End, ReplayError<V::Error>> {
-        let (mut window, mut behind) = (Window::new(), Behind::look(&self.disk, &self.dir));
+        let mut window = Window::new();
         let Place { mut tip, mut within } = place;
         let mut end = End { last_seq: tip.last_seq, ..End::default() };
         while let Some(segment) = Segment::after(&self.disk, &self.dir, &tip)? {
@@ -228,7 +227,7 @@ impl Reader {
                 Some((at, chain)) => Scan::resume(&segment, &mut window, at, chain),
                 None => Scan::new(&segment, &mut window),
             };
-            let hash = self.walk_segment(&segment, scan, visitor, &mut end, &mut behind)?;
+            let hash = self.walk_segment(&segment, scan, visitor, &mut end)?;
             let Walked::Complete { seal_crc, hash } = hash else { return Ok(end) };
             tip = Tip {
                 number: segment.number(),
@@ -253,10 +252,10 @@ impl Reader {
         mut scan: Scan<'_>,
         visitor: &mut V,
         end: &mut End,
-        behind: &mut Option<Behind>,
     ) -> Result<Walked, ReplayError<V::Error>> {
+        let mut zeros_from = None;
         if checked::WORTH_BYTES <= segment.data_end() - scan.offset() {
-            walk_checked(segment, &mut scan, visitor, end, &self.reached)?;
+            zeros_from = walk_checked(segment, &mut scan, visitor, end, &self.reached)?;
         }
         // Whether a later segment had its name when this one first looked invalid.
         let mut first_look = None;
@@ -298,7 +297,6 @@ impl Reader {
                 return Err(invalid.damage(Fault::LaterSegment { number }, None).into());
             }
             // Nothing was there when the walk began: what came since is a running writer's.
-            let zeros_from = behind.as_mut().and_then(|behind| behind.zeros_from(segment));
             let is_clear = zeros_from.is_some_and(|zeros_from| zeros_from <= offset);
             end.torn = if is_clear { None } else { invalid.torn()? };
             return Ok(Walked::Ended);
@@ -314,18 +312,19 @@ impl Reader {
     }
 }
 
-/// Walks as far as records are checked ahead.
+/// Walks as far as records are checked ahead; says from where on all was zero then, if that is
+/// known.
 fn walk_checked<V: Visitor>(
     segment: &Segment,
     scan: &mut Scan<'_>,
     visitor: &mut V,
     end: &mut End,
     reached: &Reached,
-) -> Result<(), ReplayError<V::Error>> {
+) -> Result<Option<u64>, ReplayError<V::Error>> {
     thread::scope(|scope| {
         let (at, chain) = (scan.offset(), scan.chain());
         let Some(mut ahead) = checked::check_ahead(scope, segment, at, chain) else {
-            return Ok(());
+            return Ok(None);
         };
         while let Some(piece) = ahead.next() {
             end.records += piece.records(|record, offset| visitor.record(record, offset))?;
@@ -334,7 +333,7 @@ fn walk_checked<V: Visitor>(
             scan.jump(piece.end, piece.chain);
             ahead.reuse(piece);
         }
-        Ok(())
+        Ok(ahead.zeros_from())
     })
 }
 

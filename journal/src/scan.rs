@@ -185,34 +185,52 @@ pub(crate) fn last_written(
     start: u64,
     end: u64,
 ) -> Result<Option<u64>, DiskError> {
-    let from = zeros_from(file, path, start..end, || true)?;
-    Ok(from.filter(|from| start < *from))
+    let mut zeros = Zeros::behind(file, path, start..end);
+    loop {
+        if let Some(from) = zeros.step()? {
+            return Ok(Some(from).filter(|from| start < *from));
+        }
+    }
 }
 
-/// From where on all of `range` is zero; `None` when `go_on` did not want to know any more.
-pub(crate) fn zeros_from(
-    file: &Handle,
-    path: &Path,
-    Range { start, end }: Range<u64>,
-    go_on: impl Fn() -> bool,
-) -> Result<Option<u64>, DiskError> {
-    let mut buffer = vec![0_u8; TAIL_WINDOW_BYTES];
-    let mut upto = end;
-    // From the back, where it is found soonest.
-    while start < upto {
-        if !go_on() {
-            return Ok(None);
+/// A look for where the zeros at the end of a file begin, from the back, where that is found
+/// soonest.
+#[derive(Debug)]
+pub(crate) struct Zeros<'s> {
+    file: &'s Handle,
+    path: &'s Path,
+    start: u64,
+    /// From here on all is zero.
+    upto: u64,
+    buffer: Vec<u8>,
+}
+
+impl<'s> Zeros<'s> {
+    /// Those in `range`.
+    pub(crate) fn behind(file: &'s Handle, path: &'s Path, range: Range<u64>) -> Self {
+        Self { file, path, start: range.start, upto: range.end, buffer: Vec::new() }
+    }
+
+    /// Does not look before `start`.
+    pub(crate) fn raise(&mut self, start: u64) {
+        self.start = self.start.max(start);
+    }
+
+    /// Looks at one more window: from where on all is zero, once that is known.
+    pub(crate) fn step(&mut self) -> Result<Option<u64>, DiskError> {
+        if self.upto <= self.start {
+            return Ok(Some(self.upto));
         }
-        let len = index(upto - start).min(buffer.len());
-        let from = upto - len as u64;
-        let read = file.read_exact_at(&mut buffer[..len], from);
-        read.map_err(DiskError::of(Operation::Read, path))?;
-        if let Some(position) = last_not_zero(&buffer[..len]) {
+        let from = self.start.max(self.upto.saturating_sub(TAIL_WINDOW_BYTES as u64));
+        self.buffer.resize(index(self.upto - from), 0);
+        let read = self.file.read_exact_at(&mut self.buffer, from);
+        read.map_err(DiskError::of(Operation::Read, self.path))?;
+        if let Some(position) = last_not_zero(&self.buffer) {
             return Ok(Some(from + position as u64 + 1));
         }
-        upto = from;
+        self.upto = from;
+        Ok((from <= self.start).then_some(from))
     }
-    Ok(Some(start))
 }
 
 /// The position of the last byte that is not zero. Most of a tail is zeros: whole lines first.

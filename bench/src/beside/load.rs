@@ -165,9 +165,9 @@ impl Brokers {
     /// Takes answers until `due_ns`, sleeping where there are none.
     fn hear_until(&mut self, due_ns: u64) -> Result<(), BesideError> {
         loop {
-            let Some(left_ns) = due_ns.checked_sub(self.now_ns()).filter(|left| 0 < *left) else {
-                return Ok(());
-            };
+            // Once also when it is late already: answers that wait must not look later than they
+            // came, and their senders must not be held up.
+            let left_ns = due_ns.saturating_sub(self.now_ns());
             let sockets = self.list.iter_mut().map(|broker| broker.session.reports());
             let mut sockets: Vec<_> = sockets
                 .map(|reports| {
@@ -185,6 +185,9 @@ impl Brokers {
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
                 Ok(_) => self.hear(&is_there)?,
                 Err(error) => return Err(BesideError::Poll(error.into())),
+            }
+            if left_ns == 0 {
+                return Ok(());
             }
         }
     }

@@ -50,7 +50,8 @@ fn beside(settings: Settings) -> Settings {
 
 /// The last CPU, where there is another one.
 fn core_cpu() -> Option<usize> {
-    Cpus::read().numbers().pop().filter(|last| 0 < *last)
+    let cpus = Cpus::read();
+    cpus.numbers().pop().filter(|_| 1 < cpus.count())
 }
 
 /// Waits and appends as a core that shares the machine with its helpers does.

@@ -110,6 +110,9 @@ pub const SHADOW_HOLD_MAX: Duration = Duration::from_millis(100);
 /// How long the shadow rests after a snapshot, in times of what that took: so it writes during at
 /// most a twentieth of the time, and those who wait for the same device seldom meet it.
 pub const SHADOW_REST: u32 = 19;
+/// How long it rests at most: a snapshot that took long because others kept the CPU must not put
+/// off the next one for hours.
+pub const SHADOW_REST_MAX: Duration = Duration::from_mins(1);
 /// Priority of the shadow's thread where it may not have that of idle time: the lowest there is.
 pub const SHADOW_NICE: i32 = 19;
 /// How long a snapshot waits for the streams that belong to it.

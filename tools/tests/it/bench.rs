@@ -41,7 +41,8 @@ fn the_journal_is_measured_in_the_folder_that_is_named() {
     let place = Place::empty();
     place.run("bench journal --quick --dir . --json").expect_json("uncross.bench.journal/1");
     place.run("bench recovery --quick --dir . --json").expect_json("uncross.bench.recovery/1");
-    place.run("bench beside --quick --dir . --json").expect_json("uncross.bench.beside/1");
+    let beside = "bench beside --quick --rate 4000 --level async --dir . --json";
+    place.run(beside).expect_json("uncross.bench.beside/1");
     place.run("bench beside --quick --dir nowhere").expect_failure(1, "UX-F003");
     place.run("bench recovery --quick --dir nowhere").expect_failure(1, "UX-F003");
     place.run("bench journal --quick --dir nowhere").expect_failure(1, "UX-F003");

@@ -23,7 +23,7 @@ use crate::{
     desk::Pulse,
     limits::{
         SHADOW_END_PATIENCE, SHADOW_HOLD_MAX, SHADOW_INTERVAL, SHADOW_NICE, SHADOW_REST,
-        SNAPSHOT_RECORDS_MIN,
+        SHADOW_REST_MAX, SNAPSHOT_RECORDS_MIN,
     },
     notice::{Notice, Notices},
     snapshot::Body,
@@ -122,10 +122,13 @@ pub(crate) struct Beside {
     pub(crate) hot_cpus: Vec<usize>,
 }
 
+/// What the thread leaves: its tools, and the shadow, if it did not fail.
+type Ended = (Working, Result<Shadow, ShadowError>);
+
 /// A shadow in its thread.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    handle: JoinHandle<Option<(u64, [u8; 32])>>,
+    handle: JoinHandle<Ended>,
     control: Arc<Control>,
 }
 
@@ -154,23 +157,33 @@ impl Watch {
         let (its, pulse) = (Arc::clone(&control), Arc::clone(&beside.pulse));
         let body = move || {
             give_way(&beside.hot_cpus);
-            Working { every: seed.every, beside, control: its }.run(seed)
+            let working = Working { every: seed.every, beside, control: its };
+            let ended = working.run(seed);
+            (working, ended)
         };
         pulse.shadow().set(Shadowing::Following);
         let handle = thread::Builder::new().name("uncross-shadow".to_owned()).spawn(body)?;
         Ok(Self { handle, control })
     }
 
-    /// Ends the thread. When the venue ended well and everything is durable, the shadow goes to the
-    /// end first and writes a last snapshot, if that is soon done. Returns where it came to: the
-    /// last record and the hash of the state.
+    /// Ends the thread. When the venue ended well and everything is durable, the shadow then goes
+    /// to the end and writes a last snapshot, if that is soon done: on the calling thread, since
+    /// there is nobody left to stand back for. Returns where it came to: the last record and the
+    /// hash of the state.
     pub(crate) fn stop(self, is_clean: bool) -> Option<(u64, [u8; 32])> {
         // Relaxed: the store below carries it.
         self.control.is_clean.store(is_clean, Ordering::Relaxed);
         // Release: pairs with the Acquire in `should_stop`.
         self.control.should_stop.store(true, Ordering::Release);
         self.handle.thread().unpark();
-        self.handle.join().unwrap_or_default()
+        let (working, attended) = self.handle.join().ok()?;
+        // Why it failed before, it has told.
+        let mut shadow = attended.ok()?;
+        if let Err(error) = working.finish(&mut shadow) {
+            working.tell_failed(&error);
+            return None;
+        }
+        shadow.state_hash().map(|hash| (shadow.seq(), hash))
     }
 }
 
@@ -180,10 +193,11 @@ impl Watch {
 /// A low priority would not be enough: a thread that runs keeps its CPU for some milliseconds from
 /// those who wake up, whatever their priority, unless its policy is the one for idle time.
 fn give_way(hot_cpus: &[usize]) {
-    // On Linux this is the priority of the calling thread, not of its process.
-    let _is_low = setpriority_process(None, SHADOW_NICE);
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     let _is_idle = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
+    // Last, since the policy may bring a priority with it. On Linux this is that of the calling
+    // thread, not of its process.
+    let _is_low = setpriority_process(None, SHADOW_NICE);
     keep_off(hot_cpus);
 }
 
@@ -204,24 +218,18 @@ struct Working {
 }
 
 impl Working {
-    fn run(&self, seed: Seed) -> Option<(u64, [u8; 32])> {
-        let progress = self.beside.pulse.shadow();
-        let begun = begin(seed, progress);
-        let ended = begun.and_then(|mut shadow| {
-            self.attend(&mut shadow)?;
-            self.finish(&mut shadow)?;
-            Ok(shadow.state_hash().map(|hash| (shadow.seq(), hash)))
-        });
-        match ended {
-            Ok(at) => at,
-            Err(error) => {
-                let differs = error.is_difference();
-                progress.set(if differs { Shadowing::Differs } else { Shadowing::Failed });
-                let error = error.to_string();
-                self.beside.notices.put(Notice::ShadowEnded { error, differs });
-                None
-            }
-        }
+    fn run(&self, seed: Seed) -> Result<Shadow, ShadowError> {
+        let begun = begin(seed, self.beside.pulse.shadow());
+        let attended = begun.and_then(|mut shadow| self.attend(&mut shadow).map(|()| shadow));
+        // At once: the venue may go on for long.
+        attended.inspect_err(|error| self.tell_failed(error))
+    }
+
+    fn tell_failed(&self, error: &ShadowError) {
+        let differs = error.is_difference();
+        let state = if differs { Shadowing::Differs } else { Shadowing::Failed };
+        self.beside.pulse.shadow().set(state);
+        self.beside.notices.put(Notice::ShadowEnded { error: error.to_string(), differs });
     }
 
     /// Follows the journal until asked to stop.
@@ -241,7 +249,7 @@ impl Working {
             if shadow.is_due(upto) {
                 let start = Instant::now();
                 self.snapshot(shadow);
-                shadow.rest(start.elapsed() * SHADOW_REST);
+                shadow.rest((start.elapsed() * SHADOW_REST).min(SHADOW_REST_MAX));
             } else if watermark.durable_seq() <= shadow.seq() {
                 thread::park_timeout(SHADOW_INTERVAL);
             }

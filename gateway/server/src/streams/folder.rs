@@ -104,7 +104,12 @@ fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// How far the files of streams are on the device, by their paths.
 #[derive(Debug, Default)]
-pub(crate) struct Synced(BTreeMap<PathBuf, u64>);
+pub(crate) struct Synced {
+    files: BTreeMap<PathBuf, u64>,
+    /// The session one of whose files could not be synced, and why. The system may have dropped
+    /// what it did not write, and says so once: no later sync makes that good.
+    failed: Option<(SessionName, ErrorKind, String)>,
+}
 
 impl Synced {
     /// Gets the streams in `dir` onto the device as far as `marks` say; may be called beside who
@@ -113,13 +118,23 @@ impl Synced {
     ///
     /// # Errors
     ///
-    /// The system refused.
+    /// The system refused, now or before in the same session.
     pub(crate) fn advance(
         &mut self,
         dir: &Path,
         marks: &Marks,
-        mut pause: impl FnMut(),
+        pause: impl FnMut(),
     ) -> io::Result<()> {
+        if let Some((_, kind, said)) = self.failed.as_ref().filter(|it| it.0 == marks.session) {
+            return Err(io::Error::new(*kind, format!("a sync before failed: {said}")));
+        }
+        let done = self.sync(dir, marks, pause);
+        let failed = done.as_ref().err();
+        self.failed = failed.map(|error| (marks.session, error.kind(), error.to_string()));
+        done
+    }
+
+    fn sync(&mut self, dir: &Path, marks: &Marks, mut pause: impl FnMut()) -> io::Result<()> {
         let folder = session_folder(dir, marks.session);
         let mut has_files = false;
         for mark in &marks.streams {
@@ -128,19 +143,19 @@ impl Synced {
             let lens = [HEADER_LEN + mark.len, entries * ENTRY_LEN as u64];
             for (extension, len) in [MESSAGES_EXTENSION, INDEX_EXTENSION].into_iter().zip(lens) {
                 let path = stem.with_extension(extension);
-                let from = self.0.get(&path).copied().unwrap_or(0);
+                let from = self.files.get(&path).copied().unwrap_or(0);
                 match sync_range(&path, from..len, &mut pause) {
                     Ok(()) => {}
                     // The session ended meanwhile.
                     Err(error) if error.kind() == ErrorKind::NotFound => continue,
                     Err(error) => return Err(error),
                 }
-                self.0.insert(path, len);
+                self.files.insert(path, len);
                 has_files = true;
             }
         }
         // What is there no more is not waited for again.
-        self.0.retain(|path, _| path.starts_with(&folder));
+        self.files.retain(|path, _| path.starts_with(&folder));
         if has_files {
             File::open(&folder)?.sync_all()?;
             File::open(dir)?.sync_all()?;

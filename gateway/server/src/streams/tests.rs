@@ -423,3 +423,22 @@ fn synced_streams_are_those_of_the_session_that_is_there() {
     assert_eq!(count(&mut Synced::default(), &dir.path().join("nowhere"), &marks), 0);
     drop(streams);
 }
+
+#[test]
+fn a_session_whose_streams_failed_to_be_synced_is_never_called_synced() {
+    let (dir, streams) = written(&script(1_000));
+    let (marks, mut synced) = (streams.marks(), Synced::default());
+    let path = folder(&dir).join("feed.stream");
+    let aside = folder(&dir).join("aside");
+    fs::rename(&path, &aside).unwrap();
+    fs::create_dir(&path).unwrap();
+    let first = synced.advance(dir.path(), &marks, || ()).unwrap_err();
+    fs::remove_dir(&path).unwrap();
+    fs::rename(&aside, &path).unwrap();
+    let second = synced.advance(dir.path(), &marks, || ()).unwrap_err();
+    assert_eq!(second.kind(), first.kind());
+    assert_eq!(second.to_string(), format!("a sync before failed: {first}"));
+    let other = Marks { session: *b"SESSION002", ..marks.clone() };
+    synced.advance(dir.path(), &other, || ()).unwrap();
+    drop(streams);
+}
