@@ -19,7 +19,6 @@ use uncross_server::{
     venue::error::{StartError, StopError},
 };
 
-pub use self::report::Told;
 use self::{
     report::{Pairs, Report},
     venue::Load,
@@ -27,17 +26,18 @@ use self::{
 use crate::{
     journal::JournalError,
     machine::{Machine, Times},
+    told::Told,
 };
 
 const EXAMPLES: &str = "\
-The folder decides which disk is measured; what is written there is removed again. Under 60 seconds
+The folder decides which disk is measured; what is written there is removed again. Under 100 seconds
 on two CPUs; with --quick a few, and the figures say little. docs/bench-method.md says what they
 mean.
 
 Examples:
   uncross bench beside --quick
   uncross bench beside --quick --level async --rate 50000
-  uncross bench beside --quick --dir . --json";
+  uncross bench beside --quick --dir . --rest 0 --json";
 
 /// Measure whether snapshots slow answers, and segments being prepared slow appends
 #[derive(Args, Clone, Debug)]
@@ -57,6 +57,10 @@ pub struct Beside {
     #[arg(long, value_name = "LEVEL", default_value = "group",
           value_parser = ["group", "async"])]
     pub level: String,
+    /// How long the shadow rests after a snapshot, in times of what that took
+    #[arg(long, value_name = "TIMES", default_value_t = 99,
+          value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub rest: u32,
 }
 
 /// Why there is no result.
@@ -131,9 +135,9 @@ struct Extent {
 
 impl Extent {
     const WHOLE: Self = Self {
-        pairs: 5,
+        pairs: 3,
         warm_up: Duration::from_millis(700),
-        stretch: Duration::from_secs(3),
+        stretch: Duration::from_secs(10),
         appends: Duration::from_millis(1_500),
     };
     const QUICK: Self = Self {
@@ -164,7 +168,7 @@ impl Beside {
         for pair in 0..extent.pairs {
             progress(&format!("pair {} of {}", pair + 1, extent.pairs));
             let begin = Times::read();
-            let load = Load { level: &self.level, rate: self.rate, extent };
+            let load = Load { level: &self.level, rate: self.rate, rest: self.rest, extent };
             let alone = venue::run(folder()?.path(), load, false)?;
             let beside = venue::run(folder()?.path(), load, true)?;
             report.shadow.push(&begin, &alone.latency, &beside.latency);
@@ -190,7 +194,8 @@ mod tests {
     fn a_quick_run_tells_both_sides_of_every_percentile() {
         let dir = tempfile::tempdir().unwrap();
         let home = Some(dir.path().to_owned());
-        let asked = Beside { dir: home, quick: true, rate: 4_000, level: "async".to_owned() };
+        let asked =
+            Beside { dir: home, quick: true, rate: 4_000, level: "async".to_owned(), rest: 0 };
         let told = asked.run(&mut |_| ()).unwrap();
         let body = told.body();
         for part in ["acknowledged", "appended"] {
@@ -206,6 +211,7 @@ mod tests {
         assert!(0 < body["appended"]["segments"].as_u64().unwrap(), "{body}");
         assert_eq!(body["appended"]["count"], 20_000);
         assert_eq!(body["commands_per_s"], 4_000);
+        assert_eq!(body["rest"], 0);
         assert!(told.json().contains(r#""schema":"uncross.bench.beside/1""#));
         assert!(told.text().contains("without a shadow"), "{}", told.text());
         // Nothing is left behind.

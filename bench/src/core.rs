@@ -23,7 +23,7 @@ use std::{
 };
 
 use clap::Args;
-pub use report::Told;
+pub use report::Judged;
 
 use self::{
     contest::{Counted, Timed},
@@ -154,13 +154,13 @@ impl Core {
     /// # Errors
     ///
     /// When a file is wrong or cannot be written, or a contender is not steady.
-    pub fn run(&self, progress: &mut impl FnMut(&str)) -> Result<Told, CoreError> {
+    pub fn run(&self, progress: &mut impl FnMut(&str)) -> Result<Judged, CoreError> {
         let size = if self.quick { Size::QUICK } else { Size::WHOLE };
         match (&self.write, self.workload, &self.commands) {
             (Some(path), Some(name), _) => {
                 let workload = generate(name, size);
                 file::write(path, &workload)?;
-                Ok(Told::written(path, &workload))
+                Ok(Judged::written(path, &workload))
             }
             (_, _, Some(path)) => run_file(path),
             (_, Some(name), None) => run_all(&[name], size, progress),
@@ -169,11 +169,11 @@ impl Core {
     }
 }
 
-fn run_file(path: &Path) -> Result<Told, CoreError> {
+fn run_file(path: &Path) -> Result<Judged, CoreError> {
     let start = Times::read();
     let plan = Plan::new(file::read(path)?);
     let table = contend(&path.display().to_string(), &plan, &contestants())?;
-    Ok(Told::file(&table, &Machine::since(&start)))
+    Ok(Judged::file(&table, &Machine::since(&start)))
 }
 
 /// Runs generated workloads, small or large.
@@ -185,7 +185,7 @@ pub fn run_all(
     names: &[Name],
     size: Size,
     progress: &mut impl FnMut(&str),
-) -> Result<Told, CoreError> {
+) -> Result<Judged, CoreError> {
     let (start, began) = (Times::read(), Instant::now());
     let mut report = Report { clock_ns: contest::clock_ns(), ..Report::default() };
     for name in names {
@@ -199,7 +199,7 @@ pub fn run_all(
         contestants.retain(|it| !(is_long && it.is_slow));
         report.tables.push(contend(name.letter(), &plan, &contestants)?);
     }
-    Ok(Told::whole(&report, &Machine::since(&start)))
+    Ok(Judged::whole(&report, &Machine::since(&start)))
 }
 
 /// Lets all contenders take turns on one workload.

@@ -23,11 +23,12 @@ use uncross_server::journal::{
     Writer, kind, open,
 };
 
+pub use self::append::Warm;
 use self::report::Report;
-pub use self::{append::Warm, report::Told};
 use crate::{
     machine::{Machine, Times},
     run::RunError,
+    told::Told,
 };
 
 const EXAMPLES: &str = "\

@@ -7,8 +7,9 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use uncross_bench::{
+    Told,
     beside::{Beside, BesideError},
-    core::{Core, CoreError},
+    core::{Core, CoreError, Judged},
     journal::{Journal, JournalError},
     recovery::{Recovery, RecoveryError},
 };
@@ -54,23 +55,24 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             drop(writeln!(io::stderr(), "{progress}"));
         }
     };
+    let say = |told: &Told| say(&if cli.json { told.json() } else { told.text().to_owned() });
     match &cli.what {
         What::Beside(beside) => {
             let told = beside.run(&mut progress)?;
-            say(&if cli.json { told.json() } else { told.text().to_owned() })
+            say(&told)
         }
         What::Core(core) => {
-            let told = core.run(&mut progress)?;
-            say(&if cli.json { told.json() } else { told.text() })?;
-            Ok(told.verdict()?)
+            let Judged { told, verdict } = core.run(&mut progress)?;
+            say(&told)?;
+            Ok(verdict?)
         }
         What::Journal(journal) => {
             let told = journal.run(&mut progress)?;
-            say(&if cli.json { told.json() } else { told.text() })
+            say(&told)
         }
         What::Recovery(recovery) => {
             let told = recovery.run(&mut progress)?;
-            say(&if cli.json { told.json() } else { told.text() })
+            say(&told)
         }
     }
 }

@@ -96,8 +96,11 @@ impl Disk {
 
     /// The length of a file; `Ok(None)` when there is no such file.
     pub(crate) fn len_bytes(&self, path: &Path) -> Result<Option<u64>, DiskError> {
-        let Some(file) = self.open_to_read(path)? else { return Ok(None) };
-        file.len_bytes().map(Some).map_err(DiskError::of(Operation::Read, path))
+        match self.storage.len_bytes(path) {
+            Ok(len_bytes) => Ok(Some(len_bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DiskError::new(Operation::Look, path, error)),
+        }
     }
 
     /// The names in a folder.

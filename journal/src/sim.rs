@@ -372,6 +372,12 @@ impl Storage for SimDisk {
         Ok(tree.names.has_folder(path) || tree.names.files.contains_key(path))
     }
 
+    fn len_bytes(&self, path: &Path) -> io::Result<u64> {
+        self.inner.trouble().step("look for", path)?;
+        let inode = Arc::clone(self.inner.tree().find(path)?);
+        inode.len_bytes()
+    }
+
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         self.inner.trouble().step("create folder", path)?;
         let mut tree = self.inner.tree();
@@ -395,7 +401,9 @@ impl Storage for SimDisk {
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn Stored>> {
-        self.inner.trouble().step("open", path)?;
+        let may_create = matches!(access, Access::Create | Access::Touch);
+        let is_new = may_create && !self.inner.tree().names.files.contains_key(path);
+        self.inner.trouble().step(if is_new { "create" } else { "open" }, path)?;
         let mut tree = self.inner.tree();
         let found = tree.names.files.get(path).map(Arc::clone);
         let inode = match (access, found) {

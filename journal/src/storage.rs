@@ -62,6 +62,13 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// What the operating system said, here and below.
     fn exists(&self, path: &Path) -> io::Result<bool>;
 
+    /// How long a file is; it need not be one that may be opened.
+    ///
+    /// # Errors
+    ///
+    /// As above, and [`io::ErrorKind::NotFound`] when there is none of this name.
+    fn len_bytes(&self, path: &Path) -> io::Result<u64>;
+
     /// Creates a folder, and those it is in.
     ///
     /// # Errors
@@ -187,6 +194,10 @@ pub(crate) struct RealDisk;
 impl Storage for RealDisk {
     fn exists(&self, path: &Path) -> io::Result<bool> {
         path.try_exists()
+    }
+
+    fn len_bytes(&self, path: &Path) -> io::Result<u64> {
+        Ok(fs::metadata(path)?.len())
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {

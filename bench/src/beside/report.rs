@@ -9,6 +9,7 @@ use super::Beside;
 use crate::{
     journal::{float, median},
     machine::{Machine, NOISE_PERCENT, Times},
+    told::Told,
 };
 
 /// The percentiles that are told, and their names.
@@ -122,6 +123,7 @@ impl Report {
             "dir": dir,
             "level": asked.level,
             "commands_per_s": asked.rate,
+            "rest": asked.rest,
             "are_brokers_first": are_brokers_first,
             "acknowledged": acknowledged,
             "appends_per_s": super::prepare::RATE,
@@ -151,41 +153,6 @@ impl Report {
             prepared.text(),
             shadow.noisy + prepared.noisy,
         );
-        Told { body, text }
-    }
-}
-
-/// What came of a run.
-#[derive(Debug)]
-pub struct Told {
-    body: Value,
-    text: String,
-}
-
-impl Told {
-    /// Name of the form of [`Self::body`].
-    #[must_use]
-    pub const fn schema(&self) -> &'static str {
-        "uncross.bench.beside/1"
-    }
-
-    /// All of it but the name of its form.
-    #[must_use]
-    pub const fn body(&self) -> &Value {
-        &self.body
-    }
-
-    /// All of it, for people; without a final newline.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// All of it as one JSON object.
-    #[must_use]
-    pub fn json(&self) -> String {
-        let mut body = self.body.clone();
-        body["schema"] = json!(self.schema());
-        body.to_string()
+        Told::new("uncross.bench.beside/1", body, text)
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Load<'a> {
     pub(super) level: &'a str,
     /// Commands a second.
     pub(super) rate: u64,
+    /// How long the shadow rests after a snapshot, in times of what that took.
+    pub(super) rest: u32,
     pub(super) extent: Extent,
 }
 
@@ -54,7 +56,7 @@ pub(super) fn run(dir: &Path, load: Load<'_>, has_shadow: bool) -> Result<Stretc
         users.add(&name(broker), "FIRM", &name(broker))?;
     }
     users.save()?;
-    let config = config(load.level, has_shadow)?;
+    let config = config(load, has_shadow)?;
     let symbol = config.instruments.first().map_or([b' '; 8], |first| first.symbol);
     let venue = venue::start(&config, &place)?;
     let address = venue.orders_addr().to_string();
@@ -89,14 +91,16 @@ pub(super) fn run(dir: &Path, load: Load<'_>, has_shadow: bool) -> Result<Stretc
     Ok(Stretch { latency, are_brokers_first, snapshots, behind })
 }
 
-fn config(level: &str, has_shadow: bool) -> Result<Config, BesideError> {
+fn config(load: Load<'_>, has_shadow: bool) -> Result<Config, BesideError> {
+    let rest = load.rest.to_string();
     let overrides = [
         ("orders.listen", "127.0.0.1:0"),
         ("data.listen", "127.0.0.1:0"),
         ("admin.enabled", "false"),
-        ("journal.level", level),
+        ("journal.level", load.level),
         // With one, a snapshot is due whenever everything is applied.
         ("journal.snapshot_every", if has_shadow { "1" } else { "0" }),
+        ("journal.snapshot_rest", &rest),
     ];
     let overrides = overrides.map(|(key, value)| (key.to_owned(), value.to_owned()));
     Ok(Config::load(None, iter::empty(), &overrides)?)

@@ -8,7 +8,7 @@ use super::{
     CoreError,
     workload::{Tally, Workload},
 };
-use crate::machine::Machine;
+use crate::{machine::Machine, told::Told};
 
 /// How each contender was fitted to the commands. Told of those that ran.
 const EMULATED: [(&str, &str); 3] = [
@@ -257,51 +257,15 @@ pub(super) struct Report {
 
 /// What is to be told, and whether all is well.
 #[derive(Debug)]
-pub struct Told {
-    schema: &'static str,
-    body: Value,
-    text: String,
-    verdict: Result<(), CoreError>,
+pub struct Judged {
+    /// What is to be told.
+    pub told: Told,
+    /// Whether the engine came to the naive book's sums, and the file too; if not, who did not,
+    /// with both sums.
+    pub verdict: Result<(), CoreError>,
 }
 
-impl Told {
-    /// Name of the form of [`Self::body`].
-    #[must_use]
-    pub const fn schema(&self) -> &'static str {
-        self.schema
-    }
-
-    /// All of it but the name of its form.
-    #[must_use]
-    pub const fn body(&self) -> &Value {
-        &self.body
-    }
-
-    /// All of it, for people; without a final newline.
-    #[must_use]
-    pub fn text(&self) -> String {
-        self.text.trim_end().to_owned()
-    }
-
-    /// All of it as one JSON object.
-    #[must_use]
-    pub fn json(&self) -> String {
-        let mut body = self.body.clone();
-        if let Value::Object(fields) = &mut body {
-            fields.insert("schema".into(), json!(self.schema));
-        }
-        body.to_string()
-    }
-
-    /// Whether the engine came to the naive book's sums, and the file too.
-    ///
-    /// # Errors
-    ///
-    /// Who did not, with both sums.
-    pub fn verdict(self) -> Result<(), CoreError> {
-        self.verdict
-    }
-
+impl Judged {
     pub(super) fn written(path: &Path, workload: &Workload) -> Self {
         let Workload { untimed, expected, .. } = workload;
         let timed = workload.timed();
@@ -315,7 +279,7 @@ impl Told {
         });
         let (path, sums) = (path.display(), said(expected));
         let text = format!("{path}: {timed} commands after {untimed}; {sums}");
-        Self { schema: "uncross.bench.written/1", body, text, verdict: Ok(()) }
+        Self { told: Told::new("uncross.bench.written/1", body, text), verdict: Ok(()) }
     }
 
     pub(super) fn file(table: &Table, machine: &Machine) -> Self {
@@ -331,7 +295,7 @@ impl Told {
         let mut text = String::new();
         table.text(&mut text);
         close(&mut text, machine, &emulated);
-        Self { schema: "uncross.bench.commands/1", body, text, verdict: table.verdict() }
+        Self { told: Told::new("uncross.bench.commands/1", body, text), verdict: table.verdict() }
     }
 
     pub(super) fn whole(report: &Report, machine: &Machine) -> Self {
@@ -362,7 +326,7 @@ impl Told {
         text.push_str(&clock);
         close(&mut text, machine, &emulated);
         let verdict = report.tables.iter().try_for_each(Table::verdict);
-        Self { schema: "uncross.bench.core/1", body, text, verdict }
+        Self { told: Told::new("uncross.bench.core/1", body, text), verdict }
     }
 }
 

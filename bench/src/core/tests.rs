@@ -22,7 +22,7 @@ fn quiet(_: &str) {}
 
 #[test]
 fn engine_and_naive_book_agree_on_every_workload() {
-    let told = run_all(&Name::ALL, Size::TINY, &mut quiet).unwrap();
+    let Judged { told, verdict } = run_all(&Name::ALL, Size::TINY, &mut quiet).unwrap();
     let body: Value = serde_json::from_str(&told.json()).unwrap();
     assert_eq!(body["schema"], "uncross.bench.core/1");
     for name in Name::ALL {
@@ -40,7 +40,7 @@ fn engine_and_naive_book_agree_on_every_workload() {
     let emulated = body["emulated"].as_array().unwrap();
     assert_eq!(emulated.len(), contestants().len() - 1, "{emulated:?}");
     assert!(0.0 < body["bytes_per_resting_order"].as_f64().unwrap());
-    told.verdict().unwrap();
+    verdict.unwrap();
 }
 
 /// The plain book knows no events; the naive engine does, and compares them all.
@@ -189,13 +189,13 @@ fn a_file_that_was_written_runs_to_the_same_sums() {
     file::write(&path, &workload).unwrap();
     assert_eq!(file::read(&path).unwrap(), workload);
     let core = Core { commands: Some(path), ..Core::default() };
-    let told = core.run(&mut quiet).unwrap();
+    let Judged { told, verdict } = core.run(&mut quiet).unwrap();
     let body = told.body();
     assert_eq!(body["trades"], workload.expected.trades.to_string());
     assert_eq!(body["quantity"], workload.expected.quantity.to_string());
     assert_eq!(body["checksum"], workload.expected.checksum.to_string());
     assert!(0.0 < body["ns"].as_f64().unwrap());
-    told.verdict().unwrap();
+    verdict.unwrap();
 }
 
 #[test]
@@ -206,9 +206,10 @@ fn a_file_whose_sums_are_wrong_is_told_so() {
     let right = workload.expected.trades;
     workload.expected.trades += 1;
     file::write(&path, &workload).unwrap();
-    let told = Core { commands: Some(path), ..Core::default() }.run(&mut quiet).unwrap();
+    let core = Core { commands: Some(path), ..Core::default() };
+    let Judged { told, verdict } = core.run(&mut quiet).unwrap();
     assert_eq!(told.body()["agree_file"], false);
-    let error = told.verdict().unwrap_err().to_string();
+    let error = verdict.unwrap_err().to_string();
     let expected = format!("sums of the file: expected {right} trades");
     assert!(error.contains(&expected), "{error}");
     assert!(error.contains(&format!("found {} trades", right + 1)), "{error}");

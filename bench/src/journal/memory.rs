@@ -41,6 +41,10 @@ impl Storage for Memory {
         Ok(self.names().contains_key(path))
     }
 
+    fn len_bytes(&self, path: &Path) -> io::Result<u64> {
+        self.names().get(path).ok_or(io::ErrorKind::NotFound)?.len_bytes()
+    }
+
     fn create_folder(&self, _path: &Path) -> io::Result<()> {
         Ok(())
     }

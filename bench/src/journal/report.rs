@@ -5,7 +5,10 @@ use std::{fmt::Write, path::Path};
 use serde_json::{Value, json};
 
 use super::median;
-use crate::machine::{Machine, NOISE_PERCENT, Times};
+use crate::{
+    machine::{Machine, NOISE_PERCENT, Times},
+    told::Told,
+};
 
 /// Figures and floors that took turns.
 #[derive(Clone, Debug, Default)]
@@ -140,7 +143,7 @@ impl Report {
         }
         body["goals"] = Value::Object(met);
         let text = self.text(dir, machine);
-        Told { body, text }
+        Told::new("uncross.bench.journal/1", body, text)
     }
 
     fn text(&self, dir: &Path, machine: &Machine) -> String {
@@ -187,39 +190,4 @@ impl Report {
 
 fn round(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
-}
-
-/// What came of a run.
-#[derive(Debug)]
-pub struct Told {
-    body: Value,
-    text: String,
-}
-
-impl Told {
-    /// Name of the form of [`Self::body`].
-    #[must_use]
-    pub const fn schema(&self) -> &'static str {
-        "uncross.bench.journal/1"
-    }
-
-    /// All of it but the name of its form.
-    #[must_use]
-    pub const fn body(&self) -> &Value {
-        &self.body
-    }
-
-    /// All of it, for people; without a final newline.
-    #[must_use]
-    pub fn text(&self) -> String {
-        self.text.trim_end().to_owned()
-    }
-
-    /// All of it as one JSON object.
-    #[must_use]
-    pub fn json(&self) -> String {
-        let mut body = self.body.clone();
-        body["schema"] = json!(self.schema());
-        body.to_string()
-    }
 }

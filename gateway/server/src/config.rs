@@ -46,6 +46,8 @@ pub const LADDER_NODES_MAX: u32 = 1 << 22;
 pub const USER_REF_PAGES_MAX: u32 = 1 << 22;
 /// Most records between two snapshots.
 pub const SNAPSHOT_EVERY_MAX: u64 = 1_000_000_000;
+/// Times of what a snapshot took that none is written after it, at most.
+pub const SNAPSHOT_REST_MAX: u32 = 1_000;
 /// Slots of the smallest ring: two turns of the default fairness limit and more.
 pub const RING_SLOTS_MIN: u32 = 1 << 6;
 /// Slots of the largest ring.
@@ -180,6 +182,8 @@ pub struct Journal {
     pub segment: u64,
     /// Records between two snapshots; 0: there are none.
     pub snapshot_every: u64,
+    /// How long no snapshot is written after one, in times of what that took.
+    pub snapshot_rest: u32,
 }
 
 /// When output may leave.
@@ -439,7 +443,8 @@ impl Journal {
         let level = Level::read(reader)?;
         let flush_interval = reader.duration("journal.flush_interval", intervals)?;
         let snapshot_every = reader.count("journal.snapshot_every", 0..=SNAPSHOT_EVERY_MAX)?;
-        Ok(Self { level, flush_interval, segment, snapshot_every })
+        let snapshot_rest = reader.count("journal.snapshot_rest", 0..=SNAPSHOT_REST_MAX)?;
+        Ok(Self { level, flush_interval, segment, snapshot_every, snapshot_rest })
     }
 }
 

@@ -117,10 +117,13 @@ pub struct Exported {
 ///
 /// # Errors
 ///
-/// The journal is damaged, or a record is none that this version writes.
+/// The journal is damaged, an engine of another version went on with it, or a record is none that
+/// this version writes.
 pub fn survey(dir: &Path) -> Result<Survey, ReplayError<ApplyError>> {
     let mut survey = Survey::default();
-    let end = Reader::open_whole(dir)?.for_each(|record| {
+    let reader = Reader::open_whole(dir)?;
+    check_behaviour::<ApplyError>(&reader)?;
+    let end = reader.for_each(|record| {
         let (seq, kind) = (record.seq, record.kind);
         if let Some((port, user)) = record::port_owner(kind, record.body) {
             let user = String::from_utf8_lossy(trim(&user)).into_owned();

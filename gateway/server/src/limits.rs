@@ -107,12 +107,9 @@ pub const SHADOW_BATCH: u64 = 256;
 pub const SHADOW_INTERVAL: Duration = Duration::from_millis(50);
 /// How long the shadow waits for a core that is behind, at most, before each batch.
 pub const SHADOW_HOLD_MAX: Duration = Duration::from_millis(100);
-/// How long the shadow rests after a snapshot, in times of what that took: so it writes during at
-/// most a twentieth of the time, and those who wait for the same device seldom meet it.
-pub const SHADOW_REST: u32 = 19;
-/// How long it rests at most: a snapshot that took long because others kept the CPU must not put
-/// off the next one for hours.
-pub const SHADOW_REST_MAX: Duration = Duration::from_mins(1);
+/// How long the shadow rests after a snapshot at most: one that took long because others kept the
+/// CPU must not put off the next one for hours.
+pub const SHADOW_REST_MAX: Duration = Duration::from_mins(10);
 /// Priority of the shadow's thread where it may not have that of idle time: the lowest there is.
 pub const SHADOW_NICE: i32 = 19;
 /// How long a snapshot waits for the streams that belong to it.

@@ -173,8 +173,11 @@ fn assert_tells(error: &DiskError, errno: i32, failed: &str, context: &str) {
         Operation::Read => failed.starts_with("read "),
         Operation::List => failed.starts_with("list "),
         Operation::Look => failed.starts_with("look for "),
-        Operation::Open | Operation::Create => failed.starts_with("open "),
-        Operation::Lock => ["open ", "lock ", "write "].iter().any(|it| failed.starts_with(it)),
+        Operation::Open => failed.starts_with("open "),
+        Operation::Create => failed.starts_with("create "),
+        Operation::Lock => {
+            ["open ", "create ", "lock ", "write "].iter().any(|it| failed.starts_with(it))
+        }
         Operation::Write | Operation::WriteZeros => failed.starts_with("write "),
         Operation::Reserve => failed.starts_with("reserve "),
         Operation::SyncFile => failed.starts_with("sync "),

@@ -4,8 +4,9 @@ use std::io::{self, IsTerminal, Write};
 
 use clap::Subcommand;
 use uncross_bench::{
+    Told,
     beside::{Beside, BesideError},
-    core::{Core, CoreError, file::FileError},
+    core::{Core, CoreError, Judged, file::FileError},
     journal::{Journal, JournalError},
     recovery::{Recovery, RecoveryError},
 };
@@ -53,15 +54,19 @@ fn progress() -> impl FnMut(&str) {
     }
 }
 
-fn run_core(core: &Core, output: &mut Output) -> Outcome {
-    let told = core.run(&mut progress());
-    let told = told.map_err(|error| failure(&error, core.write.is_some()))?;
+fn tell(told: &Told, output: &mut Output) -> Outcome {
     if output.is_json() {
-        output.json(told.schema(), told.body())?;
+        output.json(told.schema(), told.body())
     } else {
-        output.line(told.text())?;
+        output.line(told.text())
     }
-    told.verdict().map_err(|error| failure(&error, false))
+}
+
+fn run_core(core: &Core, output: &mut Output) -> Outcome {
+    let judged = core.run(&mut progress());
+    let Judged { told, verdict } = judged.map_err(|error| failure(&error, core.write.is_some()))?;
+    tell(&told, output)?;
+    verdict.map_err(|error| failure(&error, false))
 }
 
 fn run_beside(beside: &Beside, output: &mut Output) -> Outcome {
@@ -81,11 +86,7 @@ fn run_beside(beside: &Beside, output: &mut Output) -> Outcome {
         | BesideError::Shadow { .. }
         | BesideError::Histogram(_) => Failure::new(&errors::BENCH_VENUE, error.to_string()),
     })?;
-    if output.is_json() {
-        output.json(told.schema(), told.body())
-    } else {
-        output.line(told.text())
-    }
+    tell(&told, output)
 }
 
 fn journal_failure(error: &JournalError) -> Failure {
@@ -103,11 +104,7 @@ fn journal_failure(error: &JournalError) -> Failure {
 
 fn run_journal(journal: &Journal, output: &mut Output) -> Outcome {
     let told = journal.run(&mut progress()).map_err(|error| journal_failure(&error))?;
-    if output.is_json() {
-        output.json(told.schema(), told.body())
-    } else {
-        output.line(told.text())
-    }
+    tell(&told, output)
 }
 
 fn run_recovery(recovery: &Recovery, output: &mut Output) -> Outcome {
@@ -122,11 +119,7 @@ fn run_recovery(recovery: &Recovery, output: &mut Output) -> Outcome {
             Failure::new(&errors::JOURNAL_DISK, error.to_string())
         }
     })?;
-    if output.is_json() {
-        output.json(told.schema(), told.body())
-    } else {
-        output.line(told.text())
-    }
+    tell(&told, output)
 }
 
 fn failure(error: &CoreError, is_writing: bool) -> End {

@@ -64,6 +64,7 @@ fn start(place: &Place, level: &str, round: u64) -> Server {
         &format!("core.layout={layout}"),
         &format!("journal.level={level}"),
         &format!("journal.snapshot_every={snapshot_every}"),
+        "journal.snapshot_rest=9",
     ];
     Server::start(place, &settings.map(|setting| format!("--set {setting}")).join(" "))
 }

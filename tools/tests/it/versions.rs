@@ -252,6 +252,9 @@ fn a_journal_of_another_engine_is_refused_as_such_by_whatever_applies_it() {
             "journal query venue --trade 1",
             "journal cat venue --order 2:1",
             "sessions venue",
+            "journal export venue --sessions",
+            "journal export venue --itch feed.itch",
+            "replay venue --compare venue",
             "backup create venue backups",
         ] {
             let message = place.run(command).expect_failure(3, "UX-J020");

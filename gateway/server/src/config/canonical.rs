@@ -27,9 +27,9 @@ fn write(config: &Config, text: &mut String) -> fmt::Result {
     write_session(session, text)?;
     let Core { layout, pin, wait, spin } = core;
     writeln!(text, "core {} {pin} {} {}", layout.name(), wait.name(), spin.as_nanos())?;
-    let Journal { level, flush_interval, segment, snapshot_every } = journal;
+    let Journal { level, flush_interval, segment, snapshot_every, snapshot_rest } = journal;
     writeln!(text, "journal {} {} {segment}", level.name(), flush_interval.as_nanos())?;
-    writeln!(text, "snapshots {snapshot_every}")?;
+    writeln!(text, "snapshots {snapshot_every} {snapshot_rest}")?;
     let Capacity { orders, levels, nodes, instruments: instruments_max, ports, .. } = capacity;
     let Capacity { port_orders, port_pages, user_ref_pages, hidden_orders, .. } = capacity;
     let Queues { ring_slots, outbound_events } = queues;

@@ -61,8 +61,10 @@ fn default_file_gives_the_documented_values() {
     let core = Core { layout: Layout::Auto, pin: true, wait: Wait::Auto, spin };
     assert_eq!(config.core, core);
     let flush_interval = Duration::from_millis(5);
-    let (level, segment, snapshot_every) = (Level::Group, 64 << 20, 1_000_000);
-    assert_eq!(config.journal, Journal { level, flush_interval, segment, snapshot_every });
+    let (level, segment) = (Level::Group, 64 << 20);
+    let (snapshot_every, snapshot_rest) = (1_000_000, 99);
+    let journal = Journal { level, flush_interval, segment, snapshot_every, snapshot_rest };
+    assert_eq!(config.journal, journal);
     assert_eq!(config.capacity, Capacity::default());
     assert_eq!(config.queues, Queues { ring_slots: 16_384, outbound_events: 65_536 });
 }
@@ -324,6 +326,7 @@ fn impossible_values_are_refused_with_the_possible_ones() {
         ("journal.segment", "2GiB", "a size in \"64KiB\"..=\"1GiB\""),
         ("journal.segment", "65KiB", "a multiple of \"64KiB\""),
         ("journal.snapshot_every", "-1", "a count in 0..=1000000000"),
+        ("journal.snapshot_rest", "1001", "a count in 0..=1000"),
         ("capacity.orders", "16777217", "a count in 1..=16777216"),
         ("capacity.levels", "0", "a count in 1..=16777216"),
         ("capacity.ladder_nodes", "5", "a count in 6..=4194304"),
@@ -509,6 +512,7 @@ fn fingerprint_follows_the_values_and_not_their_writing() {
         ("core.layout", "fused"),
         ("journal.flush_interval", "6ms"),
         ("journal.snapshot_every", "0"),
+        ("journal.snapshot_rest", "0"),
         ("capacity.orders", "1k"),
         ("capacity.outbound_events", "1024"),
     ];

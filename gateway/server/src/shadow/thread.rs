@@ -22,8 +22,8 @@ use super::{Place, Shadow, ShadowError};
 use crate::{
     desk::Pulse,
     limits::{
-        SHADOW_END_PATIENCE, SHADOW_HOLD_MAX, SHADOW_INTERVAL, SHADOW_NICE, SHADOW_REST,
-        SHADOW_REST_MAX, SNAPSHOT_RECORDS_MIN,
+        SHADOW_END_PATIENCE, SHADOW_HOLD_MAX, SHADOW_INTERVAL, SHADOW_NICE, SHADOW_REST_MAX,
+        SNAPSHOT_RECORDS_MIN,
     },
     notice::{Notice, Notices},
     snapshot::Body,
@@ -108,6 +108,8 @@ pub(crate) struct Seed {
     pub(crate) place: Place,
     /// Records between two snapshots.
     pub(crate) every: u64,
+    /// How long to rest after one, in times of what it took.
+    pub(crate) rest: u32,
     /// The snapshot that the venue began from, if it did.
     pub(crate) from: Option<(Body, Anchor)>,
 }
@@ -157,7 +159,7 @@ impl Watch {
         let (its, pulse) = (Arc::clone(&control), Arc::clone(&beside.pulse));
         let body = move || {
             give_way(&beside.hot_cpus);
-            let working = Working { every: seed.every, beside, control: its };
+            let working = Working { every: seed.every, rest: seed.rest, beside, control: its };
             let ended = working.run(seed);
             (working, ended)
         };
@@ -203,7 +205,7 @@ fn give_way(hot_cpus: &[usize]) {
 
 /// Sets up the second engine; what it was made of is not kept.
 fn begin(seed: Seed, progress: &Progress) -> Result<Shadow, ShadowError> {
-    let Seed { place, every, from } = seed;
+    let Seed { place, every, from, .. } = seed;
     let from = from.as_ref().map(|(body, anchor)| (body, *anchor));
     // Relaxed: see `Progress::now`.
     progress.snapshot_seq.store(from.map_or(0, |(_, it)| it.seq), Ordering::Relaxed);
@@ -213,6 +215,7 @@ fn begin(seed: Seed, progress: &Progress) -> Result<Shadow, ShadowError> {
 /// What the thread works with.
 struct Working {
     every: u64,
+    rest: u32,
     beside: Beside,
     control: Arc<Control>,
 }
@@ -249,7 +252,7 @@ impl Working {
             if shadow.is_due(upto) {
                 let start = Instant::now();
                 self.snapshot(shadow);
-                shadow.rest((start.elapsed() * SHADOW_REST).min(SHADOW_REST_MAX));
+                shadow.rest(start.elapsed().saturating_mul(self.rest).min(SHADOW_REST_MAX));
             } else if watermark.durable_seq() <= shadow.seq() {
                 thread::park_timeout(SHADOW_INTERVAL);
             }
@@ -367,7 +370,7 @@ mod tests {
             salt,
             written: None,
         };
-        Seed { place, every, from: None }
+        Seed { place, every, rest: 0, from: None }
     }
 
     fn await_state(pulse: &Pulse, is_due: impl Fn(Shadowed) -> bool) -> Shadowed {
@@ -446,7 +449,7 @@ mod tests {
         let (notices, _told) = Notices::new();
         let (watermark, hot_cpus) = (writer.watermark(), Vec::new());
         let beside = Beside { watermark, pulse: Arc::clone(&pulse), notices, hot_cpus };
-        let working = Working { every: 0, beside, control: Arc::default() };
+        let working = Working { every: 0, rest: 0, beside, control: Arc::default() };
         let took = |is_behind| {
             pulse.beat(20, is_behind);
             let start = Instant::now();

@@ -155,7 +155,8 @@ pub(super) fn recover(
         salt: journal.salt(),
         written: Some(egress.streams.written()),
     };
-    let seed = shadow::Seed { place, every: config.journal.snapshot_every, from };
+    let config::Journal { snapshot_every: every, snapshot_rest: rest, .. } = config.journal;
+    let seed = shadow::Seed { place, every, rest, from };
     Ok(Recovery { replica, journal, filed, egress, recovered, seed })
 }
 

@@ -47,7 +47,8 @@ impl Random {
 }
 
 fn venue(settings: &[(&str, &str)]) -> TestVenue {
-    let mut all = vec![("journal.segment", "64KiB")];
+    // So short a rest that snapshots come while a test looks.
+    let mut all = vec![("journal.segment", "64KiB"), ("journal.snapshot_rest", "9")];
     all.extend(settings);
     TestVenue::with_copies(&all, Options::default(), &BROKERS, &LISTENERS)
 }
