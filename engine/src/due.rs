@@ -56,7 +56,8 @@ impl Engine {
             return;
         }
         let number = up.source.port;
-        let Some(port) = self.ports.get_mut(usize::from(number)) else {
+        // The place of port 0 is nobody's.
+        let Some(port) = self.ports.get_mut(usize::from(number)).filter(|_| number != 0) else {
             return;
         };
         let before = port.standing;

@@ -329,6 +329,18 @@ fn to_enable_one_firm_leaves_another_disabled_also_for_ports_yet_to_come() {
 }
 
 #[test]
+fn nobody_logs_in_on_port_0_or_beyond_the_last_one() {
+    let mut stage = Stage::new();
+    let Capacity { ports, .. } = CAPACITY;
+    for port in [0, ports + 1, u16::MAX] {
+        assert!(stage.up(port, 1).is_empty(), "{port}");
+        assert!(stage.enter(port, 1, BUY, 1, 900).is_empty(), "{port}");
+    }
+    assert!(!stage.up(ports, 1).is_empty());
+    assert_eq!(stage.enter(ports, 1, BUY, 1, 900), ["A1 1@900 rests"]);
+}
+
+#[test]
 fn an_immediate_order_of_another_channel_has_its_own_numbers_and_is_told_under_them() {
     let mut stage = Stage::new();
     // A slot that was used.

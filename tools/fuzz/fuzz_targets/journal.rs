@@ -1,29 +1,30 @@
 //! The folder of a journal, changed in places, put to every reader.
 //!
-//! The input is one change behind the other: the file, whether checksums are made right again, the
-//! offset in 16 bytes, the length, and the bytes that are put there. Where no checksum was made
-//! right, what the reader delivers was written, from the first record on.
-//! That holds for a single change of four bytes, which no checksum of 32 bits misses; more of them
-//! may hold a right one.
+//! Where no checksum was made right, what the reader delivers was written, from the first record
+//! on. That holds for a single change of four bytes, which no checksum of 32 bits misses; more of
+//! them may hold a right one.
 #![no_main]
 
-use std::{path::Path, sync::LazyLock};
+use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
+use uncross_fuzz::{Files, change, seal};
 use uncross_journal::{
     Reader, crc32c, examine,
-    format::{RecordHeader, SIDECAR_SLOT_STRIDE_BYTES, SegmentHeader, SidecarSlot},
+    format::{
+        Footer, IndexEntry, RecordHeader, SIDECAR_SLOT_STRIDE_BYTES, SegmentHeader, SidecarSlot,
+        data_end,
+    },
 };
 use uncross_server::{
     audit::overview::inspect,
     replay::{Discard, replay_until},
 };
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::FromBytes;
 
 const PAGE: usize = 4_096;
 const SLOT: usize = 64;
-
-type Files = Vec<(String, Vec<u8>)>;
+const HASH: usize = 32;
 
 /// A record that was delivered.
 type Told = (u64, u64, u8, Vec<u8>);
@@ -37,10 +38,7 @@ static GOOD: LazyLock<(Files, Vec<Told>)> = LazyLock::new(|| {
 });
 
 fn folder(files: &Files) -> tempfile::TempDir {
-    // In memory, where there is such a place.
-    let memory = Path::new("/dev/shm");
-    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    let dir = made.expect("a folder");
+    let dir = uncross_fuzz::folder();
     uncross_fuzz::write(files, dir.path());
     dir
 }
@@ -54,16 +52,21 @@ fn told(reader: &Reader) -> Vec<Told> {
     told
 }
 
-/// Makes the checksum of a `T` at `at` right.
-fn seal<T: FromBytes + IntoBytes + KnownLayout + Immutable>(
-    bytes: &mut [u8],
-    at: usize,
-    seal: impl FnOnce(&mut T),
-) {
-    let place = bytes.get_mut(at..).and_then(|rest| rest.get_mut(..size_of::<T>()));
-    if let Some(Ok(held)) = place.map(T::mut_from_bytes) {
-        seal(held);
-    }
+/// Makes the checksums of a footer and of its index right, and the hash over all of it.
+fn close(bytes: &mut [u8]) {
+    let Some(len) = bytes.len().checked_sub(HASH) else { return };
+    let at = usize::try_from(data_end(bytes.len() as u64)).expect("a small file");
+    let entries = bytes.get(at + size_of::<Footer>()..len).map_or(0, |entries| {
+        let footer = Footer::ref_from_prefix(&bytes[at..]);
+        let count = footer.map_or(0, |(footer, _)| footer.entry_count.get()) as usize;
+        crc32c(0, &entries[..entries.len().min(count.saturating_mul(size_of::<IndexEntry>()))])
+    });
+    seal::<Footer>(bytes, at, |footer| {
+        footer.entries_crc.set(entries);
+        footer.crc.set(footer.checksum());
+    });
+    let hash = blake3::hash(&bytes[..len]);
+    bytes[len..].copy_from_slice(hash.as_bytes());
 }
 
 /// Chains the records of a segment anew, as far as their lengths lead.
@@ -95,6 +98,9 @@ fn repair(name: &str, bytes: &mut [u8]) {
         return;
     }
     chain(bytes);
+    if name.ends_with(".seg") {
+        close(bytes);
+    }
     seal::<SegmentHeader>(bytes, 0, |header| {
         header.crc.set(header.checksum());
         if header.link.prev_hash != [0; 32] {
@@ -103,32 +109,10 @@ fn repair(name: &str, bytes: &mut [u8]) {
     });
 }
 
-/// Changes the files as the input says; whether no checksum can hide that.
-fn change(files: &mut Files, mut input: &[u8]) -> bool {
-    let (mut is_plain, mut changes) = (true, 0);
-    while let [file, low, high, len, behind @ ..] = input {
-        let (put, behind) = behind.split_at(behind.len().min(usize::from(*len)));
-        input = behind;
-        let which = usize::from(*file & 0x7F) % files.len();
-        changes += 1;
-        is_plain &= changes == 1 && put.len() <= 4;
-        let (name, bytes) = &mut files[which];
-        let at = usize::from(u16::from_le_bytes([*low, *high])) * 16;
-        let Some(place) = bytes.get_mut(at..) else { continue };
-        let len = place.len().min(put.len());
-        place[..len].copy_from_slice(&put[..len]);
-        if *file & 0x80 != 0 {
-            repair(name, bytes);
-            is_plain = false;
-        }
-    }
-    is_plain
-}
-
 fuzz_target!(|input: &[u8]| {
     let (good, due) = &*GOOD;
     let mut files = good.clone();
-    let is_plain = change(&mut files, input);
+    let is_plain = change(&mut files, input, repair);
     let dir = folder(&files);
     let _report = Reader::verify(dir.path(), |_| {});
     let _findings = examine(dir.path());

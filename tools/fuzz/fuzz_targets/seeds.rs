@@ -15,7 +15,13 @@ fn main() -> io::Result<()> {
         return Err(io::Error::other("name a folder"));
     };
     let folder = Path::new(&folder);
-    for (name, seeds) in [("wire", wire()), ("records", records()), ("journal", journal())] {
+    let derived = uncross_fuzz::derived(uncross_fuzz::venue().path()).len();
+    for (name, seeds) in [
+        ("wire", wire()),
+        ("records", records()),
+        ("journal", changes(uncross_fuzz::files().len())),
+        ("derived", changes(derived)),
+    ] {
         let folder = folder.join(name);
         fs::create_dir_all(&folder)?;
         for (number, seed) in (1..).zip(seeds) {
@@ -61,9 +67,9 @@ fn records() -> Vec<Vec<u8>> {
     pieces.collect()
 }
 
-/// A change of each file, at its beginning and in its first record, with checksums and without.
-fn journal() -> Vec<Vec<u8>> {
-    let files = u8::try_from(uncross_fuzz::files().len()).expect("a few files");
+/// A change of each file, at its beginning and behind its first page, with checksums and without.
+fn changes(files: usize) -> Vec<Vec<u8>> {
+    let files = u8::try_from(files).expect("a few files");
     let numbers = (0..files).flat_map(|file| [file, file | 0x80]);
     numbers.flat_map(|file| [vec![file, 1, 0, 2, 7, 7], vec![file, 1, 1, 2, 7, 7]]).collect()
 }
