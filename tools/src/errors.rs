@@ -232,12 +232,12 @@ codes! {
         "look at the first record that differs and at what each journal makes of it";
     NO_INSTRUMENT "UX-J014" Failure
         "the journal lists no such instrument"
-        "its symbol is misspelt, or it was listed later"
+        "its symbol is misspelt, it was listed later, or it was removed before"
         "uncross journal inspect DIR shows the instruments";
     EVENTS_FILE "UX-J015" Failure
         "a file is no export of events"
-        "it was made otherwise, or is cut off"
-        "write one with uncross journal export DIR --events FILE";
+        "it was made otherwise, or is cut off; tables of CSV or Parquet are not compared"
+        "write one with uncross journal export DIR --events FILE --format jsonl";
     BACKUP_DAMAGED "UX-K001" Integrity
         "a backup is damaged"
         "a file differs from what the manifest says, or leads to another state"

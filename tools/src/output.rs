@@ -151,10 +151,22 @@ impl Output {
         let paint = |style| if is_colored { style } else { "" };
         let (red, bold, plain) = (paint(BOLD_RED), paint(BOLD), paint(PLAIN));
         let Failure { code, message, cause, fix, .. } = failure;
+        let [message, cause, fix] = [message, cause, fix].map(|text| inert(text));
         writeln!(stderr, "{red}error[{}]{plain}: {message}", code.id)?;
         writeln!(stderr, "{bold}cause{plain}: {cause}")?;
         writeln!(stderr, "{bold}fix{plain}: {fix}")
     }
+}
+
+/// What a terminal shows and does not obey: names and paths of others are part of messages. Lines
+/// stay, which faults in files have.
+fn inert(text: &str) -> String {
+    let obeyed = |character: char| character.is_control() && character != '\n';
+    let shown = |character: char| {
+        let escaped = obeyed(character).then(|| character.escape_default());
+        escaped.into_iter().flatten().chain((!obeyed(character)).then_some(character))
+    };
+    text.chars().flat_map(shown).collect()
 }
 
 /// Whether to colour what goes to `stream`. A flag wins over `NO_COLOR`.

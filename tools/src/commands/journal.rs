@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use uncross_server::{
-    audit::moment::{Moment, Outside, resolve},
+    audit::{
+        history::Wanted,
+        moment::{Moment, Outside, resolve},
+    },
     config::VenueDir,
     journal::Reader,
 };
@@ -125,4 +128,36 @@ pub(super) fn seq_at(reader: &Reader, moment: Moment) -> Result<u64, Failure> {
 
 pub(super) fn outside_failure(outside: &Outside) -> Failure {
     Failure::new(&errors::MOMENT_OUTSIDE, outside.to_string())
+}
+
+/// A public reference, or the port of the owner with the number and perhaps the channel.
+pub(super) fn parse_order(text: &str) -> Result<Wanted, String> {
+    let wrong = || "a reference, or PORT:NUMBER such as 2:1".to_owned();
+    let parts: Vec<&str> = text.split(':').collect();
+    let (port, number, index) = match parts[..] {
+        [reference] => return reference.parse().ok().map(Wanted::Reference).ok_or_else(wrong),
+        [port, number] => (port, number, "0"),
+        [port, number, index] => (port, number, index),
+        _ => return Err(wrong()),
+    };
+    let (port, number, index) = (port.parse().ok(), number.parse().ok(), index.parse().ok());
+    let (Some(port), Some(number), Some(index)) = (port, number, index) else {
+        return Err(wrong());
+    };
+    if number == 0 {
+        return Err("orders are numbered from 1".to_owned());
+    }
+    Ok(Wanted::Number { port, index, number })
+}
+
+/// An order or a trade in words.
+pub(super) fn in_words(wanted: Wanted) -> String {
+    match wanted {
+        Wanted::Reference(reference) => format!("order of reference {reference}"),
+        Wanted::Number { port, index: 0, number } => format!("order {number} of port {port}"),
+        Wanted::Number { port, index, number } => {
+            format!("order {number} of channel {index} of port {port}")
+        }
+        Wanted::Trade(number) => format!("trade {number}"),
+    }
 }

@@ -401,6 +401,12 @@ fn exported_events_are_compared_with_each_other_and_with_a_journal() {
     place.write("garbage", "nothing\n");
     place.run("journal diff garbage a.jsonl").expect_failure(1, "UX-J015");
     place.run("journal diff venue garbage").expect_failure(1, "UX-J015");
+    place.write("empty", "");
+    place.run("journal export venue --trades trades.jsonl").expect_success();
+    place.run("journal export venue --events table.csv").expect_success();
+    for pair in ["empty empty", "trades.jsonl venue", "venue table.csv", "table.csv a.jsonl"] {
+        place.run(&format!("journal diff {pair}")).expect_failure(1, "UX-J015");
+    }
 }
 
 #[test]

@@ -148,3 +148,14 @@ fn a_journal_whose_files_are_damaged_is_refused_by_every_command() {
     }
     Server::start(&place, "--set core.pin=false").stop();
 }
+
+#[test]
+fn a_terminal_obeys_nothing_that_an_argument_holds() {
+    let place = Place::with_venue();
+    Server::start(&place, "--set core.pin=false").stop();
+    for arguments in ["journal book venue A\u{1b}[31mB", "journal book ven\u{1b}]0;ue\u{7} DEMO"] {
+        let stderr = place.run(arguments).stderr;
+        assert!(stderr.starts_with("error[") && stderr.contains("\\u{1b}"), "{stderr:?}");
+        assert!(!stderr.contains(['\u{1b}', '\u{7}']), "{stderr:?}");
+    }
+}

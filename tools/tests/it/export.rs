@@ -2,9 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     fs::{self, Permissions},
-    os::unix::fs::PermissionsExt,
-    process::Stdio,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, PermissionsExt, symlink},
+        net::UnixListener,
+    },
+    process::{Command, Stdio},
 };
 
 use parquet::{
@@ -232,6 +237,93 @@ fn an_export_where_nothing_can_be_written_leaves_nothing_behind() {
     let names: BTreeSet<_> =
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(names, ["file", "shut", "venue"].map(str::to_owned).into());
+}
+
+#[test]
+fn an_export_takes_the_place_of_files_only() {
+    let place = traded();
+    place.write("file", "mine");
+    symlink("file", place.path("link")).unwrap();
+    let _socket = UnixListener::bind(place.path("socket")).unwrap();
+    fs::create_dir(place.path("folder")).unwrap();
+    let made = Command::new("mkfifo").arg(place.path("pipe")).status().unwrap();
+    assert!(made.success());
+    let names = ["link", "socket", "folder", "pipe"];
+    let kinds = names.map(|name| fs::symlink_metadata(place.path(name)).unwrap().file_type());
+    for name in names {
+        for force in ["", " --force"] {
+            let run = place.run(&format!("journal export venue --itch {name}{force}"));
+            let message = run.expect_failure(1, "UX-F003");
+            assert!(message.contains(&format!("{name} is a ")), "{message}");
+        }
+    }
+    let after = names.map(|name| fs::symlink_metadata(place.path(name)).unwrap().file_type());
+    assert_eq!((kinds, place.read("file")), (after, "mine".to_owned()));
+}
+
+#[test]
+fn an_export_writes_nothing_into_the_venue() {
+    let place = traded();
+    symlink("venue/journal", place.path("link")).unwrap();
+    for target in [
+        "venue/journal/00000000000000009999.seg",
+        "venue/journal/durable",
+        "venue/journal/lock",
+        "./venue/../venue/day.itch",
+        "link/durable",
+    ] {
+        let run = place.run(&format!("journal export venue --itch {target} --force"));
+        let message = run.expect_failure(1, "UX-F003");
+        assert!(message.contains("lies in the folder of the venue"), "{message}");
+    }
+    place.run("journal verify venue").expect_success();
+    place.run("journal export venue --itch venue.itch").expect_success();
+}
+
+#[test]
+fn two_exports_are_never_one_file_however_it_is_called() {
+    let place = traded();
+    fs::create_dir(place.path("x")).unwrap();
+    symlink("x", place.path("y")).unwrap();
+    for (a, b) in [("b", "./b"), ("x/b", "x/../x/b"), ("x/b", "y/b"), ("-", "-")] {
+        let run = place.run(&format!("journal export venue --itch {a} --events {b} --force"));
+        run.expect_failure(2, "UX-U001");
+    }
+    let itch = "journal export venue --itch a --format csv";
+    place.run(itch).expect_failure(2, "UX-U001");
+    assert_eq!(fs::read_dir(place.path("x")).unwrap().count(), 0);
+    assert!(!place.path("a").exists() && !place.path("b").exists());
+}
+
+#[test]
+fn what_an_export_left_that_was_ended_is_taken_over_and_one_that_runs_is_not_disturbed() {
+    let place = traded();
+    place.write(".a.part", &"of another run".repeat(1 << 20));
+    let held = fs::File::open(place.path(".a.part")).unwrap();
+    held.lock().unwrap();
+    let message = place.run("journal export venue --itch a").expect_failure(1, "UX-F003");
+    assert!(message.contains("is being written by another export"), "{message}");
+    assert!(place.path(".a.part").exists() && !place.path("a").exists());
+    drop(held);
+    place.run("journal export venue --itch a").expect_success();
+    place.run("journal export venue --itch b").expect_success();
+    assert!(!place.path(".a.part").exists());
+    assert_eq!(fs::read(place.path("a")).unwrap(), fs::read(place.path("b")).unwrap());
+    assert_eq!(fs::metadata(place.path("a")).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_path_need_not_be_text() {
+    let place = traded();
+    let name = OsStr::from_bytes(b"r\xff");
+    for options in [&["--itch"][..], &["--reports", "ACME"], &["--drop-copy", "ACME"]] {
+        let mut command = program(&place.path(""));
+        command.args(["journal", "export", "venue", "--force"]).args(options).arg(name);
+        let output = command.output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!stderr.contains("UX-U001"), "{options:?}: {stderr}");
+    }
+    assert!(place.path("").join(name).exists());
 }
 
 #[test]

@@ -99,6 +99,8 @@ fn an_order_is_explained_with_its_place_in_the_queue_and_every_cause() {
     let reference = causes[1]["event"]["order_reference"].as_str().unwrap();
     let by_reference = query(&format!("--order {reference}"));
     assert_eq!(by_reference.value("orders"), by_last.value("orders"));
+    let by_pair = query(&format!("--order {acme_port}:3"));
+    assert_eq!(by_pair.value("orders"), by_last.value("orders"));
     check_records(&running, causes, reference, &acme_port);
     let number = causes[2]["event"]["match_number"].as_str().unwrap();
     let trade = query(&format!("--trade {number}"));
@@ -136,6 +138,13 @@ fn a_rejected_order_is_explained_and_an_alive_one_is_said_to_be() {
     for command in
         [format!("query venue --port {port} --number 3"), format!("cat venue --order {port}:3")]
     {
-        running.place.run(&format!("journal {command}")).expect_failure(1, "UX-J012");
+        let failure = running.place.run(&format!("journal {command}")).expect_failure(1, "UX-J012");
+        assert!(failure.contains(&format!("no order 3 of port {port}")), "{failure}");
+    }
+    for senseless in
+        ["--trade 1 --port 2", "--trade 1 --index 3", "--order 1 --port 9", "--order abc"]
+    {
+        let run = running.place.run(&format!("journal query venue {senseless}"));
+        run.expect_failure(2, "UX-U001");
     }
 }

@@ -13,7 +13,7 @@ use uncross_server::{
     journal::kind,
 };
 
-use super::{Asked, outside_failure, reader_of};
+use super::{Asked, in_words, outside_failure, parse_order, reader_of};
 use crate::{
     errors::{self, Failure},
     output::{End, Outcome, Output},
@@ -89,26 +89,6 @@ fn parse_kind(name: &str) -> Result<u8, String> {
     })
 }
 
-/// A public reference, or the port of the owner with the number and perhaps the channel.
-fn parse_order(text: &str) -> Result<Wanted, String> {
-    let wrong = || "a reference, or PORT:NUMBER such as 2:1".to_owned();
-    let parts: Vec<&str> = text.split(':').collect();
-    let (port, number, index) = match parts[..] {
-        [reference] => return reference.parse().ok().map(Wanted::Reference).ok_or_else(wrong),
-        [port, number] => (port, number, "0"),
-        [port, number, index] => (port, number, index),
-        _ => return Err(wrong()),
-    };
-    let (port, number, index) = (port.parse().ok(), number.parse().ok(), index.parse().ok());
-    let (Some(port), Some(number), Some(index)) = (port, number, index) else {
-        return Err(wrong());
-    };
-    if number == 0 {
-        return Err("orders are numbered from 1".to_owned());
-    }
-    Ok(Wanted::Number { port, index, number })
-}
-
 impl Cat {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         let reader = reader_of(&self.asked.dir)?;
@@ -132,13 +112,14 @@ impl Cat {
             return Err(Failure::new(&errors::USAGE, message).into());
         }
         if filter.order.is_none() {
-            return cat(&reader, &filter, |line| show(line, output)).map_err(end_of);
+            return cat(&reader, &filter, |line| show(line, output))
+                .map_err(|error| end_of(error, None));
         }
         // What happened to an order is found in two readings, and shown in a third.
         let bar = progress::over_records(output, &reader, None);
         let mut beside = |line: &RecordLine| bar.suspend(|| show(line, output));
         let shown = progress::while_read(&bar, &reader, || cat(&reader, &filter, &mut beside));
-        shown.map_err(end_of)
+        shown.map_err(|error| end_of(error, self.order))
     }
 }
 
@@ -155,14 +136,15 @@ fn show(line: &RecordLine, output: &mut Output) -> io::Result<()> {
     }
 }
 
-fn end_of(error: CatError) -> End {
+fn end_of(error: CatError, order: Option<Wanted>) -> End {
     match error {
         CatError::Read(error) => Failure::from(error).into(),
         CatError::Apply(error) => Failure::from(error).into(),
         CatError::Outside(outside) => outside_failure(&outside).into(),
         CatError::Symbol(symbol, known) => no_instrument(&symbol, &known).into(),
         CatError::Order => {
-            Failure::new(&errors::NO_ORDER, "the journal knows no such order").into()
+            let order = order.map_or_else(|| "such order".to_owned(), in_words);
+            Failure::new(&errors::NO_ORDER, format!("the journal knows no {order}")).into()
         }
         CatError::Taker(error) => error.into(),
     }

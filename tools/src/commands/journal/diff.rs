@@ -100,6 +100,9 @@ impl Diff {
                 loop {
                     let (of_a, of_b) = (a.next()?, b.next()?);
                     if of_a.is_none() && of_b.is_none() {
+                        if count == 0 {
+                            return Err(no_events(&self.a, "it is empty").into());
+                        }
                         return self.events(count, [None, None], output);
                     }
                     if of_a != of_b {
@@ -121,6 +124,8 @@ impl Diff {
         let (a, b) = (reader_of(&self.a)?, reader_of(&self.b)?);
         let compare = || diff(&a, &b);
         let relation = progress::beside(output, &a, None, compare).map_err(Failure::from)?;
+        let place = |dir: &Path| dir.canonicalize().ok();
+        let is_one = place(&self.a).is_some() && place(&self.a) == place(&self.b);
         let (name_a, name_b) = self.names();
         let mut told = Journals {
             a: name_a,
@@ -135,6 +140,10 @@ impl Diff {
             outcome_b: None,
         };
         match relation {
+            // Of a journal that grows meanwhile the second reading has more.
+            Relation::Prefix { last_seq, .. } | Relation::Same { last_seq } if is_one => {
+                (told.is_same, told.relation, told.common_seq) = (true, "same", last_seq);
+            }
             Relation::Same { last_seq } => {
                 (told.is_same, told.relation, told.common_seq) = (true, "same", last_seq);
             }
@@ -167,7 +176,11 @@ impl Diff {
         let journal = journal_of(folder)?;
         let mut lines = Lines::open(file)?;
         let first = lines.next()?.ok_or_else(|| no_events(file, "it is empty"))?;
-        let name = first.get("session").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let named = first.get("session").and_then(Value::as_str);
+        let name = named.ok_or_else(|| {
+            no_events(file, "its first event opens no session, as that of --events does")
+        })?;
+        let name = name.to_owned();
         let sessions = survey(&journal).map_err(Failure::from)?.sessions;
         let text = |name: &[u8]| String::from_utf8_lossy(name).trim().to_owned();
         let Some(session) = sessions.iter().find(|session| text(&session.name) == name) else {

@@ -1,6 +1,7 @@
 //! `uncross journal export`: a session's market data, events and reports as files.
 
 use std::{
+    ffi::{OsStr, OsString},
     io, iter,
     path::{Path, PathBuf},
 };
@@ -24,7 +25,7 @@ use uncross_server::{
 use super::{
     journal_of,
     table::{Format, Table},
-    target::{Target, Written, exists, is_stdout},
+    target::{Target, Written, free, is_stdout},
 };
 use crate::{
     errors::{self, Failure},
@@ -53,7 +54,7 @@ const EVENTS_PER_TICK: u64 = 65_536;
 /// Write a session's market data, events, trades or reports to files
 ///
 /// Changes nothing in the venue and may run beside it. A file appears when it is whole, and never
-/// replaces another one unless --force is given.
+/// replaces another one unless --force is given. Until then it is .FILE.part in the same folder.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Export {
@@ -90,10 +91,10 @@ struct What {
     trades: Option<PathBuf>,
     /// The reports to one user, as OUCH 5.0
     #[arg(long, num_args = 2, value_names = ["USER", "FILE"])]
-    reports: Option<Vec<String>>,
+    reports: Option<Vec<OsString>>,
     /// The drop copies of one firm, as docs/protocol/drop-copy.md has them
     #[arg(long, num_args = 2, value_names = ["FIRM", "FILE"])]
-    drop_copy: Option<Vec<String>>,
+    drop_copy: Option<Vec<OsString>>,
 }
 
 /// Streams of one user or firm, and where they go.
@@ -178,7 +179,7 @@ impl Export {
     /// The port whose reports are wanted, and where they go.
     fn reports(&self, survey: &Survey) -> Result<Option<(u16, &Path)>, Failure> {
         let Some([user, path]) = self.what.reports.as_deref() else { return Ok(None) };
-        let name = user.trim().to_ascii_uppercase();
+        let name = upper(user);
         let port = survey.ports.get(&name).ok_or_else(|| {
             Failure::new(&errors::NO_LOGIN, format!("user {name} has never logged in for orders"))
         })?;
@@ -188,7 +189,7 @@ impl Export {
     /// The firm whose drop copies are wanted, and where they go.
     fn copies(&self, survey: &Survey) -> Result<Option<([u8; 4], &Path)>, Failure> {
         let Some([firm, path]) = self.what.drop_copy.as_deref() else { return Ok(None) };
-        let name = firm.trim().to_ascii_uppercase();
+        let name = upper(firm);
         let known = alpha(&name).filter(|_| survey.copied_firms.contains(&name));
         let firm = known.ok_or_else(|| {
             Failure::new(
@@ -209,17 +210,22 @@ impl Export {
 
     /// Makes sure, before the work begins, that each path is another one and free.
     fn check_paths(&self, wanted: Wanted<'_>) -> Result<(), Failure> {
-        let paths = self.paths(wanted);
-        for (index, path) in paths.clone().enumerate() {
-            if paths.clone().skip(index + 1).any(|other| other == path) {
+        let mut seen = Vec::new();
+        for path in self.paths(wanted) {
+            let place =
+                if is_stdout(path) { path.to_owned() } else { free(path, &self.dir, self.force)? };
+            if seen.contains(&place) {
                 let message = format!("{} is named twice", path.display());
                 return Err(Failure::new(&errors::USAGE, message)
                     .cause("two exports cannot be one file")
                     .fix("give each a file of its own"));
             }
-            if !self.force && !is_stdout(path) && path.symlink_metadata().is_ok() {
-                return Err(exists(path));
-            }
+            seen.push(place);
+        }
+        if self.format.is_some() && self.what.events.is_none() && self.what.trades.is_none() {
+            return Err(Failure::new(&errors::USAGE, "--format is of no use here")
+                .cause("messages have one form; only events and trades have several")
+                .fix("leave it out, or ask for --events or --trades"));
         }
         Ok(())
     }
@@ -254,6 +260,11 @@ impl Export {
         }
         Ok(())
     }
+}
+
+/// A name as venues have it.
+fn upper(name: &OsStr) -> String {
+    name.to_string_lossy().trim().to_ascii_uppercase()
 }
 
 fn row(session: &Session) -> SessionRow {

@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 use uncross_server::audit::history::{History, OrderHistory, Step, Wanted, history};
 
-use super::{Asked, reader_of, sentence};
+use super::{Asked, in_words, parse_order, reader_of, sentence};
 use crate::{
     errors::{self, Failure},
     output::{Outcome, Output},
@@ -32,11 +32,11 @@ Examples:
 pub(crate) struct Query {
     #[command(flatten)]
     asked: Asked,
-    /// Public reference of the order, as on the feed and in reports
-    #[arg(long, value_name = "REF")]
-    order: Option<u64>,
+    /// The order, by its public reference or as PORT:NUMBER or PORT:NUMBER:INDEX
+    #[arg(long, value_name = "REF", value_parser = parse_order)]
+    order: Option<Wanted>,
     /// Port of the order's owner
-    #[arg(long, value_name = "PORT", requires = "number")]
+    #[arg(long, value_name = "PORT", requires = "number", conflicts_with_all = ["order", "trade"])]
     port: Option<u16>,
     /// The client's number of the order
     #[arg(long, value_name = "NUMBER", requires = "port")]
@@ -44,6 +44,7 @@ pub(crate) struct Query {
     number: Option<u32>,
     /// Channel of the number (tag 28)
     #[arg(long, value_name = "INDEX", default_value_t = 0, requires = "number")]
+    #[arg(conflicts_with_all = ["order", "trade"])]
     index: u8,
     /// Match number of a trade: both of its orders
     #[arg(long, value_name = "MATCH")]
@@ -82,15 +83,13 @@ impl Query {
     /// What is asked for, and in words.
     fn wanted(&self) -> Result<(Wanted, String), Failure> {
         let Self { order, port, number, index, trade, .. } = *self;
-        if let Some(reference) = order {
-            return Ok((Wanted::Reference(reference), format!("order of reference {reference}")));
-        }
-        if let Some((port, number)) = port.zip(number) {
-            let text = format!("order {number} of port {port}");
-            return Ok((Wanted::Number { port, index, number }, text));
-        }
-        let number = trade.ok_or_else(|| Failure::new(&errors::USAGE, "nothing is asked for"))?;
-        Ok((Wanted::Trade(number), format!("trade {number}")))
+        let of_client = || {
+            let (port, number) = port.zip(number)?;
+            Some(Wanted::Number { port, index, number })
+        };
+        let wanted = order.or_else(of_client).or_else(|| trade.map(Wanted::Trade));
+        let wanted = wanted.ok_or_else(|| Failure::new(&errors::USAGE, "nothing is asked for"))?;
+        Ok((wanted, in_words(wanted)))
     }
 }
 

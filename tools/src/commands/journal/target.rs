@@ -1,12 +1,15 @@
 //! Where an export goes: files that appear whole or not at all, or standard output.
 
 use std::{
+    fs::{File, FileType, OpenOptions, Permissions, TryLockError},
     io::{self, BufWriter, Write},
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
 use serde::Serialize;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 use crate::{
     errors::{self, Failure},
@@ -17,13 +20,17 @@ use crate::{
 /// Bytes gathered before they are written.
 const BUFFER_LEN: usize = 256 * 1024;
 
+/// Who may read what is written: its owner alone, as with the venue.
+const MODE: u32 = 0o600;
+
 /// The path that means standard output.
 pub(super) fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
 enum Place<'a> {
-    /// A file of another name in the same folder, until it is whole.
+    /// A file of another name in the same folder, until it is whole. What somebody left there who
+    /// was ended is gone on with by the next one.
     File(BufWriter<NamedTempFile>),
     Stdout(&'a mut Output),
 }
@@ -52,9 +59,18 @@ pub(super) struct Written {
 impl<'a> Target<'a> {
     /// Begins a file that is to be at `path`.
     pub(super) fn file(path: &Path) -> Result<Self, Failure> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));
-        let file = file.map_err(|error| unwritable(path, &error))?;
+        let draft = draft_path(path).ok_or_else(|| unwritable(path, &nameless()))?;
+        let file = draft_file(&draft).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                let message = format!("{} is being written by another export", path.display());
+                Failure::new(&errors::FILE_WRITE, message)
+                    .cause(format!("it holds the lock of {}", draft.display()))
+                    .fix("wait until that one has ended, or name another file")
+            }
+            _ => unwritable(path, &error),
+        })?;
+        let draft = TempPath::try_from_path(draft).map_err(|error| unwritable(path, &error))?;
+        let file = NamedTempFile::from_parts(file, draft);
         Ok(Self::new(Place::File(BufWriter::with_capacity(BUFFER_LEN, file)), path))
     }
 
@@ -117,6 +133,86 @@ impl<'a> Target<'a> {
         })?;
         let (path, blake3) = (path.display().to_string(), hex(hasher.finalize().as_bytes()));
         Ok(Some(Written { content, path, items, bytes: len_bytes, blake3 }))
+    }
+}
+
+/// Where a file is to be: nothing is there, or with `is_forced` a file that may be replaced, and
+/// not in the folder of the venue. Returns the path as there is only one of.
+pub(super) fn free(path: &Path, venue: &Path, is_forced: bool) -> Result<PathBuf, Failure> {
+    let name = path.file_name().ok_or_else(|| unwritable(path, &nameless()))?;
+    let real = |folder: &Path| folder.canonicalize().map_err(|error| unwritable(path, &error));
+    let folder = real(folder_of(path))?;
+    if folder.starts_with(real(venue)?) {
+        let message = format!("{} lies in the folder of the venue", path.display());
+        return Err(Failure::new(&errors::FILE_WRITE, message)
+            .cause("an export changes nothing there")
+            .fix("name a file elsewhere"));
+    }
+    let whole = folder.join(name);
+    match whole.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(whole),
+        Err(error) => Err(unwritable(path, &error)),
+        Ok(found) if !found.is_file() => {
+            let message = format!("{} is {}", path.display(), kind(found.file_type()));
+            Err(Failure::new(&errors::FILE_WRITE, message)
+                .cause("an export appears as a whole file in the place of its name")
+                .fix("name a file, or - for standard output"))
+        }
+        Ok(_) if is_forced => Ok(whole),
+        Ok(_) => Err(exists(path)),
+    }
+}
+
+fn kind(found: FileType) -> &'static str {
+    if found.is_dir() {
+        "a folder"
+    } else if found.is_symlink() {
+        "a symbolic link"
+    } else if found.is_fifo() {
+        "a pipe"
+    } else if found.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+fn nameless() -> io::Error {
+    io::Error::new(io::ErrorKind::IsADirectory, "it is the name of a folder")
+}
+
+/// Where a file is until it is whole.
+fn draft_path(path: &Path) -> Option<PathBuf> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name()?);
+    name.push(".part");
+    Some(folder_of(path).join(name))
+}
+
+/// An empty file at `path`, locked until it is closed; [`io::ErrorKind::WouldBlock`] when somebody
+/// else has it.
+fn draft_file(path: &Path) -> io::Result<File> {
+    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    loop {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.mode(MODE).custom_flags(no_link).open(path)?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::from(io::ErrorKind::WouldBlock),
+            TryLockError::Error(error) => error,
+        })?;
+        // Whoever had the lock before may have given the file its own name by now.
+        let (held, named) = (file.metadata()?, path.symlink_metadata());
+        if named.is_ok_and(|named| (named.dev(), named.ino()) == (held.dev(), held.ino())) {
+            file.set_permissions(Permissions::from_mode(MODE))?;
+            file.set_len(0)?;
+            return Ok(file);
+        }
     }
 }
 
