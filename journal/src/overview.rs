@@ -142,7 +142,9 @@ impl Overview {
     fn list(&mut self, Folder { dir, disk }: &Folder) -> Result<(), ReadError> {
         let listing = folder::list(disk, dir)?;
         for named in listing.named {
-            if let Ok(Some(Opened::Valid(segment))) = Segment::open(disk, named.path, named.form) {
+            if let Ok(Some(Opened::Valid(segment))) = Segment::open(disk, named.path, named.form)
+                && segment.header.first_seq.get() == named.first_seq
+            {
                 self.view(&segment);
             }
         }

@@ -11,8 +11,8 @@ use std::thread;
 
 use crate::checked;
 use crate::disk::Disk;
-use crate::error::{Fault, ReadError, ReplayError};
-use crate::folder::{self, Folder};
+use crate::error::{ReadError, ReplayError};
+use crate::folder::{self, Folder, Named};
 use crate::format::kind;
 use crate::record::{Chain, Record};
 use crate::recover::{Invalid, TornTail};
@@ -146,22 +146,6 @@ impl Reader {
         Ok(reader)
     }
 
-    /// Finds a file that is named like a segment below `last_seq` but was not among those
-    /// `walked`, or has the number of one.
-    pub(crate) fn check_names(&self, walked: &[u64], last_seq: u64) -> Result<(), ReadError> {
-        let mut before = None;
-        for named in folder::list(&self.disk, &self.dir)?.named {
-            let is_known = walked.binary_search(&named.first_seq).is_ok();
-            // What begins later was entered by a running writer meanwhile.
-            let is_stray = !is_known && named.first_seq <= last_seq;
-            if is_stray || before == Some(named.first_seq) {
-                return Err(ReadError::Stray { path: named.path });
-            }
-            before = Some(named.first_seq);
-        }
-        Ok(())
-    }
-
     /// First sequence number of the first segment.
     #[must_use]
     pub fn first_seq(&self) -> u64 {
@@ -219,7 +203,11 @@ impl Reader {
         let mut window = Window::new();
         let Place { mut tip, mut within } = place;
         let mut end = End { last_seq: tip.last_seq, ..End::default() };
-        while let Some(segment) = Segment::after(&self.disk, &self.dir, &tip)? {
+        let named = folder::list(&self.disk, &self.dir)?.named;
+        if tip == self.start {
+            check_between(&named, None, tip.last_seq)?;
+        }
+        while let Some(segment) = self.after(&tip)? {
             segment.admit(&tip)?;
             visitor.segment(&segment)?;
             end.segments += 1;
@@ -229,6 +217,7 @@ impl Reader {
             };
             let hash = self.walk_segment(&segment, scan, visitor, &mut end)?;
             let Walked::Complete { seal_crc, hash } = hash else { return Ok(end) };
+            check_between(&named, Some(segment.header.first_seq.get()), end.last_seq)?;
             tip = Tip {
                 number: segment.number(),
                 last_seq: end.last_seq,
@@ -244,6 +233,26 @@ impl Reader {
             );
         }
         Ok(end)
+    }
+
+    /// The segment behind `tip`; `None` when no file is named as one behind it.
+    fn after(&self, tip: &Tip) -> Result<Option<Segment>, ReadError> {
+        if let Some(segment) = Segment::after(&self.disk, &self.dir, tip)? {
+            return Ok(Some(segment));
+        }
+        let named = folder::list(&self.disk, &self.dir)?.named;
+        let mut later = named.iter().filter(|named| tip.last_seq < named.first_seq).peekable();
+        if later.peek().is_none() {
+            return Ok(None);
+        }
+        // A running writer may have gone on meanwhile: then the next one is there by now.
+        if let Some(segment) = Segment::after(&self.disk, &self.dir, tip)? {
+            return Ok(Some(segment));
+        }
+        let stray = Segment::stray_behind(&self.disk, later, (tip.number, tip.last_seq))?;
+        let (dir, number, first_seq) = (self.dir.clone(), tip.number + 1, tip.last_seq + 1);
+        let missing = || ReadError::SegmentMissing { dir, number, first_seq };
+        Err(stray.map_or_else(missing, |path| ReadError::Stray { path }))
     }
 
     fn walk_segment<V: Visitor>(
@@ -285,16 +294,15 @@ impl Reader {
             };
             // What was read may be older than what is there now: a running writer is ahead. All
             // of a segment is there before a later one gets its name, so look for that first.
-            let Some(later) = first_look else {
+            let Some(later) = &first_look else {
                 first_look = Some(self.named_after(segment)?);
                 scan.refresh();
                 continue;
             };
             let invalid = Invalid { segment, offset, fault, chain };
             invalid.check_durable(&self.mark)?;
-            if later {
-                let number = segment.number() + 1;
-                return Err(invalid.damage(Fault::LaterSegment { number }, None).into());
+            if !later.is_empty() {
+                return Err(invalid.followed(&self.disk, later.iter())?.into());
             }
             // Nothing was there when the walk began: what came since is a running writer's.
             let is_clear = zeros_from.is_some_and(|zeros_from| zeros_from <= offset);
@@ -303,12 +311,23 @@ impl Reader {
         }
     }
 
-    fn named_after(&self, segment: &Segment) -> Result<bool, ReadError> {
+    fn named_after(&self, segment: &Segment) -> Result<Vec<Named>, ReadError> {
         let first_seq = segment.header.first_seq.get();
-        Ok(folder::list(&self.disk, &self.dir)?
-            .named
-            .iter()
-            .any(|named| first_seq < named.first_seq))
+        let mut named = folder::list(&self.disk, &self.dir)?.named;
+        named.retain(|named| first_seq < named.first_seq);
+        Ok(named)
+    }
+}
+
+/// Refuses a name behind that of the segment that begins with `first_seq`, or any, up to the
+/// segment's last record: no segment begins there.
+fn check_between(named: &[Named], first_seq: Option<u64>, last_seq: u64) -> Result<(), ReadError> {
+    let is_between = |named: &&Named| {
+        first_seq.is_none_or(|first| first < named.first_seq) && named.first_seq <= last_seq
+    };
+    match named.iter().find(is_between) {
+        Some(Named { path, .. }) => Err(ReadError::Stray { path: path.clone() }),
+        None => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@
 //! follows (a killed process leaves at most one torn record, and nothing behind it). Otherwise it
 //! is a torn tail, which nobody was promised.
 
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use crate::disk::Disk;
@@ -387,15 +388,15 @@ impl Survey {
         let mut rest = listing.named.iter();
         let mut open_end = false;
         while let Some(named) = rest.next() {
-            let later = rest.as_slice().first();
-            let Some(segment) = survey.admit(named, later, &tip, judge, place)? else {
+            let later = rest.as_slice();
+            let Some(segment) = survey.admit((named, later), &tip, judge, place)? else {
                 return Ok(survey);
             };
             open_end = !survey.walk(segment, &mut tip, &mut window, (place, judge, later))?;
         }
         while !open_end && let Some(segment) = Segment::spare_after(disk, dir, &tip)? {
             segment.admit(&tip)?;
-            open_end = !survey.walk(segment, &mut tip, &mut window, (place, judge, None))?;
+            open_end = !survey.walk(segment, &mut tip, &mut window, (place, judge, &[]))?;
         }
         if !open_end && tip.number < judge.mark.segment_number {
             let first_seq = tip.last_seq + 1;
@@ -411,16 +412,22 @@ impl Survey {
     /// Opens the next named segment; `None` when it is the last one and was never begun.
     fn admit(
         &mut self,
-        named: &Named,
-        later: Option<&Named>,
+        (named, later): (&Named, &[Named]),
         tip: &Tip,
         judge: &Judge,
         (disk, dir): (&Disk, &Path),
     ) -> Result<Option<Segment>, ReadError> {
         let expected = tip.last_seq + 1;
         if expected < named.first_seq {
+            let behind = iter::once(named).chain(later);
+            if let Some(path) = Segment::stray_behind(disk, behind, (tip.number, tip.last_seq))? {
+                return Err(ReadError::Stray { path });
+            }
             let (dir, number) = (dir.to_owned(), tip.number + 1);
             return Err(ReadError::SegmentMissing { dir, number, first_seq: expected });
+        }
+        if named.first_seq < expected {
+            return Err(ReadError::Stray { path: named.path.clone() });
         }
         let damage = |fault| tip.damage(named.path.clone(), 0, fault);
         match Segment::open(disk, named.path.clone(), named.form)? {
@@ -430,7 +437,7 @@ impl Survey {
             }
             Some(Opened::Headless(fault)) => {
                 let begun = judge.mark.covers(tip.number + 1, 0) || has_records(disk, &named.path)?;
-                if named.form == Form::Open && later.is_none() && !begun {
+                if named.form == Form::Open && later.is_empty() && !begun {
                     self.aside.push(named.path.clone());
                     return Ok(None);
                 }
@@ -446,10 +453,10 @@ impl Survey {
         segment: Segment,
         tip: &mut Tip,
         window: &mut Window,
-        (place, judge, later): ((&Disk, &Path), &Judge, Option<&Named>),
+        (place, judge, later): ((&Disk, &Path), &Judge, &[Named]),
     ) -> Result<bool, ReadError> {
         let is_passed = segment.form == Form::Sealed && segment.number() < judge.first_walked;
-        if is_passed && later.is_some() {
+        if is_passed && !later.is_empty() {
             return self.pass(segment, tip);
         }
         let mut scan = Scan::new(&segment, window);
@@ -552,14 +559,14 @@ impl Invalid<'_> {
     fn judge(
         &self,
         judge: &Judge,
-        later: Option<&Named>,
+        later: &[Named],
         aside: &mut Vec<PathBuf>,
         (disk, dir): (&Disk, &Path),
     ) -> Result<Option<TornTail>, ReadError> {
         let number = self.segment.number();
         self.check_durable(&judge.mark)?;
-        if later.is_some() {
-            return Err(self.damage(Fault::LaterSegment { number: number + 1 }, None));
+        if !later.is_empty() {
+            return Err(self.followed(disk, later.iter())?);
         }
         let entered = entered_after(disk, dir, number)?;
         if judge.same_boot {
@@ -583,6 +590,20 @@ impl Invalid<'_> {
             return Err(self.damage(self.fault, covered.then_some(mark.seq)));
         }
         Ok(())
+    }
+
+    /// What is wrong where files are named behind the segment: one of them, if none is a segment.
+    pub(crate) fn followed<'n>(
+        &self,
+        disk: &Disk,
+        later: impl Iterator<Item = &'n Named>,
+    ) -> Result<ReadError, ReadError> {
+        let number = self.segment.number();
+        let stray = Segment::stray_behind(disk, later, (number, self.chain.last_seq))?;
+        Ok(match stray {
+            Some(path) => ReadError::Stray { path },
+            None => self.damage(Fault::LaterSegment { number: number + 1 }, None),
+        })
     }
 
     fn check_followers(&self) -> Result<(), ReadError> {

@@ -114,6 +114,9 @@ impl Reader {
         for named in folder::list(&self.disk, &self.dir)?.named {
             let is_new = heads.last().is_none_or(|(first_seq, _)| *first_seq < named.first_seq);
             if is_new && let Some(segment) = self.named(named.first_seq)? {
+                if segment.header.first_seq.get() != named.first_seq {
+                    return Err(ReadError::Stray { path: named.path });
+                }
                 heads.push((named.first_seq, Identity::of(&segment.header)));
             }
         }

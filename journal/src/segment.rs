@@ -1,5 +1,6 @@
 //! A segment file opened for reading, its header page checked on its own and against the chain.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use zerocopy::byteorder::little_endian::U32;
@@ -7,7 +8,7 @@ use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::disk::Disk;
 use crate::error::{Damage, DiskError, Fault, Field, Operation, ReadError, Versions};
-use crate::folder::{self, Form};
+use crate::folder::{self, Form, Named};
 use crate::format::{
     FORMAT_VERSION, FORMAT_VERSION_OLDEST, HASH_BYTES, LINK_OFFSET, SEGMENT_MAGIC, SegmentHeader,
     UPGRADES_SINCE, UpgradeBody, data_end, kind,
@@ -92,7 +93,15 @@ impl Segment {
             return Ok(Some(Opened::Headless(fault)));
         }
         let mut header = Box::new(SegmentHeader::new_zeroed());
-        file.read_exact_at(header.as_mut_bytes(), 0).map_err(failed)?;
+        if let Err(error) = file.read_exact_at(header.as_mut_bytes(), 0) {
+            return match (error.kind(), form) {
+                // The system opens a folder as it opens a file, and does not read it.
+                (ErrorKind::IsADirectory, Form::Open | Form::Sealed) => {
+                    Err(ReadError::Stray { path })
+                }
+                _ => Err(failed(error).into()),
+            };
+        }
         if let Err(fault) = check_sum(&header) {
             return Ok(Some(Opened::Headless(fault)));
         }
@@ -155,6 +164,36 @@ impl Segment {
             }
         }
         Ok(None)
+    }
+
+    /// Finds a file among those named behind a segment that is none of the journal, where none of
+    /// them is: one whose name lies within the segment, which is number `number` and ends with
+    /// `last_seq`, or whose first page is no segment's that begins as the name says.
+    pub(crate) fn stray_behind<'n>(
+        disk: &Disk,
+        later: impl Iterator<Item = &'n Named>,
+        (number, last_seq): (u64, u64),
+    ) -> Result<Option<PathBuf>, ReadError> {
+        let mut stray = None;
+        for Named { first_seq, form, path } in later {
+            if *first_seq <= last_seq {
+                return Ok(Some(path.clone()));
+            }
+            let is_genuine = match Self::open(disk, path.clone(), *form) {
+                Ok(Some(Opened::Valid(Self { header, .. }))) => {
+                    header.first_seq.get() == *first_seq && number < header.segment_number.get()
+                }
+                Ok(Some(Opened::Headless(_))) | Err(ReadError::Stray { .. }) => false,
+                // It has another name since, as a running writer gives it.
+                Ok(None) => true,
+                Err(error) => return Err(error),
+            };
+            if is_genuine {
+                return Ok(None);
+            }
+            stray.get_or_insert_with(|| path.clone());
+        }
+        Ok(stray)
     }
 
     /// Checks that the segment continues the journal at `tip`.
@@ -291,10 +330,13 @@ fn check_sum(header: &SegmentHeader) -> Result<(), Fault> {
 /// Checks what a header page says about itself and its file of `len` bytes.
 fn check_page(header: &SegmentHeader, len: u64) -> Result<(), Fault> {
     let stated = header.segment_len_bytes.get();
-    let whole = stated.is_multiple_of(INDEX_STRIDE_BYTES);
-    let within = SEGMENT_LEN_MIN_BYTES <= stated && stated <= SEGMENT_LEN_MAX_BYTES;
-    if stated != len || !whole || !within {
-        return Err(field(Field::SegmentLen, len, stated));
+    if stated != len {
+        return Err(field(Field::SegmentLen, stated, len));
+    }
+    let whole = len / INDEX_STRIDE_BYTES * INDEX_STRIDE_BYTES;
+    let possible = whole.clamp(SEGMENT_LEN_MIN_BYTES, SEGMENT_LEN_MAX_BYTES);
+    if len != possible {
+        return Err(field(Field::SegmentLen, possible, len));
     }
     let numbers = [
         (Field::SegmentNumber, header.segment_number.get()),

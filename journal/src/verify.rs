@@ -92,7 +92,6 @@ impl Reader {
                 chain_head: None,
             },
             summing: None,
-            walked: Vec::new(),
             progress,
             at: Progress {
                 segment_number: 0,
@@ -105,7 +104,6 @@ impl Reader {
             segment_len: 0,
         };
         let end = reader.walk(&mut verifier).map_err(read_error)?;
-        reader.check_names(&verifier.walked, end.last_seq)?;
         let mut report = verifier.report;
         report.segments = end.segments;
         report.last_seq = end.last_seq;
@@ -118,8 +116,6 @@ impl Reader {
 struct Verifier<P> {
     report: Report,
     summing: Option<Summing>,
-    /// First sequence numbers of the segments, rising.
-    walked: Vec<u64>,
     progress: P,
     at: Progress,
     /// Bytes of the files before the segment being walked, and its own.
@@ -141,7 +137,6 @@ impl<P: FnMut(Progress)> Visitor for Verifier<P> {
             ..self.at
         };
         (self.progress)(self.at);
-        self.walked.push(segment.header.first_seq.get());
         self.report.identity = Some(Identity::of(&segment.header));
         self.summing = Some(Summing::new(segment));
         Ok(())

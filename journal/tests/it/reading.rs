@@ -2,11 +2,12 @@
 
 use std::convert::Infallible;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use uncross_journal::format::data_end;
-use uncross_journal::{End, ReadError, Reader, Settings, kind};
+use uncross_journal::{End, OpenError, ReadError, Reader, ReplayError, Settings, examine, kind};
 
 use crate::support::{
     Kept, PATIENCE, Random, append, append_one, files, hash_after, open_dir, settings, verify,
@@ -211,4 +212,74 @@ fn what_is_checked_ahead_is_read_as_if_it_were_not() {
         }
         fs::write(&path, &bytes).unwrap();
     }
+}
+
+#[test]
+fn what_is_named_like_a_segment_and_is_none_is_named_by_whoever_reads_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = writer(dir.path(), &settings());
+    append(&mut writer, 1, 1500);
+    writer.close().unwrap();
+    let sealed = files(dir.path(), "seg");
+    let copied = fs::read(&sealed[1]).unwrap();
+    // Behind the last segment, within the last one, and within one that is sealed.
+    let open = files(dir.path(), "open").remove(0);
+    let first_seq =
+        |path: &Path| -> u64 { path.file_stem().unwrap().to_str().unwrap().parse().unwrap() };
+    let firsts: [u64; 3] = [9_000, first_seq(&open) + 1, first_seq(&sealed[1]) + 1];
+    for (first_seq, form) in firsts.into_iter().flat_map(|it| [(it, "seg"), (it, "open")]) {
+        let stray = dir.path().join(format!("{first_seq:020}.{form}"));
+        for bytes in [None, Some(&b""[..]), Some(&[b'x'; 65_536]), Some(&copied)] {
+            match bytes {
+                Some(bytes) => fs::write(&stray, bytes).unwrap(),
+                None => fs::create_dir(&stray).unwrap(),
+            }
+            let read = Reader::open_whole(dir.path()).and_then(|reader| {
+                match reader.for_each(|_| Ok::<_, Infallible>(())) {
+                    Ok(_) => Ok(()),
+                    Err(ReplayError::Read(error)) => Err(error),
+                    Err(ReplayError::Apply(never)) => match never {},
+                }
+            });
+            let opened = match open_dir(dir.path(), &settings()) {
+                Err(OpenError::Read(error)) => Some(error),
+                Err(error) => panic!("{error}"),
+                Ok(_) => None,
+            };
+            let examined = match examine(dir.path()) {
+                Err(OpenError::Read(error)) => Some(error),
+                Err(error) => panic!("{error}"),
+                Ok(_) => None,
+            };
+            let overview = Reader::overview(dir.path(), |_| ControlFlow::Continue(())).unwrap();
+            let verified = Reader::verify(dir.path(), |_| {}).err();
+            for error in [read.err(), verified, overview.damage, opened, examined] {
+                let found = error.as_ref().and_then(ReadError::finding);
+                let len = bytes.map(<[u8]>::len);
+                assert_eq!(found.map(|it| it.path), Some(stray.clone()), "{len:?}: {error:?}");
+            }
+            if bytes.is_some() {
+                fs::remove_file(&stray).unwrap();
+            } else {
+                fs::remove_dir(&stray).unwrap();
+            }
+        }
+    }
+    verify(dir.path());
+}
+
+#[test]
+fn a_segment_cut_short_is_told_with_the_length_it_has_and_the_one_it_must_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = writer(dir.path(), &settings());
+    append(&mut writer, 1, 700);
+    writer.close().unwrap();
+    let path = files(dir.path(), "open").remove(0);
+    let whole = path.metadata().unwrap().len();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(whole - 10_000).unwrap();
+    let error = Reader::verify(dir.path(), |_| {}).unwrap_err();
+    let found = error.finding().unwrap();
+    assert_eq!(found.expected, Some(whole.to_string()), "{error}");
+    assert_eq!(found.found, Some((whole - 10_000).to_string()), "{error}");
 }
