@@ -250,6 +250,8 @@ impl From<StreamError> for Failure {
             StreamError::Version { expected, found, .. } => {
                 Self::of_version(message, found, expected).place(place)
             }
+            StreamError::Io { .. } => Self::new(&errors::FILE_READ, message)
+                .cause("the disk, the file system or the permissions do not allow it"),
             _ => Self::new(&errors::STREAM_DAMAGED, message).place(place),
         }
     }

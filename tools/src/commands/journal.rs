@@ -1,12 +1,15 @@
 //! `uncross journal`: questions about the journal itself.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use uncross_server::{
     audit::{
         history::Wanted,
-        moment::{Moment, Outside, resolve},
+        moment::{Moment, Outside, has_record, resolve},
     },
     config::VenueDir,
     journal::Reader,
@@ -87,21 +90,52 @@ impl Journal {
     }
 }
 
-/// The journal of the venue in `dir`.
+/// The journal of the venue in `dir`: it is there and has a record, or is damaged.
+///
+/// Without a record it is one of a venue that never was; where a journal was begun, it is gone.
 pub(super) fn journal_of(dir: &Path) -> Result<PathBuf, Failure> {
     let journal = VenueDir::new(dir).journal();
-    if journal.is_dir() {
-        return Ok(journal);
+    match journal.metadata() {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(no_journal(dir)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Err(no_journal(dir));
+        }
+        Err(error) => {
+            let message = format!("{} cannot be looked at", journal.display());
+            return Err(Failure::new(&errors::JOURNAL_DISK, message).cause(error.to_string()));
+        }
+    }
+    // Whoever asked meets damage by itself, and says more of it.
+    match Reader::open_whole(&journal).map(|reader| has_record(&reader)) {
+        Ok(Ok(false)) => Err(empty(dir)),
+        Ok(Ok(true) | Err(_)) | Err(_) => Ok(journal),
+    }
+}
+
+/// Refuses a folder without a journal.
+fn no_journal(dir: &Path) -> Failure {
+    if let Some(gone) = gone(dir) {
+        return gone;
     }
     let failure = Failure::new(&errors::NO_JOURNAL, format!("{} holds no journal", dir.display()));
     if dir.join("durable").exists() {
         let venue = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
         let venue = venue.unwrap_or(Path::new("..")).display();
-        return Err(failure
+        return failure
             .cause("it is the journal's own folder, which lies in that of the venue")
-            .fix(format!("name the folder of the venue: {venue}")));
+            .fix(format!("name the folder of the venue: {venue}"));
     }
-    Err(failure)
+    failure
+}
+
+/// What is to be said where a journal was begun and there is no record of it.
+fn gone(dir: &Path) -> Option<Failure> {
+    let path = VenueDir::new(dir).begun_file();
+    let message = || {
+        format!("{} says that a journal was begun, but there is no record of it", path.display())
+    };
+    path.exists().then(|| Failure::new(&errors::JOURNAL_GONE, message()))
 }
 
 /// Opens the journal of the venue in `dir` for reading; it must be whole and have a record.
@@ -115,10 +149,12 @@ pub(super) fn reader_of(dir: &Path) -> Result<Reader, Failure> {
 
 /// Refuses a journal without records.
 pub(super) fn empty(dir: &Path) -> Failure {
-    let message = format!("the journal in {} has no records", dir.display());
-    Failure::new(&errors::NO_JOURNAL, message)
-        .cause("the venue was ended before it wrote the first one")
-        .fix("start the venue; nothing is lost")
+    let message = || format!("the journal in {} has no records", dir.display());
+    gone(dir).unwrap_or_else(|| {
+        Failure::new(&errors::NO_JOURNAL, message())
+            .cause("the venue was ended before it wrote the first one")
+            .fix("start the venue; nothing is lost")
+    })
 }
 
 /// The last record at a moment.

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use uncross_server::{
-    config::VenueDir,
     export::ExportError,
     journal::ReplayError,
     sessions::{CopySession, PortSession, Sessions as Found, sessions, utc},
 };
 
+use super::journal::journal_of;
 use crate::{
     errors::{self, Failure},
     output::{Outcome, Output},
@@ -127,11 +127,7 @@ impl From<Found> for Told {
 
 impl Sessions {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
-        let journal = VenueDir::new(&self.dir).journal();
-        if !journal.is_dir() {
-            let message = format!("{} holds no journal", self.dir.display());
-            return Err(Failure::new(&errors::NO_JOURNAL, message).into());
-        }
+        let journal = journal_of(&self.dir)?;
         let found = sessions(&journal).map_err(failure)?;
         let told = Told { venue: self.dir.display().to_string(), ..Told::from(found) };
         if output.is_json() { output.json("uncross.sessions/1", &told) } else { told.print(output) }

@@ -92,6 +92,12 @@ fn verification_compares_the_files_of_the_streams_where_it_is_asked_to() {
     assert_eq!(run.code, 6, "{run:?}");
     let error: Value = serde_json::from_str(&run.stderr).unwrap();
     assert_eq!((&error["code"], &error["place"]["offset"]), (&"UX-J021".into(), &5_096.into()));
+    // What cannot be read is not said to be changed; nobody may follow a link to itself.
+    fs::remove_file(&feed).unwrap();
+    std::os::unix::fs::symlink("feed.stream", &feed).unwrap();
+    let run = place.run("journal verify venue --streams");
+    assert!(run.stderr.contains("feed.stream"), "{run:?}");
+    run.expect_failure(1, "UX-F002");
     fs::remove_dir_all(place.path("venue/streams")).unwrap();
     let verified = place.run("journal verify venue --streams --json").expect_json(VERIFY);
     assert_eq!(verified.number("streams.messages_held"), 0);
@@ -161,7 +167,15 @@ fn no_reading_tool_changes_a_byte_of_a_whole_or_of_a_damaged_journal() {
 #[test]
 fn what_is_wrong_with_a_folder_is_said_by_every_tool() {
     let place = traded();
-    let tools = ["journal inspect", "journal verify", "journal cat", "journal repair", "replay"];
+    let tools = [
+        "journal inspect",
+        "journal verify",
+        "journal cat",
+        "journal repair",
+        "replay",
+        "sessions",
+        "journal export --sessions",
+    ];
     for tool in tools {
         place.run(&format!("{tool} nowhere")).expect_failure(3, "UX-J001");
         let run = place.run(&format!("{tool} venue/journal"));
@@ -182,14 +196,98 @@ fn what_is_wrong_with_a_folder_is_said_by_every_tool() {
     }
     replace(&path, &good);
     place.run("journal verify venue").expect_success();
+}
+
+#[test]
+fn a_journal_that_is_gone_is_told_from_one_that_never_was() {
+    const TOOLS: [&str; 9] = [
+        "journal inspect venue",
+        "journal verify venue",
+        "journal cat venue",
+        "journal repair venue",
+        "journal query venue --trade 1",
+        "journal export venue --sessions",
+        "replay venue",
+        "sessions venue",
+        "journal diff venue venue",
+    ];
+    let place = Place::with_venue();
+    let expect = |code: i32, error: &str| {
+        for tool in TOOLS {
+            let run = place.run(tool);
+            assert_eq!(run.code, code, "{tool}: {run:?}");
+            run.expect_failure(code, error);
+        }
+    };
     // A venue that was never started has no journal; an empty folder is one without records.
-    place.run("init fresh").expect_success();
-    place.run("journal cat fresh").expect_failure(3, "UX-J001");
-    fs::create_dir(place.path("fresh/journal")).unwrap();
-    place.run("journal cat fresh").expect_failure(3, "UX-J001");
-    place.run("replay fresh").expect_failure(3, "UX-J001");
-    let empty = place.run("journal inspect fresh --json").expect_json(INSPECT);
-    assert_eq!(empty.value("last_seq"), &Value::Null);
+    expect(3, "UX-J001");
+    let journal = place.path("venue/journal");
+    fs::create_dir(&journal).unwrap();
+    expect(3, "UX-J001");
+    // Where one was begun it must be there, whether its folder is or not.
+    place.write("venue/journal.begun", "");
+    expect(6, "UX-J007");
+    fs::remove_dir(&journal).unwrap();
+    expect(6, "UX-J007");
+}
+
+#[test]
+fn a_file_that_is_no_segment_is_named_by_every_tool_and_no_other_one_is() {
+    const TOOLS: [&str; 9] = [
+        "journal inspect venue --json",
+        "journal verify venue --json",
+        "journal cat venue --json",
+        "journal repair venue --json",
+        "journal export venue --itch today.itch --json",
+        "journal diff venue venue --json",
+        "replay venue --json",
+        "sessions venue --json",
+        "start venue --orders 127.0.0.1:0 --data 127.0.0.1:0 --admin 127.0.0.1:0 --json",
+    ];
+    let place = traded();
+    let journal = place.path("venue/journal");
+    let sealed = files(&journal, "seg");
+    let copied = fs::read(&sealed[1]).unwrap();
+    let first_seq = |path: &std::path::Path| -> u64 {
+        path.file_stem().unwrap().to_str().unwrap().parse().unwrap()
+    };
+    for (seq, bytes) in [
+        (90_000_000, Some(&b"#!/bin/true"[..])),
+        (90_000_000, Some(&copied)),
+        (90_000_000, None),
+        (first_seq(&sealed[1]) + 1, Some(&copied)),
+        (first_seq(&sealed[1]) + 1, None),
+    ] {
+        let stray = journal.join(format!("{seq:020}.seg"));
+        match bytes {
+            Some(bytes) => fs::write(&stray, bytes).unwrap(),
+            None => fs::create_dir(&stray).unwrap(),
+        }
+        for tool in TOOLS {
+            let run = place.run(tool);
+            assert_eq!(run.code, 6, "{tool}: {run:?}");
+            let error: Value = serde_json::from_str(run.stderr.lines().last().unwrap()).unwrap();
+            assert_eq!(error["code"], "UX-J003", "{tool}: {run:?}");
+            let blamed = error["place"]["file"].as_str().unwrap();
+            assert!(blamed.ends_with(name(&stray)), "{tool}: {run:?}");
+        }
+        if bytes.is_some() {
+            fs::remove_file(&stray).unwrap();
+        } else {
+            fs::remove_dir(&stray).unwrap();
+        }
+    }
+    place.run("journal verify venue").expect_success();
+}
+
+#[test]
+fn a_journal_that_may_not_be_read_is_not_said_to_be_missing() {
+    let place = Place::with_venue();
+    // Nobody may follow a link that leads to itself, whoever runs this.
+    std::os::unix::fs::symlink("journal", place.path("venue/journal")).unwrap();
+    for tool in ["journal inspect", "journal verify", "replay", "sessions"] {
+        place.run(&format!("{tool} venue")).expect_failure(1, "UX-J004");
+    }
 }
 
 #[test]

@@ -104,15 +104,29 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
 ///
 /// # Errors
 ///
-/// Its first or last segment is damaged.
-pub fn extent(reader: &Reader) -> Result<Option<Extent>, ReadError> {
+/// Its first segment is damaged.
+pub fn has_record(reader: &Reader) -> Result<bool, ReadError> {
+    Ok(first(reader)?.is_some())
+}
+
+/// Sequence number and time stamp of the first record; `None` when there is none.
+fn first(reader: &Reader) -> Result<Option<(u64, u64)>, ReadError> {
     let mut first = None;
     let read = reader.read_from(Start::First, |record, _| {
         first = Some((record.seq, record.time_ns));
         Ok::<_, Infallible>(ControlFlow::Break(()))
     });
     never(read)?;
-    let last = reader.last()?;
+    Ok(first)
+}
+
+/// What the journal holds; `None` when it has no record.
+///
+/// # Errors
+///
+/// Its first or last segment is damaged.
+pub fn extent(reader: &Reader) -> Result<Option<Extent>, ReadError> {
+    let (first, last) = (first(reader)?, reader.last()?);
     Ok(first.zip(last).map(|(first, last)| Extent { first, last }))
 }
 
