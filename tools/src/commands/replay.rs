@@ -1,7 +1,9 @@
 //! `uncross replay`: applies a journal again and tells what it leads to.
 
 use std::{
-    fs,
+    cmp::Ordering,
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use uncross_client::wire::text::{format_price, trim};
 use uncross_server::{
     audit::moment::Moment,
-    journal::TornTail,
+    journal::{Reader, TornTail},
     replay::{Discard, Replayed as End, RestingBook, RestingOrder, replay_until, resting_books},
     replica::Replica,
     sessions::utc,
@@ -28,8 +30,9 @@ use crate::{
 const EXAMPLES: &str = "\
 A moment is a sequence number (the replay ends behind that record) or a time in UTC such as
 2026-11-25T09:30:00Z (behind all records up to it). What --compare names is the folder of another
-venue or a backup, which is then replayed up to the same record, or a file with the output of
-uncross replay --hash --json. Different states are exit code 6.
+venue or a backup, or a file with the output of uncross replay --hash --json. Both are taken at one
+record: that of --until or of the file, otherwise the last one that both journals had when it began,
+and it is said which one goes on. Different states are exit code 6.
 
 Examples:
   uncross replay ./venue
@@ -101,7 +104,23 @@ struct Compared {
     is_same: bool,
     last_seq: u64,
     output_hash: String,
+    /// `None`: a file does not tell it, and only the hashes of the output were compared.
     state_hash: Option<String>,
+    /// Of two journals the one that goes on behind the record at which they were compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    longer: Option<Longer>,
+}
+
+#[derive(Clone, Serialize)]
+struct Longer {
+    venue: String,
+    last_seq: u64,
+}
+
+/// What a replay is compared with, before anything is applied.
+enum Other {
+    Kept(Kept),
+    Journal(Reader, Option<Longer>),
 }
 
 /// The output of an earlier replay.
@@ -183,10 +202,11 @@ impl Replay {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         let reader = reader_of(&self.dir)?;
         let until = self.until.map(|moment| seq_at(&reader, moment)).transpose()?;
-        let kept = self.compare.as_deref().filter(|path| path.is_file()).map(kept).transpose()?;
-        // Hashes of a file are those behind a certain record.
-        let until = until.or(kept.as_ref().map(|kept| kept.last_seq));
-        let until = until.map(|seq| seq_at(&reader, Moment::Seq(seq))).transpose()?;
+        let other = self.compare.as_deref().map(|path| self.other(path, &reader, until));
+        let (other, until) = match other.transpose()? {
+            Some((other, until)) => (Some(other), Some(until)),
+            None => (None, until),
+        };
         let begun = Instant::now();
         let replay = || replay_until(&reader, until, &mut Discard);
         let end = progress::beside(output, &reader, until, replay).map_err(Failure::from)?;
@@ -209,16 +229,66 @@ impl Replay {
         };
         // The engine of one journal is gone before that of another is built.
         drop(end);
-        if let Some(path) = &self.compare {
-            let other = match kept {
-                Some(kept) => Compared::kept(path, kept, &replayed),
-                None => Compared::replayed(path, until.is_some(), &replayed, output)?,
-            };
-            replayed.compared = Some(other);
+        if let Some((path, other)) = self.compare.as_deref().zip(other) {
+            replayed.compared = Some(match other {
+                Other::Kept(kept) => Compared::kept(path, kept, &replayed),
+                Other::Journal(reader, longer) => {
+                    Compared::replayed(path, &reader, longer, &replayed, output)?
+                }
+            });
         }
         replayed.tell(output)
     }
+
+    /// What `path` holds to compare with, and the record at which both are taken.
+    fn other(
+        &self,
+        path: &Path,
+        ours: &Reader,
+        until: Option<u64>,
+    ) -> Result<(Other, u64), Failure> {
+        let found = path.metadata().map_err(|error| {
+            let message = format!("{} cannot be compared with", path.display());
+            Failure::new(&errors::FILE_READ, message).cause(error.to_string())
+        })?;
+        if !found.is_dir() {
+            let kept = kept(path)?;
+            let seq = kept.last_seq;
+            if let Some(until) = until.filter(|until| *until != seq) {
+                let path = path.display();
+                let message = format!("{path} is of record {seq}, --until of record {until}");
+                return Err(Failure::new(&errors::USAGE, message)
+                    .cause("a journal leads to another state at each record")
+                    .fix("leave --until out: the replay ends where the file does"));
+            }
+            let until = seq_at(ours, Moment::Seq(seq))?;
+            return Ok((Other::Kept(kept), until));
+        }
+        let theirs = reader_of(path)?;
+        if let Some(until) = until {
+            let until = seq_at(&theirs, Moment::Seq(until));
+            let until = until.map_err(|it| it.cause(format!("it is of {}", path.display())))?;
+            return Ok((Other::Journal(theirs, None), until));
+        }
+        // Each is looked at once: whatever a running venue writes behind that counts for nothing.
+        let (our_seq, their_seq) = (last_seq(&self.dir, ours)?, last_seq(path, &theirs)?);
+        let longer = |dir: &Path, last_seq| Longer { venue: dir.display().to_string(), last_seq };
+        let longer = match our_seq.cmp(&their_seq) {
+            Ordering::Less => Some(longer(path, their_seq)),
+            Ordering::Equal => None,
+            Ordering::Greater => Some(longer(&self.dir, our_seq)),
+        };
+        Ok((Other::Journal(theirs, longer), our_seq.min(their_seq)))
+    }
 }
+
+/// The last record of the journal of the venue in `dir`.
+fn last_seq(dir: &Path, reader: &Reader) -> Result<u64, Failure> {
+    reader.last()?.map(|(seq, _)| seq).ok_or_else(|| empty(dir))
+}
+
+/// No output of a replay without --book is near as long, and a pipe need not end.
+const KEPT_LEN_MAX: u64 = 256 << 20;
 
 /// The hashes in a file.
 fn kept(path: &Path) -> Result<Kept, Failure> {
@@ -228,7 +298,10 @@ fn kept(path: &Path) -> Result<Kept, Failure> {
             .cause(why)
             .fix("write such a file with uncross replay DIR --hash --json")
     };
-    let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(KEPT_LEN_MAX).read_to_string(&mut text))
+        .map_err(|error| unreadable(error.to_string()))?;
     let kept: Kept = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
     match kept.schema.as_str() {
         SCHEMA => Ok(kept),
@@ -255,27 +328,49 @@ impl Compared {
         let Kept { last_seq, output_hash, state_hash, .. } = kept;
         let is_same_state = state_hash.is_none() || state_hash == ours.state_hash;
         let is_same = is_same_state && output_hash == ours.output_hash && last_seq == ours.last_seq;
-        Self { with: path.display().to_string(), is_same, last_seq, output_hash, state_hash }
+        let with = path.display().to_string();
+        Self { with, is_same, last_seq, output_hash, state_hash, longer: None }
     }
 
-    /// Another journal, replayed up to the same record when an end was given.
+    /// Another journal, replayed up to the same record.
     fn replayed(
         path: &Path,
-        has_end: bool,
+        reader: &Reader,
+        longer: Option<Longer>,
         ours: &Replayed,
         output: &Output,
     ) -> Result<Self, Failure> {
-        let reader = reader_of(path)?;
-        let until = has_end.then(|| seq_at(&reader, Moment::Seq(ours.last_seq))).transpose()?;
-        let replay = || replay_until(&reader, until, &mut Discard);
-        let End { replica, last_seq, .. } = progress::beside(output, &reader, until, replay)?;
+        let until = Some(ours.last_seq);
+        let replay = || replay_until(reader, until, &mut Discard);
+        let End { replica, last_seq, .. } = progress::beside(output, reader, until, replay)?;
         let replica = replica.ok_or_else(|| empty(path))?;
         let output_hash = format!("{:016x}", replica.output_hash());
         let state_hash = Some(hex(&replica.state_hash()));
         let is_same = last_seq == ours.last_seq
             && output_hash == ours.output_hash
             && state_hash == ours.state_hash;
-        Ok(Self { with: path.display().to_string(), is_same, last_seq, output_hash, state_hash })
+        let with = path.display().to_string();
+        Ok(Self { with, is_same, last_seq, output_hash, state_hash, longer })
+    }
+
+    fn show(&self, output: &mut Output) -> Outcome {
+        let Self { with, is_same, last_seq, output_hash, state_hash, longer } = self;
+        let verdict = match (is_same, state_hash) {
+            (true, Some(_)) => format!("the same state as {with}"),
+            (true, None) => format!("the same output as {with}, which tells no state"),
+            (false, _) => format!("another state than {with}"),
+        };
+        output.line(format_args!("compared     {verdict}"))?;
+        output.line(format_args!("  at         record {last_seq}"))?;
+        if !is_same {
+            let state = state_hash.as_deref().unwrap_or("not told");
+            output.line(format_args!("  output     {output_hash}"))?;
+            output.line(format_args!("  state      {state}"))?;
+        }
+        if let Some(Longer { venue, last_seq }) = longer {
+            output.line(format_args!("  goes on    {venue}, to record {last_seq}"))?;
+        }
+        Ok(())
     }
 }
 
@@ -308,16 +403,8 @@ impl Replayed {
             let rate = format!("{commands} records in {elapsed_ms} ms");
             output.line(format_args!("speed        {commands_per_s} commands/s, {rate}"))?;
         }
-        if let Some(Compared { with, is_same, last_seq, output_hash, state_hash }) = &self.compared
-        {
-            let verdict = if *is_same { "the same state as" } else { "another state than" };
-            output.line(format_args!("compared     {verdict} {with}"))?;
-            if !is_same {
-                let state = state_hash.as_deref().unwrap_or("not told");
-                output.line(format_args!("  records    {last_seq}"))?;
-                output.line(format_args!("  output     {output_hash}"))?;
-                output.line(format_args!("  state      {state}"))?;
-            }
+        if let Some(compared) = &self.compared {
+            compared.show(output)?;
         }
         if let Some(torn) = &self.torn {
             output.line(format_args!("behind it    {torn}"))?;

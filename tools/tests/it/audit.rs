@@ -422,15 +422,51 @@ fn a_replay_is_compared_with_another_journal_or_with_kept_hashes() {
     place.write("early.json", &place.run("replay venue --until 99 --hash --json").expect_success());
     let early = place.run("replay venue --compare early.json --json");
     assert_eq!(early.expect_json("uncross.replay/1").number("last_seq"), 99, "up to there");
-    let text = place.read("hashes.json").replace("\"state_hash\":\"", "\"state_hash\":\"0");
-    place.write("wrong.json", &text);
+    let last = place.run("replay venue --json").expect_json("uncross.replay/1").number("last_seq");
+    for until in [98, 100] {
+        let run = place.run(&format!("replay venue --until {until} --compare early.json"));
+        let message = run.expect_failure(2, "UX-U001");
+        assert!(message.contains("record 99") && message.contains(&until.to_string()), "{message}");
+    }
+    place.run("replay venue --until 99 --compare early.json").expect_success();
+    let text = place.read("hashes.json");
+    place.write("wrong.json", &text.replace("\"state_hash\":\"", "\"state_hash\":\"0"));
+    place.write("output.json", &text.replace("\"state_hash\":", "\"another_hash\":"));
+    let text = place.run("replay venue --compare output.json").expect_success();
+    assert!(text.contains("the same output as output.json, which tells no state\n"), "{text}");
+    let beyond = format!("\"last_seq\":{}", last + 1);
+    let text = place.read("hashes.json").replace(&format!("\"last_seq\":{last}"), &beyond);
+    place.write("beyond.json", &text);
+    place.run("replay venue --compare beyond.json").expect_failure(1, "UX-J011");
+    let run = place.run("replay venue --compare wrong.json");
+    assert_eq!(run.code, 6, "{run:?}");
+    assert!(run.stdout.contains("another state than"), "{run:?}");
+    assert!(run.stderr.starts_with("error[UX-J006]: "), "{run:?}");
+    place.write("empty.json", "{}");
+    for other in ["empty.json", "nowhere"] {
+        place.run(&format!("replay venue --compare {other}")).expect_failure(1, "UX-F002");
+    }
+    // A shell hands over what another command says as a pipe.
+    let text = place.read("hashes.json");
+    let run = place.run_with("replay venue --compare /dev/stdin", &[], &text);
+    assert!(run.expect_success().contains("the same state as /dev/stdin\n"));
+}
+
+#[test]
+fn of_journals_of_different_lengths_the_states_at_the_last_common_record_are_compared() {
+    let place = traded();
     place.run("backup create venue backups").expect_success();
     place.run("backup restore backups part --until 500").expect_success();
-    for other in ["wrong.json", "part"] {
-        let run = place.run(&format!("replay venue --compare {other}"));
-        assert_eq!(run.code, 6, "{run:?}");
-        assert!(run.stdout.contains("another state than"), "{run:?}");
-        assert!(run.stderr.starts_with("error[UX-J006]: "), "{run:?}");
+    let last = place.run("replay venue --json").expect_json("uncross.replay/1").number("last_seq");
+    for pair in ["part --compare venue", "venue --compare part"] {
+        let told = place.run(&format!("replay {pair} --json")).expect_json("uncross.replay/1");
+        assert_eq!((told.number("last_seq"), told.number("compared.last_seq")), (500, 500));
+        assert_eq!(told.value("compared.is_same"), true, "{pair}");
+        let longer = (told.text("compared.longer.venue"), told.number("compared.longer.last_seq"));
+        assert_eq!(longer, ("venue", last), "{pair}");
+        let text = place.run(&format!("replay {pair}")).expect_success();
+        assert!(text.contains("  at         record 500\n"), "{text}");
+        assert!(text.contains(&format!("  goes on    venue, to record {last}\n")), "{text}");
     }
     place.write("empty.json", "{}");
     place.run("replay venue --compare empty.json").expect_failure(1, "UX-F002");
