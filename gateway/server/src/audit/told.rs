@@ -231,6 +231,8 @@ pub(super) fn instrument_of(record_kind: u8, bytes: &[u8]) -> Option<u32> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Subject {
     pub(super) port: Option<u16>,
+    /// Generation of the port's connection, where the record came over one or tells of one.
+    pub(super) generation: Option<u16>,
     /// Channel of the numbers.
     pub(super) index: u8,
     /// Of a replacement the number that it ends comes first.
@@ -253,7 +255,13 @@ fn subject(record_kind: u8, bytes: &[u8]) -> Result<Subject, RecordError> {
             for (slot, number) in numbers.iter_mut().zip(named) {
                 *slot = Some(*number);
             }
-            Subject { port: Some(body.port.get()), index: channel(rest), numbers, order_ref: None }
+            Subject {
+                port: Some(body.port.get()),
+                generation: Some(body.generation.get()),
+                index: channel(rest),
+                numbers,
+                order_ref: None,
+            }
         }};
     }
     Ok(match record_kind {
@@ -439,12 +447,8 @@ impl Telling<'_> {
 fn about(kind: u8, bytes: &[u8]) -> Fields {
     let subject = subject_of(kind, bytes);
     let mut fields = Vec::new();
-    if let Some(port) = subject.port {
-        fields.push(number("port", port));
-        // Every body about a port has the generation behind it.
-        let generation = bytes.get(2..4).and_then(|bytes| <[u8; 2]>::try_from(bytes).ok());
-        fields.extend(generation.map(|it| number("generation", u16::from_le_bytes(it))));
-    }
+    fields.extend(subject.port.map(|port| number("port", port)));
+    fields.extend(subject.generation.map(|generation| number("generation", generation)));
     match subject.numbers {
         [Some(orig), Some(new)] => {
             fields.extend([number("orig_user_ref_num", orig), number("user_ref_num", new)]);

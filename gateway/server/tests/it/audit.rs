@@ -57,6 +57,7 @@ fn what_operators_and_brokers_did_is_told_with_who_and_with_decimals_of_the_day(
     };
     act(Act::List(newco)).unwrap();
     act(Act::Kill { target: Target::Firm(*b"NONE"), cancels: true }).unwrap();
+    act(Act::Kill { target: Target::Port(11), cancels: false }).unwrap();
     let mut alice = venue.orders("ALICE", 1);
     let order = inbound::Enter { symbol: *b"NEWCO   ", ..enter(1, b'B', 100, 1_000_000) };
     alice.ouch(&with_appendage(order, b"\x02\x1c\x05"));
@@ -83,6 +84,8 @@ fn what_operators_and_brokers_did_is_told_with_who_and_with_decimals_of_the_day(
     assert_eq!(field(admin[0], "tick"), Some(&text("0.01")));
     assert_eq!(field(admin[1], "act"), Some(&text("kill_and_cancel")));
     assert_eq!(field(admin[1], "firm"), Some(&text("NONE")));
+    assert_eq!(field(admin[2], "port"), Some(&Value::Number(11)));
+    assert!(admin.iter().all(|line| field(line, "generation").is_none()), "of no connection");
     assert!(admin.iter().all(|line| field(line, "operator") == Some(&text("ops"))));
     let enters: Vec<_> = all.iter().filter(|line| line.kind == "enter").collect();
     let prices: Vec<_> = enters.iter().map(|line| field(line, "price").unwrap().clone()).collect();
