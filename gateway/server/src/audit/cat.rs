@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     export::line::text,
+    replay::check_behaviour,
     replica::{ApplyError, Replica},
 };
 
@@ -87,7 +88,8 @@ impl From<Infallible> for CatError {
 
 /// Hands the records that `filter` lets pass to `take`, in their order.
 ///
-/// From a moment on the journal is not read from its beginning. A cancel or a replacement names its
+/// From a moment on the journal is not read from its beginning, and one of another engine is not
+/// applied unasked. A cancel or a replacement names its
 /// order and not the instrument, so where instruments have different decimals its quantity and
 /// price are then told in units, unless the order was entered in between; and who asks for an
 /// instrument, or wants all resolved, has the journal applied from its beginning.
@@ -116,8 +118,9 @@ pub fn cat(
     let last = about.as_ref().and_then(|about| about.last().copied());
     let to = to.into_iter().chain(last).min();
     let mut sifting = Sifting { filter, about, take };
-    let is_whole = filter.from.is_none() && !names.are_uniform();
-    if filter.order.is_some() || filter.symbol.is_some() || filter.is_resolved || is_whole {
+    let is_asked = filter.order.is_some() || filter.symbol.is_some() || filter.is_resolved;
+    let is_of_use = filter.from.is_none() && !names.are_uniform();
+    if is_asked || is_of_use && can_be_applied(reader)? {
         let mut applied = Applied::new(&mut sifting);
         run(reader, to, &mut applied)?;
         return match &filter.symbol {
@@ -128,6 +131,15 @@ pub fn cat(
         };
     }
     read(reader, to, names, &mut sifting)
+}
+
+/// Whether all of the journal is of this engine; records under other rules are told all the same.
+fn can_be_applied(reader: &Reader) -> Result<bool, ReadError> {
+    match check_behaviour::<ApplyError>(reader) {
+        Ok(()) => Ok(true),
+        Err(ReplayError::Apply(_)) => Ok(false),
+        Err(ReplayError::Read(error)) => Err(error),
+    }
 }
 
 /// The numbers of the records about an order.

@@ -139,6 +139,37 @@ fn a_journal_of_another_engine_is_told_but_not_applied() {
     }
 }
 
+#[test]
+fn records_of_another_engine_are_told_in_units_where_instruments_have_different_decimals() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut venue = TestVenue::start();
+    let mut alice = venue.orders("ALICE", 1);
+    alice.ouch(with_appendage(enter(1, b'B', 100, 1_000_000), &[]).as_slice());
+    alice.sync();
+    venue.stop();
+    let (mut records, mut expected) = (Vec::new(), Vec::new());
+    let reader = Reader::open_whole(&venue.dir().journal()).unwrap();
+    reader
+        .for_each(|record| {
+            if record.kind != kind::CHECKPOINT {
+                records.push((record.kind, record.body.to_vec()));
+                expected.push(record.seq);
+            }
+            Ok::<_, std::convert::Infallible>(())
+        })
+        .unwrap();
+    write(dir.path(), &records);
+    let reader = Reader::open_whole(dir.path()).unwrap();
+    let told = lines(&reader, &Filter::default());
+    let callers = told.iter().filter(|line| line.kind != "checkpoint");
+    assert_eq!(callers.map(|line| line.seq).collect::<Vec<_>>(), expected);
+    let filter = Filter { to: Some(Moment::Seq(2)), ..Filter::default() };
+    assert_eq!(lines(&reader, &filter).len(), 2);
+    let filter = Filter { symbol: Some("DEMO".to_owned()), ..Filter::default() };
+    let error = cat(&reader, &filter, |_| Ok(())).unwrap_err();
+    assert!(error.to_string().contains("behaviour version 0"), "{error}");
+}
+
 /// Takes what must not come.
 struct Nobody;
 
