@@ -468,8 +468,17 @@ fn of_journals_of_different_lengths_the_states_at_the_last_common_record_are_com
         assert!(text.contains("  at         record 500\n"), "{text}");
         assert!(text.contains(&format!("  goes on    venue, to record {last}\n")), "{text}");
     }
-    place.write("empty.json", "{}");
-    place.run("replay venue --compare empty.json").expect_failure(1, "UX-F002");
+    place.run("replay venue --until 501 --compare part").expect_failure(1, "UX-J011");
+    let other = traded();
+    fs::rename(other.path("venue"), place.path("other")).unwrap();
+    let run = place.run("replay venue --compare other");
+    assert!(run.code == 6 && run.stderr.starts_with("error[UX-J006]: "), "{run:?}");
+    // A venue that runs is behind itself at no time.
+    let server = Server::start(&place, "--set core.pin=false --set journal.segment=64KiB");
+    for pair in ["venue --compare venue", "venue --compare part", "part --compare venue"] {
+        place.run(&format!("replay {pair}")).expect_success();
+    }
+    server.stop();
 }
 
 #[test]
