@@ -85,7 +85,21 @@ impl Reader {
     ///
     /// The last segment is damaged.
     pub fn last(&self) -> Result<Option<(u64, u64)>, ReadError> {
-        let mut last = None;
+        Ok(self.lasts()?.map(|[last, _]| last))
+    }
+
+    /// The same, with the time stamp of the checkpoint behind that record if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::last`].
+    pub fn last_told(&self) -> Result<Option<(u64, u64)>, ReadError> {
+        Ok(self.lasts()?.map(|[_, told]| told))
+    }
+
+    /// Of the last record of the caller, and of the last that is told: it or a checkpoint.
+    fn lasts(&self) -> Result<Option<[(u64, u64); 2]>, ReadError> {
+        let (mut last, mut told) = (None, (0, 0));
         let mut starts = folder::list(&self.disk, &self.dir)?.named;
         // The last segment may not have a record of the caller yet: then the one before has.
         while last.is_none() {
@@ -94,6 +108,7 @@ impl Reader {
                 if kind::is_callers(record.kind) {
                     last = Some((record.seq, record.time_ns));
                 }
+                told = (record.seq, record.time_ns);
                 Ok::<_, Infallible>(ControlFlow::Continue(()))
             });
             end.map_err(read_error)?;
@@ -101,7 +116,7 @@ impl Reader {
                 break;
             }
         }
-        Ok(last)
+        Ok(last.map(|last| [last, told]))
     }
 
     /// First sequence number and writer of each segment, rising, as their headers say.

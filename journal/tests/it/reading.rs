@@ -221,7 +221,7 @@ fn what_is_named_like_a_segment_and_is_none_is_named_by_whoever_reads_the_journa
     append(&mut writer, 1, 1500);
     writer.close().unwrap();
     let sealed = files(dir.path(), "seg");
-    let copied = fs::read(&sealed[1]).unwrap();
+    let (copied, foreign) = (fs::read(&sealed[1]).unwrap(), vec![b'x'; 65_536]);
     // Behind the last segment, within the last one, and within one that is sealed.
     let open = files(dir.path(), "open").remove(0);
     let first_seq =
@@ -229,7 +229,7 @@ fn what_is_named_like_a_segment_and_is_none_is_named_by_whoever_reads_the_journa
     let firsts: [u64; 3] = [9_000, first_seq(&open) + 1, first_seq(&sealed[1]) + 1];
     for (first_seq, form) in firsts.into_iter().flat_map(|it| [(it, "seg"), (it, "open")]) {
         let stray = dir.path().join(format!("{first_seq:020}.{form}"));
-        for bytes in [None, Some(&b""[..]), Some(&[b'x'; 65_536]), Some(&copied)] {
+        for bytes in [None, Some(&b""[..]), Some(&foreign), Some(&copied)] {
             match bytes {
                 Some(bytes) => fs::write(&stray, bytes).unwrap(),
                 None => fs::create_dir(&stray).unwrap(),

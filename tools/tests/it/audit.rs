@@ -350,7 +350,14 @@ fn moments_outside_of_the_journal_and_names_of_nothing_are_refused() {
     let place = traded();
     let seen = place.run("journal inspect venue --json").expect_json(INSPECT);
     let beyond = seen.number("last_seq") + 1;
-    for moment in ["0", &beyond.to_string(), "2001-01-01T00:00:00Z", "2200-01-01T00:00:00Z"] {
+    for moment in [
+        "0",
+        &beyond.to_string(),
+        "2001-01-01T00:00:00Z",
+        "2200-01-01T00:00:00Z",
+        "1969-12-31T23:59:59Z",
+        "9999-01-01T00:00:00Z",
+    ] {
         for command in [
             format!("journal cat venue --from {moment}"),
             format!("journal cat venue --to {moment}"),
@@ -391,6 +398,22 @@ fn moments_outside_of_the_journal_and_names_of_nothing_are_refused() {
     for other in ["query venue --trade 1 --session NONE", "cat venue --order 1:1 --session NONE"] {
         place.run(&format!("journal {other}")).expect_failure(1, "UX-J012");
     }
+}
+
+#[test]
+fn the_time_of_the_last_checkpoint_is_within_the_journal() {
+    let place = traded();
+    let all = lines(place.run("journal cat venue --json"));
+    let [before, last] = &all[all.len() - 2..] else { panic!("{all:?}") };
+    assert_eq!((last["kind"].as_str(), &last["seq"]), (Some("checkpoint"), &before["seq"]));
+    let time = last["time"].as_str().unwrap();
+    assert!(before["time"].as_str().unwrap() < time, "a while after the last record");
+    let replay = place.run(&format!("replay venue --until {time} --json"));
+    let replay = replay.expect_json("uncross.replay/1");
+    assert_eq!(Some(replay.number("last_seq")), last["seq"].as_u64());
+    let cat = |range: &str| lines(place.run(&format!("journal cat venue --json {range} {time}")));
+    assert_eq!(cat("--from"), std::slice::from_ref(last));
+    assert_eq!(cat("--kind checkpoint --to").last(), Some(last));
 }
 
 #[test]

@@ -164,6 +164,7 @@ fn read<T: FnMut(&RecordLine) -> io::Result<()>>(
         None => Start::First,
         Some(Moment::Seq(seq)) => Start::Seq(seq),
         Some(Moment::Time(time_ns)) => Start::Time(time_ns),
+        Some(Moment::Elsewhen(instant)) => Start::Time(instant.nearest_ns()),
     };
     let mut seen = Seen::default();
     let mut has_applied = false;
@@ -315,6 +316,7 @@ impl<T: FnMut(&RecordLine) -> io::Result<()>> Sifting<'_, T> {
             None => true,
             Some(Moment::Seq(seq)) => seq <= record.seq,
             Some(Moment::Time(time_ns)) => time_ns <= record.time_ns,
+            Some(Moment::Elsewhen(instant)) => instant.nearest_ns() <= record.time_ns,
         };
         if !is_late || !kinds.is_empty() && !kinds.contains(&record.kind) {
             return false;
