@@ -250,6 +250,14 @@ codes! {
         "there is nothing to back up"
         "no record of the journal is known to be on the device yet"
         "back up again when the venue has run";
+    SEVERAL_VENUES "UX-K004" Failure
+        "the folder holds backups of several venues"
+        "a venue is restored from its own newest backup, and there is one of each"
+        "name the backup to restore, or keep the backups of each venue in a folder of their own";
+    WITHIN_BACKUP "UX-K005" Usage
+        "the folder lies in a venue or in a backup"
+        "what is written there would come between the files of a venue, or damage the backup"
+        "name a folder outside of it; nothing was written";
     CLOCK_BEHIND "UX-V001" Failure
         "the clock is behind the journal"
         "time on the wire never falls, and the clock was set back"
@@ -526,6 +534,11 @@ impl Failure {
         failure
             .cause("a version of the program wrote it that is too old by now; nothing is damaged")
             .fix("go on with it by a version in between, which still reads it")
+    }
+
+    /// Whether something is not what it must be.
+    pub(crate) fn is_damage(&self) -> bool {
+        self.code.exit == Exit::Integrity
     }
 
     /// With the place of the damage.

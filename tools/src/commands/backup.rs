@@ -1,8 +1,8 @@
 //! `uncross backup`: copies of a venue that are proven to lead where it led.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read},
+    fs::{self, File, Metadata},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -23,6 +23,8 @@ use crate::{
 };
 
 mod create;
+mod folder;
+mod generations;
 mod manifest;
 mod restore;
 mod snapshots;
@@ -110,10 +112,29 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::new(&errors::FILE_READ, message).cause(error.to_string())
 }
 
-/// Copies a file with its permissions, onto the device.
-fn copy_file(from: &Path, to: &Path) -> Result<(), Failure> {
-    fs::copy(from, to).map_err(|error| unwritable(to, &error))?;
-    sync(to)
+/// Copies the files beside the journal, as far as they are there, with their permissions and onto
+/// the device.
+fn copy_other_files(from: &VenueDir, to: &VenueDir) -> Result<(), Failure> {
+    for (from, to) in other_files(from).iter().zip(other_files(to)) {
+        let bytes = match fs::read(from) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(unreadable(from, &error)),
+        };
+        let metadata = fs::metadata(from).map_err(|error| unreadable(from, &error))?;
+        write_new(&to, &bytes, &metadata).map_err(|error| unwritable(&to, &error))?;
+    }
+    Ok(())
+}
+
+/// Writes a file of the same permissions as another one, which nobody else reads before it has
+/// them.
+fn write_new(path: &Path, bytes: &[u8], like: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.set_permissions(like.permissions())?;
+    file.sync_all()
 }
 
 /// Gets a file, or the names in a folder, onto the device.

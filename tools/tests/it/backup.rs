@@ -22,9 +22,9 @@ use crate::{
     server::Server,
 };
 
-const CREATE: &str = "uncross.backup.create/1";
-const VERIFY: &str = "uncross.backup.verify/1";
-const RESTORE: &str = "uncross.backup.restore/1";
+pub(crate) const CREATE: &str = "uncross.backup.create/1";
+pub(crate) const VERIFY: &str = "uncross.backup.verify/1";
+pub(crate) const RESTORE: &str = "uncross.backup.restore/1";
 
 /// The generations in `backups`, the oldest first.
 fn generations(place: &Place) -> Vec<String> {
@@ -284,7 +284,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Makes the manifest of a backup list the snapshot as it is now.
-fn relist(backup: &Path, snapshot: &Path) {
+pub(crate) fn relist(backup: &Path, snapshot: &Path) {
     let path = backup.join("manifest.json");
     let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let bytes = fs::read(snapshot).unwrap();
@@ -436,9 +436,13 @@ fn generations_beyond_those_kept_are_removed_but_damaged_ones_count_for_nothing(
         proved["backups"].as_array().unwrap().iter().map(|row| row["is_good"].clone()).collect();
     assert_eq!((run.code, findings), (6, vec![true.into(), false.into(), true.into()]));
     // What a backup that was cut short left is removed by the next one.
-    fs::create_dir(place.path("backups/.partial-old")).unwrap();
+    let partial = place.path("backups/.partial-20261126T122445.000000001Z");
+    fs::create_dir(&partial).unwrap();
     create();
-    assert!(!place.path("backups/.partial-old").exists());
+    assert!(!partial.exists());
+    // What is damaged stays, however many good ones there are.
+    assert_eq!(generations(&place).len(), 3);
+    assert!(generations(&place).contains(&left[1]) && !generations(&place).contains(&left[0]));
 }
 
 #[test]
@@ -462,9 +466,9 @@ fn damage_to_any_file_of_a_backup_is_found_and_nothing_is_made_of_it() {
             replace(&path, &good);
         }
         fs::remove_file(&path).unwrap();
-        let is_manifest = path.ends_with("manifest.json");
-        let (exit, code) = if is_manifest { (3, "UX-K002") } else { (6, "UX-K001") };
-        place.run("backup restore backups again").expect_failure(exit, code);
+        place.run("backup restore backups again").expect_failure(6, "UX-K001");
+        let run = place.run("backup verify backups");
+        assert!(run.code == 6 && run.stderr.starts_with("error[UX-K001]: "), "{run:?}");
         fs::write(&path, &good).unwrap();
     }
     fs::write(backup.join("journal/00000000000000000009.seg"), "stray").unwrap();

@@ -20,6 +20,7 @@ mod documents;
 mod export;
 mod fake;
 mod frame;
+mod generations;
 mod help;
 mod history;
 mod import;

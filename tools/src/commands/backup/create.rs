@@ -1,22 +1,22 @@
 //! `uncross backup create`.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use clap::Args;
-use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 use uncross_server::{config::VenueDir, journal, sessions::utc};
 
 use super::{
-    Reached, copy_file, make_private,
-    manifest::{FILE, Manifest},
-    other_files,
+    Reached, copy_other_files,
+    folder::{self, Folder},
+    generations::{self, Pruned},
+    manifest::Manifest,
     snapshots::{self, Taken},
-    sync, unwritable,
+    sync,
 };
 use crate::{
     commands::journal::journal_of,
@@ -30,15 +30,13 @@ known to be on the device, the newest snapshot that covers no more, configuratio
 operators, and a manifest with the SHA-256 of each file and the hash of the state. The venue may
 run. The state is found by applying the venue's own journal; a generation appears only when
 applying the copy comes to the same state, and the snapshot is taken only if it leads there too.
-Then the oldest beyond --keep are removed: only generations whose files are still those of their
-manifests count, so that the last good one is never removed.
+Then the oldest generations of the same journal beyond --keep are removed. Only those whose files
+are those of their manifests count, and only such are removed: a damaged one stays, and so does
+whatever is no generation or of another venue.
 
 Examples:
   uncross backup create ./venue ./backups
   uncross backup create ./venue ./backups --keep 30 --json";
-
-/// Begins the names of generations that are being made.
-const PARTIAL: &str = ".partial-";
 
 /// Make a backup of a venue, also while it runs, and prove it
 #[derive(Args, Debug)]
@@ -78,27 +76,17 @@ struct Created {
 impl Create {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         let journal = journal_of(&self.dir)?;
-        if !self.backups.exists() {
-            make_private(&self.backups)?;
-        }
-        let _lock = lock(&self.backups)?;
-        remove_partial(&self.backups)?;
-        let created = now();
-        let partial = self.backups.join(format!("{PARTIAL}{}", compact(&created)));
-        let made = self.make(output, &journal, &partial, &created);
-        let (manifest, segments, taken) = match made {
-            Ok(made) => made,
+        folder::refuse_in_venue(&self.backups, &self.dir)?;
+        folder::refuse_in_backup(&self.backups)?;
+        let folder = Folder::enter(&self.backups)?;
+        let (path, manifest, segments, taken) = match self.add(output, &journal) {
+            Ok(added) => added,
             Err(failure) => {
-                // Nothing is left of a generation that failed; the first error is the one to tell.
-                drop(remove(&partial));
+                folder.leave_as_found();
                 return Err(failure.into());
             }
         };
-        let name = format!("{}-{}", compact(&created), manifest.last_seq);
-        let path = self.backups.join(&name);
-        fs::rename(&partial, &path).map_err(|error| unwritable(&path, &error))?;
-        sync(&self.backups)?;
-        let (removed, damaged) = prune(&self.backups, self.keep)?;
+        let Pruned { removed, damaged } = generations::prune(&self.backups, &path, self.keep)?;
         let created = Created {
             backup: path.display().to_string(),
             last_seq: manifest.last_seq,
@@ -116,6 +104,33 @@ impl Create {
         created.tell(output)
     }
 
+    /// Adds a generation to the folder of the backups. Nothing is left of one that failed.
+    fn add(
+        &self,
+        output: &Output,
+        journal: &Path,
+    ) -> Result<(PathBuf, Manifest, u64, Taken), Failure> {
+        generations::remove_left(&self.backups)?;
+        let created = now();
+        let partial = generations::partial(&self.backups, &created);
+        let made = self.make(output, journal, &partial, &created);
+        let named = made.and_then(|(manifest, segments, taken)| {
+            let path = generations::give_name(&partial, &manifest)?;
+            Ok((path, manifest, segments, taken))
+        });
+        match named {
+            Ok(named) => {
+                sync(&self.backups)?;
+                Ok(named)
+            }
+            Err(failure) => {
+                // The first error is the one to tell.
+                drop(fs::remove_dir_all(&partial));
+                Err(failure)
+            }
+        }
+    }
+
     /// Makes a generation in `partial` and proves it; also returns its count of segments and what
     /// became of the snapshots.
     fn make(
@@ -126,8 +141,7 @@ impl Create {
         created: &str,
     ) -> Result<(Manifest, u64, Taken), Failure> {
         let (from, to) = (VenueDir::new(&self.dir), VenueDir::new(partial));
-        make_private(partial)?;
-        make_private(&to.journal())?;
+        generations::make_folders(partial)?;
         // Before the journal, which goes on meanwhile: so there is one that the copy covers.
         let sources = snapshots::open(journal)?;
         let copied = journal::copy(journal, &to.journal(), None).map_err(Failure::from)?;
@@ -135,11 +149,7 @@ impl Create {
             let message = format!("no record of {} is on the device yet", self.dir.display());
             return Err(Failure::new(&errors::BACKUP_EMPTY, message));
         }
-        for (from, to) in other_files(&from).iter().zip(other_files(&to)) {
-            if from.exists() {
-                copy_file(from, &to)?;
-            }
-        }
+        copy_other_files(&from, &to)?;
         let state = Reached::of(output, journal, Some(copied.last_seq))?;
         let taken = snapshots::take(sources, &to.journal(), &state)?;
         let venue = self.dir.display().to_string();
@@ -181,84 +191,4 @@ impl Created {
 fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     utc(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
-}
-
-/// A time as the name of a file: names sort as times do.
-fn compact(utc: &str) -> String {
-    utc.chars().filter(|char| !matches!(char, '-' | ':')).collect()
-}
-
-/// One process at a time makes and removes generations.
-fn lock(backups: &Path) -> Result<File, Failure> {
-    let path = backups.join("lock");
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).open(&path);
-    let file = file.map_err(|error| unwritable(&path, &error))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let message = format!("{} is in use", backups.display());
-            Err(Failure::new(&errors::FOLDER_BUSY, message)
-                .cause("another backup is being made there")
-                .fix("wait until it is done"))
-        }
-        Err(errno) => Err(unwritable(&path, &errno.into())),
-    }
-}
-
-/// Removes what backups that were cut short have left.
-fn remove_partial(backups: &Path) -> Result<(), Failure> {
-    for name in names(backups)?.iter().filter(|name| name.starts_with(PARTIAL)) {
-        remove(&backups.join(name))?;
-    }
-    Ok(())
-}
-
-/// Removes a generation: first its manifest, so that no part of it is ever taken for a backup.
-fn remove(path: &Path) -> Result<(), Failure> {
-    let manifest = path.join(FILE);
-    if manifest.exists() {
-        fs::remove_file(&manifest).map_err(|error| unwritable(&manifest, &error))?;
-    }
-    fs::remove_dir_all(path).map_err(|error| unwritable(path, &error))
-}
-
-fn names(backups: &Path) -> Result<Vec<String>, Failure> {
-    let entries = fs::read_dir(backups).map_err(|error| super::unreadable(backups, &error))?;
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut names: Vec<_> = names.collect();
-    names.sort();
-    Ok(names)
-}
-
-/// The generations in a folder, the newest last.
-pub(super) fn generations(backups: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let names = names(backups)?.into_iter().filter(|name| !name.starts_with('.'));
-    let paths = names.map(|name| backups.join(name));
-    Ok(paths.filter(|path| path.join(FILE).exists()).collect())
-}
-
-/// Removes the generations older than the newest `keep` that are good; returns what was removed,
-/// and what is damaged among those that were looked at.
-fn prune(backups: &Path, keep: u32) -> Result<(Vec<String>, Vec<String>), Failure> {
-    let (mut removed, mut damaged, mut good) = (Vec::new(), Vec::new(), 0);
-    let mut paths = generations(backups)?;
-    if paths.len() <= keep as usize {
-        return Ok((removed, damaged));
-    }
-    while let Some(path) = paths.pop() {
-        let name = path.file_name().unwrap_or_default().display().to_string();
-        if good == keep {
-            remove(&path)?;
-            removed.push(name);
-        } else if Manifest::read(&path).and_then(|it| it.check_files(&path)).is_ok() {
-            good += 1;
-        } else {
-            damaged.push(name);
-        }
-    }
-    if !removed.is_empty() {
-        sync(backups)?;
-    }
-    Ok((removed, damaged))
 }

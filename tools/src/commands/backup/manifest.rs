@@ -121,15 +121,18 @@ impl Manifest {
         let len = match fs::metadata(&path) {
             Ok(metadata) => metadata.len(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let message = format!("{} is no backup", dir.display());
-                return Err(Failure::new(&errors::NO_BACKUP, message));
+                let (expected, found) = ("a manifest".to_owned(), "no file".to_owned());
+                return Err(damage(&path, None, Some(expected), Some(found)));
             }
             Err(error) => return Err(super::unreadable(&path, &error)),
         };
         if LEN_MAX < len {
             return Err(damaged(format!("it has {len} bytes, at most {LEN_MAX}")));
         }
-        let text = fs::read_to_string(&path).map_err(|error| damaged(error.to_string()))?;
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => super::unreadable(&path, &error),
+            _ => damaged(error.to_string()),
+        })?;
         let parsed = serde_json::from_str::<Self>(&text);
         // What is sealed as this version seals is of this version, whatever it says.
         let is_sealed = parsed.as_ref().is_ok_and(|manifest| manifest.seal == manifest.sum());
@@ -222,6 +225,14 @@ fn version(text: &str) -> Option<u32> {
     }
     let form: Form = serde_json::from_str(text).ok()?;
     form.schema.strip_prefix(SCHEMA_PREFIX)?.parse().ok()
+}
+
+/// Whether the folder `dir` has the manifest of a backup of any version; it may be damaged.
+pub(super) fn is_one(dir: &Path) -> bool {
+    let path = dir.join(FILE);
+    let is_file = |metadata: &fs::Metadata| metadata.is_file() && metadata.len() <= LEN_MAX;
+    fs::metadata(&path).is_ok_and(|metadata| is_file(&metadata))
+        && fs::read_to_string(&path).is_ok_and(|text| version(&text).is_some())
 }
 
 /// Damage of a backup.

@@ -16,8 +16,8 @@ use uncross_server::{
 };
 
 use super::{
-    Reached, copy_file, make_private, manifest::Manifest, other_files, snapshots, sync, unwritable,
-    verify::backups_at,
+    Reached, copy_other_files, folder, generations::newest_at, make_private, manifest::Manifest,
+    snapshots, sync, unwritable,
 };
 use crate::{
     commands::journal::seq_at,
@@ -26,12 +26,13 @@ use crate::{
 };
 
 const EXAMPLES: &str = "\
-The backup is checked against its manifest first; of a folder of backups the newest one is taken.
+The backup is checked against its manifest first. Of a folder of backups the generation that was
+made last is taken; where that is damaged, or the folder holds those of several venues, name one.
 The venue appears when it is whole and its journal was applied. What the venue did after the backup
 is not known to it: at its first start it opens a new epoch, with a session of another name and
-other references, so that no number is given twice. That start begins at the snapshot of the backup,
-if it has one that covers no more than what is restored. Never start it beside the venue that was
-backed up.
+other references, so that no number is given twice. That start begins at the snapshot of the
+backup, if it has one that covers no more than what is restored. Never start it beside the venue
+that was backed up.
 
 Examples:
   uncross backup create ./venue ./backups && uncross backup restore ./backups ./restored
@@ -68,14 +69,12 @@ struct Restored {
 
 impl Restore {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
-        let Some(backup) = backups_at(&self.backup)?.pop() else {
-            let message = format!("{} holds no backup", self.backup.display());
-            return Err(Failure::new(&errors::NO_BACKUP, message).into());
-        };
+        let backup = newest_at(&self.backup)?;
         if self.dir.symlink_metadata().is_ok() {
             let message = format!("{} exists", self.dir.display());
             return Err(Failure::new(&errors::FOLDER_TAKEN, message).into());
         }
+        folder::refuse_in_backup(&self.dir)?;
         let manifest = Manifest::read(&backup)?;
         manifest.check_files(&backup)?;
         let reader =
@@ -106,19 +105,14 @@ impl Restore {
         backup: &Path,
         upto: u64,
     ) -> Result<(Reached, Option<u64>), Failure> {
-        let parent = self.dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
+        let parent = folder::parent(&self.dir);
         // Removed again unless it is kept.
         let partial = TempDir::with_prefix_in(".restoring-", parent)
             .map_err(|error| unwritable(parent, &error))?;
         let (from, to) = (VenueDir::new(backup), VenueDir::new(partial.path()));
         make_private(&to.journal())?;
         journal::copy(&from.journal(), &to.journal(), Some(upto)).map_err(Failure::from)?;
-        for (from, to) in other_files(&from).iter().zip(other_files(&to)) {
-            if from.exists() {
-                copy_file(from, &to)?;
-            }
-        }
+        copy_other_files(&from, &to)?;
         let state = Reached::of(output, &to.journal(), None)?;
         let due = Reached::of(output, &from.journal(), Some(upto))?;
         if state != due {

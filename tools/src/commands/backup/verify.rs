@@ -6,18 +6,18 @@ use clap::Args;
 use serde::Serialize;
 use uncross_server::config::VenueDir;
 
-use super::{create::generations, manifest::Manifest, snapshots};
+use super::{generations::all_at, manifest::Manifest, snapshots};
 use crate::{
     commands::journal::verify_journal,
-    errors::{self, Exit, Failure},
+    errors::{Exit, Failure},
     output::{Outcome, Output},
 };
 
 const EXAMPLES: &str = "\
 Every file is compared with the SHA-256 of the manifest, every record, seal and hash of the journal
 is checked, and the journal is applied: it must lead to the state that the manifest records, and so
-must a snapshot with the records behind it. A damaged generation is exit code 6; the others are
-checked nevertheless.
+must a snapshot with the records behind it. A damaged generation is exit code 6, also one without a
+manifest; the others are checked nevertheless, and so are backups that were given other names.
 
 Examples:
   uncross backup create ./venue ./backups && uncross backup verify ./backups
@@ -57,22 +57,6 @@ struct Row {
     finding: &'static str,
 }
 
-/// The backups at a path: it is one, or a folder of some. The newest last.
-pub(super) fn backups_at(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    if path.join(super::manifest::FILE).exists() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let none = || {
-        let message = format!("{} holds no backup", path.display());
-        Failure::new(&errors::NO_BACKUP, message)
-    };
-    if !path.is_dir() {
-        return Err(none());
-    }
-    let found = generations(path)?;
-    if found.is_empty() { Err(none()) } else { Ok(found) }
-}
-
 /// Checks a backup from end to end; also returns the last record that its snapshot covers.
 fn prove(output: &Output, path: &Path) -> Result<(Manifest, Option<u64>), Failure> {
     let journal = VenueDir::new(path).journal();
@@ -83,15 +67,11 @@ fn prove(output: &Output, path: &Path) -> Result<(Manifest, Option<u64>), Failur
     Ok((manifest, snapshots::verify(&journal, &state)?))
 }
 
-fn is_damage(failure: &Failure) -> bool {
-    failure.code.exit == Exit::Integrity
-}
-
 impl Verify {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         let mut worst = None;
         let mut rows = Vec::new();
-        for path in backups_at(&self.backup)? {
+        for path in all_at(&self.backup)? {
             let proved = prove(output, &path);
             let (manifest, snapshot_seq) = match &proved {
                 Ok((manifest, seq)) => (Some(manifest.clone()), *seq),
@@ -101,7 +81,8 @@ impl Verify {
             let finding = match &proved {
                 Ok(_) => "good",
                 Err(failure) if failure.code.exit == Exit::Configuration => "other version",
-                Err(_) => "damaged",
+                Err(failure) if failure.is_damage() => "damaged",
+                Err(_) => "unreadable",
             };
             rows.push(Row {
                 finding,
@@ -116,7 +97,7 @@ impl Verify {
             // Damage counts more than what this program cannot read.
             if let Err(failure) = proved
                 && (worst.is_none()
-                    || is_damage(&failure) && !worst.as_ref().is_some_and(is_damage))
+                    || failure.is_damage() && !worst.as_ref().is_some_and(Failure::is_damage))
             {
                 worst = Some(failure);
             }
