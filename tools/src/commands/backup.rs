@@ -27,6 +27,7 @@ mod folder;
 mod generations;
 mod manifest;
 mod restore;
+mod restoring;
 mod snapshots;
 mod verify;
 

@@ -4,9 +4,10 @@ use std::{
     ffi::OsStr,
     fs,
     os::unix::{ffi::OsStrExt, fs::symlink},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
+use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
 
 use crate::{
@@ -245,4 +246,24 @@ fn a_failed_create_leaves_nothing_and_names_the_file_that_it_could_not_read() {
     let before = content(&place.path("backups"));
     fails("backups");
     assert!(content(&place.path("backups")) == before && !before.is_empty());
+}
+
+#[test]
+fn what_a_restore_that_is_gone_left_is_removed_by_the_next_one() {
+    let place = ran();
+    create(&place, "venue", 1);
+    let [left, made, mine]: [PathBuf; 3] =
+        [".restoring-Ab12cd", ".restoring-Ef34gh", ".restoring-mine"].map(|it| place.path(it));
+    for path in [&left, &made, &mine] {
+        fs::create_dir(path).unwrap();
+        fs::write(path.join("venue.toml"), "").unwrap();
+    }
+    // Its maker is there and holds it.
+    let lock = fs::File::open(&made).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    place.run("backup restore backups first").expect_success();
+    assert!(!left.exists() && made.exists() && mine.exists());
+    drop(lock);
+    place.run("backup restore backups second").expect_success();
+    assert!(!made.exists() && mine.join("venue.toml").exists());
 }

@@ -92,7 +92,7 @@ fn lock(backups: &Path) -> Result<(File, bool), Failure> {
 }
 
 /// Whether what is open is what has this path by now.
-fn is_at(file: &File, path: &Path) -> bool {
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
     let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(open), Ok(named)) => id(open) == id(named),

@@ -1,13 +1,9 @@
 //! `uncross backup restore`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use tempfile::TempDir;
 use uncross_server::{
     audit::moment::Moment,
     config::VenueDir,
@@ -16,8 +12,12 @@ use uncross_server::{
 };
 
 use super::{
-    Reached, copy_other_files, folder, generations::newest_at, make_private, manifest::Manifest,
-    snapshots, sync, unwritable,
+    Reached, copy_other_files, folder,
+    generations::newest_at,
+    make_private,
+    manifest::Manifest,
+    restoring::{self, Restoring},
+    snapshots, sync,
 };
 use crate::{
     commands::journal::seq_at,
@@ -106,9 +106,8 @@ impl Restore {
         upto: u64,
     ) -> Result<(Reached, Option<u64>), Failure> {
         let parent = folder::parent(&self.dir);
-        // Removed again unless it is kept.
-        let partial = TempDir::with_prefix_in(".restoring-", parent)
-            .map_err(|error| unwritable(parent, &error))?;
+        restoring::remove_left(parent);
+        let partial = Restoring::begin(parent)?;
         let (from, to) = (VenueDir::new(backup), VenueDir::new(partial.path()));
         make_private(&to.journal())?;
         journal::copy(&from.journal(), &to.journal(), Some(upto)).map_err(Failure::from)?;
@@ -122,9 +121,7 @@ impl Restore {
         }
         let snapshot_seq = snapshots::restore(&from.journal(), &to.journal(), &state)?;
         sync(partial.path())?;
-        fs::rename(partial.path(), &self.dir).map_err(|error| unwritable(&self.dir, &error))?;
-        // It has its name: nothing is to be removed any more.
-        drop(partial.keep());
+        partial.give_name(&self.dir)?;
         sync(parent)?;
         Ok((state, snapshot_seq))
     }
