@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -348,6 +349,14 @@ pub(crate) fn tell_layout(plan: &Plan, output: &mut Output) -> Outcome {
         output.line(format_args!("         {name}  {place}, {}", wait.name()))?;
     }
     Ok(())
+}
+
+/// Where the venue in `dir` keeps its files, as far as that is there, without links: its folder,
+/// its journal and its streams.
+pub(crate) fn real_folders(dir: &Path) -> Vec<PathBuf> {
+    let venue = VenueDir::new(dir);
+    let folders = [dir.to_owned(), venue.journal(), venue.streams()];
+    folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect()
 }
 
 /// A hash as people write it.

@@ -285,7 +285,9 @@ fn two_exports_are_never_one_file_however_it_is_called() {
     let place = traded();
     fs::create_dir(place.path("x")).unwrap();
     symlink("x", place.path("y")).unwrap();
-    for (a, b) in [("b", "./b"), ("x/b", "x/../x/b"), ("x/b", "y/b"), ("-", "-")] {
+    for (a, b) in
+        [("b", "./b"), ("x/b", "x/../x/b"), ("x/b", "y/b"), ("-", "-"), ("x/.b.part", "x/b")]
+    {
         let run = place.run(&format!("journal export venue --itch {a} --events {b} --force"));
         run.expect_failure(2, "UX-U001");
     }
@@ -310,6 +312,13 @@ fn what_an_export_left_that_was_ended_is_taken_over_and_one_that_runs_is_not_dis
     assert!(!place.path(".a.part").exists());
     assert_eq!(fs::read(place.path("a")).unwrap(), fs::read(place.path("b")).unwrap());
     assert_eq!(fs::metadata(place.path("a")).unwrap().mode() & 0o777, 0o600);
+    // What has another name too is of somebody else.
+    place.write("mine", "mine");
+    fs::hard_link(place.path("mine"), place.path(".c.part")).unwrap();
+    let run = place.run("journal export venue --itch c");
+    assert!(run.stderr.contains(".c.part is in the way"), "{run:?}");
+    run.expect_failure(1, "UX-F003");
+    assert_eq!(place.read("mine"), "mine");
 }
 
 #[test]

@@ -180,10 +180,12 @@ fn a_backup_of_another_name_is_proven_and_restored_only_by_that_name() {
     assert_eq!(rows(&run).len(), 2, "{run:?}");
     let message = place.run("backup restore backups none").expect_failure(3, "UX-K002");
     assert!(message.contains("backups"), "{message}");
-    let users = place.path("backups").join(name).join("users.toml");
-    fs::write(users, "# changed").unwrap();
-    let run = place.run("backup verify backups");
-    assert!(run.code == 6 && run.stderr.starts_with("error[UX-K001]"), "{run:?}");
+    // Also where it does not say any more what it is.
+    for (file, text) in [("users.toml", "# changed"), ("manifest.json", "{")] {
+        fs::write(place.path("backups").join(name).join(file), text).unwrap();
+        let run = place.run("backup verify backups");
+        assert!(run.code == 6 && run.stderr.starts_with("error[UX-K001]"), "{run:?}");
+    }
 }
 
 #[test]
@@ -199,6 +201,26 @@ fn of_a_folder_with_backups_of_several_venues_none_is_taken_unnamed() {
     assert!(!place.path("again").exists());
     place.run(&format!("backup restore backups/{own} again")).expect_success();
     place.run("backup verify backups --json").expect_json(VERIFY);
+}
+
+#[test]
+fn a_generation_whose_segments_are_gone_is_damaged_and_none_of_another_venue() {
+    let place = ran();
+    let [older, newer] = [1, 2].map(|keep| create(&place, "venue", keep).0);
+    let journal = place.path("backups").join(&older).join("journal");
+    for entry in fs::read_dir(&journal).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let restored = place.run("backup restore backups again --json").expect_json(RESTORE);
+    assert!(restored.text("backup").ends_with(&newer));
+    assert_eq!(names(&create(&place, "venue", 3).1, "damaged"), std::slice::from_ref(&older));
+    fs::remove_dir_all(&journal).unwrap();
+    assert_eq!(names(&create(&place, "venue", 4).1, "damaged"), std::slice::from_ref(&older));
+    let run = place.run(&format!("backup restore backups/{older} none"));
+    run.expect_failure(6, "UX-K001");
 }
 
 #[test]
@@ -222,8 +244,21 @@ fn nothing_is_written_into_a_venue_or_a_backup() {
             place.run(&format!("backup restore backups {path}")).expect_failure(2, "UX-K005");
         }
     }
+    for folder in ["venue/new", "venue/journal/00000000000000009999.seg", "link/new"] {
+        let restore = format!("backup restore backups {folder}");
+        place.run(&restore).expect_failure(2, "UX-K005");
+    }
     assert!(content(place.path("venue").parent().unwrap()) == before);
     assert!(!place.path("venue/new").exists());
+    // Nor where its journal is, when that lies elsewhere.
+    fs::rename(place.path("venue/journal"), place.path("fast")).unwrap();
+    symlink("../fast", place.path("venue/journal")).unwrap();
+    for folder in ["fast", "fast/new"] {
+        let command = format!("backup create venue {folder}");
+        place.run(&command).expect_failure(2, "UX-K005");
+    }
+    let export = "journal export venue --itch fast/durable --force";
+    place.run(export).expect_failure(1, "UX-F003");
     place.run("backup verify backups").expect_success();
 }
 

@@ -76,7 +76,7 @@ struct Created {
 impl Create {
     pub(super) fn run(&self, output: &mut Output) -> Outcome {
         let journal = journal_of(&self.dir)?;
-        folder::refuse_in_venue(&self.backups, &self.dir)?;
+        folder::refuse_in_venue(&self.backups, Some(&self.dir))?;
         folder::refuse_in_backup(&self.backups)?;
         let folder = Folder::enter(&self.backups)?;
         let (path, manifest, segments, taken) = match self.add(output, &journal) {

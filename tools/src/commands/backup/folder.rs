@@ -11,7 +11,10 @@ use rustix::fs::{FlockOperation, flock};
 use uncross_server::config::VenueDir;
 
 use super::{generations, make_private, manifest, unwritable};
-use crate::errors::{self, Failure};
+use crate::{
+    errors::{self, Failure},
+    venue::real_folders,
+};
 
 /// Often enough to open a lock that others remove and make again meanwhile.
 const TRIES: u32 = 16;
@@ -132,13 +135,15 @@ pub(super) fn refuse_in_backup(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Refuses a path that is, or lies in, the folder of the venue in `own` or of another one: its lock
-/// could be the one of the venue's journal, and a venue that is lost would take its backups along.
-pub(super) fn refuse_in_venue(path: &Path, own: &Path) -> Result<(), Failure> {
-    let (real, own) = (real(path), real(own));
+/// Refuses a path that is, or lies in, the folder of the venue in `own` or of any other one, or
+/// where its journal and streams lie: a lock there could be the one of the journal, and a venue
+/// that is lost would take its backups along.
+pub(super) fn refuse_in_venue(path: &Path, own: Option<&Path>) -> Result<(), Failure> {
+    let real = real(path);
+    let own = own.map_or_else(Vec::new, real_folders);
     let venue = real.ancestors().find(|dir| {
         let venue = VenueDir::new(dir);
-        *dir == own || venue.journal().is_dir() && venue.config_file().exists()
+        own.iter().any(|own| own == dir) || venue.journal().is_dir() && venue.config_file().exists()
     });
     match venue {
         None => Ok(()),

@@ -123,7 +123,10 @@ pub(super) fn list(backups: &Path) -> Result<Vec<Generation>, Failure> {
 fn others(backups: &Path) -> Result<Vec<PathBuf>, Failure> {
     let is_other = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        !name.starts_with(b".") && !is_named(path) && manifest::is_one(path)
+        // What was one may be so damaged that it does not say so any more.
+        let was_one =
+            || path.join(manifest::FILE).exists() && VenueDir::new(path).journal().is_dir();
+        !name.starts_with(b".") && !is_named(path) && (manifest::is_one(path) || was_one())
     };
     Ok(folders(backups)?.into_iter().filter(is_other).collect())
 }
@@ -212,8 +215,17 @@ fn refuse_several(backups: &Path, generations: &[Generation]) -> Result<(), Fail
 
 /// What tells the journal of the backup in `dir` from those of other venues.
 fn salt(dir: &Path) -> Result<u64, Failure> {
-    let reader = Reader::open_whole(&VenueDir::new(dir).journal())?;
-    Ok(reader.salt())
+    let journal = VenueDir::new(dir).journal();
+    let emptied = || {
+        let (expected, found) = ("segments".to_owned(), "none".to_owned());
+        manifest::damage(&journal, None, Some(expected), Some(found))
+    };
+    if !journal.exists() {
+        return Err(emptied());
+    }
+    let salt = Reader::open_whole(&journal)?.salt();
+    // Without a segment there is none.
+    if salt == 0 { Err(emptied()) } else { Ok(salt) }
 }
 
 /// The place in which a generation is made.

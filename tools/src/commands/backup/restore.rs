@@ -74,6 +74,7 @@ impl Restore {
             let message = format!("{} exists", self.dir.display());
             return Err(Failure::new(&errors::FOLDER_TAKEN, message).into());
         }
+        folder::refuse_in_venue(&self.dir, None)?;
         folder::refuse_in_backup(&self.dir)?;
         let manifest = Manifest::read(&backup)?;
         manifest.check_files(&backup)?;

@@ -123,9 +123,11 @@ impl Diff {
     fn journals(&self, output: &mut Output) -> Outcome {
         let (a, b) = (reader_of(&self.a)?, reader_of(&self.b)?);
         let compare = || diff(&a, &b);
-        let relation = progress::beside(output, &a, None, compare).map_err(Failure::from)?;
+        let mut relation = progress::beside(output, &a, None, compare).map_err(Failure::from)?;
         let place = |dir: &Path| dir.canonicalize().ok();
-        let is_one = place(&self.a).is_some() && place(&self.a) == place(&self.b);
+        if place(&self.a).is_some() && place(&self.a) == place(&self.b) {
+            relation = of_one_journal(relation);
+        }
         let (name_a, name_b) = self.names();
         let mut told = Journals {
             a: name_a,
@@ -140,10 +142,6 @@ impl Diff {
             outcome_b: None,
         };
         match relation {
-            // Of a journal that grows meanwhile the second reading has more.
-            Relation::Prefix { last_seq, .. } | Relation::Same { last_seq } if is_one => {
-                (told.is_same, told.relation, told.common_seq) = (true, "same", last_seq);
-            }
             Relation::Same { last_seq } => {
                 (told.is_same, told.relation, told.common_seq) = (true, "same", last_seq);
             }
@@ -304,6 +302,14 @@ impl Journals {
     }
 }
 
+/// How a journal relates to itself: one that grows has more at its second reading.
+const fn of_one_journal(found: Relation) -> Relation {
+    match found {
+        Relation::Prefix { last_seq, .. } => Relation::Same { last_seq },
+        found @ (Relation::Same { .. } | Relation::Parted { .. }) => found,
+    }
+}
+
 fn no_events(path: &Path, why: &str) -> Failure {
     let message = format!("{} is no export of events", path.display());
     Failure::new(&errors::EVENTS_FILE, message).cause(why)
@@ -373,5 +379,18 @@ impl Taker for Comparing {
         }
         self.found = Some([Some(event), due]);
         Err(io::Error::other("the events differ"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_grew_between_two_readings_is_the_same_as_itself() {
+        let grown = Relation::Prefix { last_seq: 7, longer: Which::B };
+        assert_eq!(of_one_journal(grown), Relation::Same { last_seq: 7 });
+        let parted = Relation::Parted { seq: 7, is_checkpoint: false };
+        assert_eq!(of_one_journal(parted.clone()), parted);
     }
 }

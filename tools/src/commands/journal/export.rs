@@ -25,7 +25,7 @@ use uncross_server::{
 use super::{
     journal_of,
     table::{Format, Table},
-    target::{Target, Written, free, is_stdout},
+    target::{Target, Written, draft_path, free, is_stdout},
 };
 use crate::{
     errors::{self, Failure},
@@ -214,13 +214,15 @@ impl Export {
         for path in self.paths(wanted) {
             let place =
                 if is_stdout(path) { path.to_owned() } else { free(path, &self.dir, self.force)? };
-            if seen.contains(&place) {
+            // A file is under its other name until it is whole.
+            let draft = draft_path(&place).unwrap_or_default();
+            if [&place, &draft].into_iter().any(|it| seen.contains(it)) {
                 let message = format!("{} is named twice", path.display());
                 return Err(Failure::new(&errors::USAGE, message)
                     .cause("two exports cannot be one file")
                     .fix("give each a file of its own"));
             }
-            seen.push(place);
+            seen.extend([place, draft]);
         }
         if self.format.is_some() && self.what.events.is_none() && self.what.trades.is_none() {
             return Err(Failure::new(&errors::USAGE, "--format is of no use here")

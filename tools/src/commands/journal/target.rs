@@ -7,14 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::OFlags;
+use rustix::{fs::OFlags, process::geteuid};
 use serde::Serialize;
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::{
     errors::{self, Failure},
     output::{End, Output},
-    venue::hex,
+    venue::{hex, real_folders},
 };
 
 /// Bytes gathered before they are written.
@@ -140,9 +140,8 @@ impl<'a> Target<'a> {
 /// not in the folder of the venue. Returns the path as there is only one of.
 pub(super) fn free(path: &Path, venue: &Path, is_forced: bool) -> Result<PathBuf, Failure> {
     let name = path.file_name().ok_or_else(|| unwritable(path, &nameless()))?;
-    let real = |folder: &Path| folder.canonicalize().map_err(|error| unwritable(path, &error));
-    let folder = real(folder_of(path))?;
-    if folder.starts_with(real(venue)?) {
+    let folder = folder_of(path).canonicalize().map_err(|error| unwritable(path, &error))?;
+    if real_folders(venue).iter().any(|of_venue| folder.starts_with(of_venue)) {
         let message = format!("{} lies in the folder of the venue", path.display());
         return Err(Failure::new(&errors::FILE_WRITE, message)
             .cause("an export changes nothing there")
@@ -187,7 +186,7 @@ fn nameless() -> io::Error {
 }
 
 /// Where a file is until it is whole.
-fn draft_path(path: &Path) -> Option<PathBuf> {
+pub(super) fn draft_path(path: &Path) -> Option<PathBuf> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name()?);
     name.push(".part");
@@ -208,6 +207,11 @@ fn draft_file(path: &Path) -> io::Result<File> {
         })?;
         // Whoever had the lock before may have given the file its own name by now.
         let (held, named) = (file.metadata()?, path.symlink_metadata());
+        // An export makes no other, and what somebody else has must not be written over.
+        if !held.is_file() || held.nlink() > 1 || held.uid() != geteuid().as_raw() {
+            let why = format!("{} is in the way and is no draft of an export", path.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+        }
         if named.is_ok_and(|named| (named.dev(), named.ino()) == (held.dev(), held.ino())) {
             file.set_permissions(Permissions::from_mode(MODE))?;
             file.set_len(0)?;
