@@ -93,7 +93,7 @@ pub fn replay_snapshot(
     let Some(mut tail) = Tail::find(dir, &head.anchor)? else {
         return Err(Unusable::Elsewhere { seq });
     };
-    let body = Body::decode(&bytes)?;
+    let body = Body::decode(&bytes, &head)?;
     let mut replica = Replica::restore(&body.engine, body.output)?;
     body.prove(&head, &replica)?;
     let read = tail.read(until, |record| {

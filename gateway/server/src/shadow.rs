@@ -245,7 +245,7 @@ impl Shadow {
         head: &SnapshotHead,
     ) -> Result<(), ShadowError> {
         let (read, bytes) = self.snapshots.reread(draft).map_err(Unusable::from)?;
-        let body = Body::decode(&bytes)?;
+        let body = Body::decode(&bytes, &read)?;
         let replica = Replica::restore(&body.engine, body.output).map_err(Unusable::from)?;
         body.prove(head, &replica)?;
         Ok(body.prove(&read, &replica)?)

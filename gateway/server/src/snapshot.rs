@@ -182,17 +182,24 @@ impl Body {
         to_bytes::<rancor::Error>(self)
     }
 
-    /// What the bytes hold.
+    /// What the bytes hold, of a snapshot that has this head.
     ///
     /// # Errors
     ///
-    /// They are no body of this version.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unusable> {
+    /// They are no body of this version, or of another capacity than the head says: an engine of it
+    /// may be larger than the memory.
+    pub(crate) fn decode(bytes: &[u8], head: &SnapshotHead) -> Result<Self, Unusable> {
         // What is in the bytes is read where it lies, so they must be aligned for it.
         let mut aligned = AlignedVec::<16>::with_capacity(bytes.len());
         aligned.extend_from_slice(bytes);
         let decoded = from_bytes::<Self, rancor::Error>(&aligned);
-        decoded.map_err(|error| Unusable::Body(error.to_string()))
+        let body = decoded.map_err(|error| Unusable::Body(error.to_string()))?;
+        let hashes = [head.terms.capacity_hash, capacity_hash(&body.engine.capacity())];
+        if hashes[0] != hashes[1] {
+            let [expected, found] = hashes.map(|hash| format!("{:?}", Hash(hash)));
+            return Err(Unusable::Hash { what: "capacity hash", expected, found });
+        }
+        Ok(body)
     }
 
     /// Makes sure that `replica`, which was restored from this, is what the head says.

@@ -98,7 +98,7 @@ impl Candidates {
         let found = recovery.find(&head.anchor)?;
         Unusable::found(found, &head.anchor, recovery.last_seq())?;
         let (head, bytes) = self.snapshots.read(&view.path)?;
-        let body = Body::decode(&bytes)?;
+        let body = Body::decode(&bytes, &head)?;
         drop(bytes);
         // The state first: the files of the streams are not touched for one that is none.
         let state = Follower::restore(&body, Tally::resume(&Marks::none()))?;

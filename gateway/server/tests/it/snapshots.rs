@@ -230,6 +230,9 @@ fn a_snapshot_that_cannot_be_used_is_passed_over_with_the_reason() {
     let dir = venue.dir();
     let (other, _, other_last) = traded();
     let foreign = one_snapshot(&other.dir(), other_last);
+    let mut larger = self::venue(&[("capacity.orders", "524288")]);
+    let larger_last = larger.stop().last_seq;
+    let larger = one_snapshot(&larger.dir(), larger_last);
     let flip = |path: &Path, offset: usize| {
         let mut bytes = fs::read(path).unwrap();
         bytes[offset] ^= 4;
@@ -240,7 +243,14 @@ fn a_snapshot_that_cannot_be_used_is_passed_over_with_the_reason() {
         let name = path.with_file_name("00000000000099999999.snap");
         fs::rename(path, name).unwrap();
     };
-    let harms: [Harm<'_>; 8] = [
+    let harms: [Harm<'_>; 9] = [
+        ("capacity hash", &|path| {
+            // The head is right, and so is every checksum.
+            let snapshots = Snapshots::of(&dir.journal());
+            let (head, _) = snapshots.read(path).unwrap();
+            let (_, body) = snapshots.read(&larger).unwrap();
+            snapshots.publish(snapshots.draft(&head, &body, || ()).unwrap()).unwrap();
+        }),
         ("checksum", &|path| flip(path, 100)),
         ("BLAKE3", &|path| flip(path, 5_000)),
         ("length of the file", &|path| {
