@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod demo;
 mod errors;
+mod files;
 mod output;
 mod progress;
 mod reasons;

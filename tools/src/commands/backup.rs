@@ -15,6 +15,7 @@ use uncross_server::{
     replay::{Discard, replay_until},
 };
 
+use super::venue::{self, unwritable};
 use crate::{
     errors::{self, Failure},
     output::{Outcome, Output},
@@ -103,14 +104,8 @@ fn make_private(path: &Path) -> Result<(), Failure> {
     made.map_err(|error| unwritable(path, &error))
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    let message = format!("{} cannot be written", path.display());
-    Failure::new(&errors::FILE_WRITE, message).cause(error.to_string())
-}
-
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    let message = format!("{} cannot be read", path.display());
-    Failure::new(&errors::FILE_READ, message).cause(error.to_string())
+    venue::unreadable(&errors::FILE_READ, path, error)
 }
 
 /// Copies the files beside the journal, as far as they are there, with their permissions and onto

@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -13,6 +12,7 @@ use uncross_server::config::VenueDir;
 use super::{generations, make_private, manifest, unwritable};
 use crate::{
     errors::{self, Failure},
+    files::{is_at, parent},
     venue::real_folders,
 };
 
@@ -94,15 +94,6 @@ fn lock(backups: &Path) -> Result<(File, bool), Failure> {
     Err(unwritable(&path, &io::ErrorKind::NotFound.into()))
 }
 
-/// Whether what is open is what has this path by now.
-pub(super) fn is_at(file: &File, path: &Path) -> bool {
-    let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(open), Ok(named)) => id(open) == id(named),
-        _ => false,
-    }
-}
-
 /// A path without links. What it names need not be there, but what that lies in.
 pub(super) fn real(path: &Path) -> PathBuf {
     if let Ok(real) = fs::canonicalize(path) {
@@ -112,12 +103,6 @@ pub(super) fn real(path: &Path) -> PathBuf {
         (Ok(parent), Some(name)) => parent.join(name),
         _ => path.to_owned(),
     }
-}
-
-/// The folder that a path lies in.
-pub(super) fn parent(path: &Path) -> &Path {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    parent.unwrap_or(Path::new("."))
 }
 
 /// Refuses a path that is, or lies in, a backup: with another file in it it would be damaged.

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     commands::journal::seq_at,
     errors::{self, Failure},
+    files::parent,
     output::{Outcome, Output},
 };
 
@@ -106,7 +107,7 @@ impl Restore {
         backup: &Path,
         upto: u64,
     ) -> Result<(Reached, Option<u64>), Failure> {
-        let parent = folder::parent(&self.dir);
+        let parent = parent(&self.dir);
         restoring::remove_left(parent);
         let partial = Restoring::begin(parent)?;
         let (from, to) = (VenueDir::new(backup), VenueDir::new(partial.path()));

@@ -10,8 +10,8 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use super::{folder::is_at, unwritable};
-use crate::errors::Failure;
+use super::unwritable;
+use crate::{errors::Failure, files::is_at};
 
 /// Begins the names.
 const PREFIX: &str = ".restoring-";

@@ -17,6 +17,7 @@ use uncross_server::{
 
 use super::{journal_of, reader_of, sentence};
 use crate::{
+    commands::venue::unreadable,
     errors::{self, Failure},
     output::{Outcome, Output},
     progress,
@@ -325,10 +326,8 @@ struct Lines {
 
 impl Lines {
     fn open(path: &Path) -> Result<Self, Failure> {
-        let file = File::open(path).map_err(|error| {
-            let message = format!("{} cannot be read", path.display());
-            Failure::new(&errors::FILE_READ, message).cause(error.to_string())
-        })?;
+        let file = File::open(path);
+        let file = file.map_err(|error| unreadable(&errors::FILE_READ, path, &error))?;
         let reader = BufReader::new(file);
         Ok(Self { path: path.to_owned(), reader, number: 0, text: String::new() })
     }

@@ -12,7 +12,9 @@ use serde::Serialize;
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::{
+    commands::venue::unwritable,
     errors::{self, Failure},
+    files::{is_at, parent},
     output::{End, Output},
     venue::{hex, real_folders},
 };
@@ -140,7 +142,7 @@ impl<'a> Target<'a> {
 /// not in the folder of the venue. Returns the path as there is only one of.
 pub(super) fn free(path: &Path, venue: &Path, is_forced: bool) -> Result<PathBuf, Failure> {
     let name = path.file_name().ok_or_else(|| unwritable(path, &nameless()))?;
-    let folder = folder_of(path).canonicalize().map_err(|error| unwritable(path, &error))?;
+    let folder = parent(path).canonicalize().map_err(|error| unwritable(path, &error))?;
     if real_folders(venue).iter().any(|of_venue| folder.starts_with(of_venue)) {
         let message = format!("{} lies in the folder of the venue", path.display());
         return Err(Failure::new(&errors::FILE_WRITE, message)
@@ -176,11 +178,6 @@ fn kind(found: FileType) -> &'static str {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
-}
-
 fn nameless() -> io::Error {
     io::Error::new(io::ErrorKind::IsADirectory, "it is the name of a folder")
 }
@@ -190,7 +187,7 @@ pub(super) fn draft_path(path: &Path) -> Option<PathBuf> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name()?);
     name.push(".part");
-    Some(folder_of(path).join(name))
+    Some(parent(path).join(name))
 }
 
 /// An empty file at `path`, locked until it is closed; [`io::ErrorKind::WouldBlock`] when somebody
@@ -205,14 +202,13 @@ fn draft_file(path: &Path) -> io::Result<File> {
             TryLockError::WouldBlock => io::Error::from(io::ErrorKind::WouldBlock),
             TryLockError::Error(error) => error,
         })?;
-        // Whoever had the lock before may have given the file its own name by now.
-        let (held, named) = (file.metadata()?, path.symlink_metadata());
+        let held = file.metadata()?;
         // An export makes no other, and what somebody else has must not be written over.
         if !held.is_file() || held.nlink() > 1 || held.uid() != geteuid().as_raw() {
             let why = format!("{} is in the way and is no draft of an export", path.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
         }
-        if named.is_ok_and(|named| (named.dev(), named.ino()) == (held.dev(), held.ino())) {
+        if is_at(&file, path) {
             file.set_permissions(Permissions::from_mode(MODE))?;
             file.set_len(0)?;
             return Ok(file);
@@ -223,9 +219,4 @@ fn draft_file(path: &Path) -> io::Result<File> {
 /// Refuses a file that is there.
 pub(super) fn exists(path: &Path) -> Failure {
     Failure::new(&errors::FILE_EXISTS, format!("{} exists", path.display()))
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    let message = format!("{} cannot be written", path.display());
-    Failure::new(&errors::FILE_WRITE, message).cause(error.to_string())
 }
