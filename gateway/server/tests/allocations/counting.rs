@@ -63,7 +63,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 /// Numbers of this process's threads of these names.
-fn numbers_of(names: &[&str]) -> Vec<i32> {
+pub(crate) fn numbers_of(names: &[&str]) -> Vec<i32> {
     let tasks = fs::read_dir("/proc/self/task").unwrap().map(|entry| entry.unwrap());
     let chosen = tasks.filter(|task| {
         let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();

@@ -15,7 +15,8 @@ mod counting;
 mod harness;
 
 use std::{
-    fs,
+    collections::BTreeSet,
+    fs, io,
     path::{Path, PathBuf},
     thread,
 };
@@ -109,9 +110,8 @@ fn anonymous() -> i64 {
 
 /// Page faults so far of the thread with this name.
 fn faults(name: &str) -> u64 {
-    let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
-    let named = |task: &PathBuf| fs::read_to_string(task.join("comm")).unwrap().trim_end() == name;
-    let stat = fs::read_to_string(tasks.into_iter().find(named).unwrap().join("stat")).unwrap();
+    let [number] = counting::numbers_of(&[name])[..] else { panic!("one thread {name}") };
+    let stat = fs::read_to_string(format!("/proc/self/task/{number}/stat")).unwrap();
     // The name in parentheses may hold spaces; minor and major faults are 8th and 10th after it.
     let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     fields[7].parse::<u64>().unwrap() + fields[9].parse::<u64>().unwrap()
@@ -119,12 +119,27 @@ fn faults(name: &str) -> u64 {
 
 /// Pages of the journal that records were written to.
 fn journal_pages(venue: &TestVenue) -> u64 {
-    let files = fs::read_dir(venue.dir().journal()).unwrap().map(|it| it.unwrap().path());
-    let segments =
-        files.filter(|path| path.extension().is_some_and(|it| it == "seg" || it == "open"));
+    let segments = || {
+        let files = fs::read_dir(venue.dir().journal()).unwrap().map(|it| it.unwrap().path());
+        let is_entered =
+            |path: &PathBuf| path.extension().is_some_and(|it| it == "seg" || it == "open");
+        files.filter(is_entered).collect::<BTreeSet<_>>()
+    };
     let is_written = |page: &&[u8]| page.iter().any(|byte| *byte != 0);
-    let pages = |path| fs::read(path).unwrap().chunks(4_096).filter(is_written).count() as u64;
-    segments.map(pages).sum()
+    let pages = |path: &PathBuf| {
+        fs::read(path).map(|bytes| bytes.chunks(4_096).filter(is_written).count() as u64)
+    };
+    // A segment that is full is sealed, which renames it, whenever its turn comes.
+    for _ in 0..100 {
+        let before = segments();
+        let counted: io::Result<u64> = before.iter().map(pages).sum();
+        match counted {
+            Ok(counted) if segments() == before => return counted,
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}"),
+        }
+    }
+    panic!("the segments were renamed all the time")
 }
 
 /// Bytes of the files of the streams.
