@@ -66,6 +66,12 @@ pub(crate) const PACE_AFTER: u32 = 64;
 /// After so much of the wait the flusher looks whether anything came.
 pub(crate) const PACE_SLICE: Duration = Duration::from_micros(50);
 
+/// How long somebody who finds the folder locked waits for it: a look and the birth of a child
+/// process take milliseconds.
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+/// How often it is tried meanwhile.
+pub(crate) const LOCK_INTERVAL: Duration = Duration::from_millis(5);
+
 /// What an operating-system crash may lose at level `async`.
 pub const FLUSH_INTERVAL_DEFAULT: Duration = Duration::from_millis(5);
 /// How often pages ahead of the writer are made writable while it is busy. At 256 KiB ahead this

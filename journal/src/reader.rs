@@ -100,16 +100,24 @@ impl Reader {
     pub fn open(folder: impl Into<Folder>) -> Result<Self, ReadError> {
         let Folder { dir, disk } = folder.into();
         // The mark first: what it covers was complete before anything else is looked at.
-        let mark = match sidecar::load(&disk, &dir)? {
+        let mut loaded = sidecar::load(&disk, &dir)?;
+        let first = folder::list(&disk, &dir)?.named.into_iter().next();
+        if matches!(loaded, Loaded::Damaged(_)) {
+            // Or a writer was making it.
+            loaded = sidecar::load(&disk, &dir)?;
+        }
+        let mark = match loaded {
             Loaded::Valid(state) => state.mark,
             Loaded::Missing => Mark::default(),
+            // It is made before the first segment gets its name: a start would make it again.
+            Loaded::Damaged(_) if first.is_none() => Mark::default(),
             Loaded::Damaged(fault) => {
                 let path = folder::sidecar_path(&dir);
                 return Err(ReadError::WatermarkDamaged { path, offset: 0, fault });
             }
         };
         let (mut start, mut salt) = (Tip::START, 0);
-        if let Some(first) = folder::list(&disk, &dir)?.named.into_iter().next() {
+        if let Some(first) = first {
             // Between the two looks it may have been sealed under another name.
             let tip = Tip { last_seq: first.first_seq.saturating_sub(1), ..Tip::START };
             if let Some(segment) = Segment::after(&disk, &dir, &tip)? {
@@ -268,13 +276,14 @@ impl Reader {
         }
         // Whether a later segment had its name when this one first looked invalid.
         let mut first_look = None;
+        let mut was_torn = false;
         loop {
             let passed = scan.slots(|record, offset| visitor.record(record, offset))?;
             if 0 < passed {
                 end.records += passed;
                 end.last_seq = scan.chain().last_seq;
                 self.reached.set(end.last_seq);
-                first_look = None;
+                (first_look, was_torn) = (None, false);
             }
             let (offset, chain) = (scan.offset(), scan.chain());
             let fault = match scan.step()? {
@@ -283,7 +292,7 @@ impl Reader {
                     end.records += 1;
                     end.last_seq = record.seq;
                     self.reached.set(record.seq);
-                    first_look = None;
+                    (first_look, was_torn) = (None, false);
                     continue;
                 }
                 Step::Sealed => {
@@ -307,6 +316,12 @@ impl Reader {
             // Nothing was there when the walk began: what came since is a running writer's.
             let is_clear = zeros_from.is_some_and(|zeros_from| zeros_from <= offset);
             end.torn = if is_clear { None } else { invalid.torn()? };
+            if end.torn.is_some() && !was_torn {
+                // Or came between the last look at this place and that at what follows it.
+                was_torn = true;
+                scan.refresh();
+                continue;
+            }
             return Ok(Walked::Ended);
         }
     }

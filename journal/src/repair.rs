@@ -5,9 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::disk::Disk;
-use crate::error::{DiskError, OpenError, Operation};
+use crate::error::{DiskError, OpenError};
 use crate::folder::{self, Folder};
-use crate::lock::{Lock, owner};
+use crate::lock::{Lock, hold};
 use crate::recover::{self, Survey, TornTail};
 use crate::start;
 use crate::storage::{Handle, Hold};
@@ -83,8 +83,6 @@ pub fn repair(folder: impl Into<Folder>) -> Result<Repairs, OpenError> {
 fn share_lock(disk: &Disk, dir: &Path) -> Result<Option<Handle>, OpenError> {
     let path = folder::lock_path(dir);
     let Some(file) = disk.open_to_read(&path)? else { return Ok(None) };
-    if !file.lock(Hold::Shared).map_err(DiskError::of(Operation::Lock, &path))? {
-        return Err(OpenError::Locked { owner_pid: owner(&file), path });
-    }
+    hold(&file, &path, Hold::Shared)?;
     Ok(Some(file))
 }

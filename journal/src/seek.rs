@@ -151,13 +151,7 @@ impl Reader {
     /// Where to begin in order to find `start`, by the names of the files and the index.
     fn place(&self, start: Start) -> Result<Place, ReadError> {
         let first = self.first_place();
-        let mut firsts: Vec<u64> = folder::list(&self.disk, &self.dir)?
-            .named
-            .iter()
-            .map(|named| named.first_seq)
-            .collect();
-        // A segment that is sealed while the folder is listed may be seen under both names.
-        firsts.dedup();
+        let firsts = self.firsts()?;
         let count = match start {
             Start::First => return Ok(first),
             Start::Seq(seq) => firsts.partition_point(|&first_seq| first_seq <= seq),
@@ -167,7 +161,9 @@ impl Reader {
         let Some(segment) = self.named(firsts[position])? else { return Ok(first) };
         let number = self.start.number + position as u64 + 1;
         if number < segment.number() {
-            return Err(self.missing(&firsts)?);
+            // A long listing may pass over one that gets its other name meanwhile.
+            let again = self.firsts()?;
+            return if again == firsts { Err(self.missing(&firsts)?) } else { self.place(start) };
         }
         let tip = Tip {
             number: segment.number().saturating_sub(1),
@@ -180,6 +176,15 @@ impl Reader {
             Form::Open | Form::Spare => None,
         };
         Ok(Place { tip, within })
+    }
+
+    /// The first sequence numbers of all named segments, rising.
+    fn firsts(&self) -> Result<Vec<u64>, DiskError> {
+        let named = folder::list(&self.disk, &self.dir)?.named;
+        let mut firsts: Vec<u64> = named.iter().map(|named| named.first_seq).collect();
+        // A segment that is sealed while the folder is listed may be seen under both names.
+        firsts.dedup();
+        Ok(firsts)
     }
 
     /// Names the first segment that is missing among those that begin so.

@@ -180,6 +180,14 @@ pub enum SnapshotError {
     Disk(#[from] DiskError),
 }
 
+impl SnapshotError {
+    /// Whether there is no such file any more: a running venue keeps the newest ones only.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Disk(error) if error.source.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
 /// A snapshot in the folder.
 #[derive(Clone, Debug)]
 pub struct SnapshotView {

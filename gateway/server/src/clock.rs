@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::limits::{CLOCK_GAP_NS, CLOCK_READS_MAX};
+
 /// Most that a second may be stretched or shrunk to follow the wall clock: 500 ppm.
 const SLEW_PPM: i64 = 500;
 
@@ -27,18 +29,26 @@ pub(crate) fn wall_ns() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// Reads both clocks at one moment: a thread that lost its CPU between them reads them again, a few
+/// times at most.
+fn anchor(monotonic: &quanta::Clock, mut wall_ns: impl FnMut() -> u64) -> (u64, u64) {
+    let mut before = monotonic.raw();
+    for _ in 1..CLOCK_READS_MAX {
+        let read = wall_ns();
+        let after = monotonic.raw();
+        if monotonic.delta_as_nanos(before, after) <= CLOCK_GAP_NS {
+            return (before, read);
+        }
+        before = after;
+    }
+    (before, wall_ns())
+}
+
 impl Clock {
     pub(crate) fn new() -> Self {
         let monotonic = quanta::Clock::new();
-        let start = monotonic.raw();
-        Self {
-            monotonic,
-            start,
-            anchor_ns: wall_ns(),
-            correction_ns: 0,
-            slewed_at_ns: 0,
-            is_off: false,
-        }
+        let (start, anchor_ns) = anchor(&monotonic, wall_ns);
+        Self { monotonic, start, anchor_ns, correction_ns: 0, slewed_at_ns: 0, is_off: false }
     }
 
     fn elapsed_ns(&self) -> u64 {
@@ -95,6 +105,26 @@ mod tests {
         assert_eq!(clock.follow(50_000, 1_000_000_000), None, "reached");
         assert_eq!(clock.follow(-126_000, 1_250_000_000), Some(-126_000), "another one");
         assert_eq!(clock.correction_ns, 40 + 125_000 + 125_000 + 50_000 - 125_000);
+    }
+
+    #[test]
+    fn a_standstill_between_the_readings_of_both_clocks_has_them_read_again() {
+        let mut reads = 0;
+        let (_, anchor_ns) = anchor(&quanta::Clock::new(), || {
+            reads += 1;
+            if reads < 4 {
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+            reads
+        });
+        assert!(4 <= anchor_ns && anchor_ns == reads, "{anchor_ns} of {reads}");
+        let mut reads = 0;
+        anchor(&quanta::Clock::new(), || {
+            reads += 1;
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            0
+        });
+        assert_eq!(reads, CLOCK_READS_MAX, "then it is taken as it is");
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub const RECORD_SLOTS_MAX: usize = RECORD_LEN_MAX / SLOT_LEN;
 /// its end: 256 commands of 50 ns keep both within 13 microseconds.
 pub const RECORDS_PER_TURN: usize = 256;
 
+/// Most nanoseconds that may lie between the readings of both clocks that a start sets in relation:
+/// a thousand times what two readings take, and nothing beside what an order takes.
+pub const CLOCK_GAP_NS: u64 = 100_000;
+/// How often they are read until it is less: a machine on which it never is starts all the same.
+pub const CLOCK_READS_MAX: u64 = 100;
+
 /// Records between two checkpoints of the rolling output hash: one in 2,048 pages of journal.
 pub const RECORDS_PER_CHECKPOINT: u64 = 1 << 17;
 

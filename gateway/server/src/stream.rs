@@ -12,6 +12,7 @@ mod resume;
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::atomic::{Ordering, fence},
 };
 
 use uncross_journal::format::StreamHeader;
@@ -103,10 +104,15 @@ impl Stream {
         if (self.next - 1).is_multiple_of(STREAM_INDEX_STRIDE) {
             self.note_position()?;
         }
-        self.put(&header);
+        let mut at = self.len + header.len();
         for part in parts {
-            self.put(part);
+            self.messages.put(at, part);
+            at += part.len();
         }
+        // Release: who reads the file meanwhile sees a length only where the message is.
+        fence(Ordering::Release);
+        self.messages.put(self.len, &header);
+        self.len = end;
         self.next += 1;
         Ok(())
     }
@@ -119,11 +125,6 @@ impl Stream {
         }
         self.index.put(at, &(self.len as u64).to_le_bytes());
         Ok(())
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        self.messages.put(self.len, bytes);
-        self.len += bytes.len();
     }
 
     /// The bytes from `position` to the end or the chunk's end, whichever is first.
@@ -174,6 +175,8 @@ const fn index_position(before: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::*;
     use crate::limits::STREAM_CHUNK_LEN;
 
@@ -224,6 +227,32 @@ mod tests {
             let position = usize::try_from((number - 1) * 3).unwrap();
             assert_eq!(stream.position(number), Some(position), "message {number}");
         }
+    }
+
+    #[test]
+    fn who_reads_the_file_meanwhile_sees_a_length_only_where_the_message_is() {
+        const MESSAGES: u64 = 50_000;
+        let dir = tempfile::tempdir().unwrap();
+        let message = [7; 1_000];
+        let mut stream = stream(&dir);
+        stream.append(&[&message]).unwrap();
+        let file = std::fs::File::open(dir.path().join("port-3.stream")).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut found, mut bytes) = (0, [0; 1_003]);
+                while found < MESSAGES {
+                    let at = HEADER_LEN + found * bytes.len() as u64;
+                    let read = file.read_at(&mut bytes, at).unwrap();
+                    if read == bytes.len() && bytes[..2] != [0, 0] {
+                        assert!(bytes.ends_with(&message), "message {found}");
+                        found += 1;
+                    }
+                }
+            });
+            for _ in 1..MESSAGES {
+                stream.append(&[&message]).unwrap();
+            }
+        });
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod golden;
 mod images;
 mod kill;
 mod levels;
+mod meanwhile;
 mod power;
 mod reading;
 mod roundtrip;

@@ -72,6 +72,8 @@ fn the_last_two_are_kept_and_read_back_as_they_were_written() {
         assert_eq!((found, len), (head(seq), 4096 + 13_000));
     }
     assert_eq!(head(900).check(&TERMS), Ok(()));
+    let first = snapshots.dir().join("00000000000000000100.snap");
+    assert!(snapshots.read(&first).unwrap_err().is_gone() && snapshots.list().unwrap().len() == 2);
 }
 
 #[test]

@@ -32,25 +32,36 @@ pub struct SnapshotSeen {
     pub content: Result<(u64, u64), String>,
 }
 
+impl SnapshotSeen {
+    /// A running venue may have written it behind what was read of the journal, which is no fault;
+    /// so snapshots are looked at first.
+    fn check_end(&mut self, last_seq: u64) {
+        if self.content.is_ok() && last_seq < self.seq {
+            self.content = Err(format!("it covers {} records, there are {last_seq}", self.seq));
+        }
+    }
+}
+
 /// Looks at the snapshots of a journal, the newest one first: every byte is checked, and that it is
-/// of this journal and not beyond its end. Whether a start would use one it also decides by the
-/// state and the streams.
-fn snapshots(dir: &Path, last_seq: u64) -> Vec<SnapshotSeen> {
+/// of this journal. Whether a start would use one it also decides by the state and the streams.
+fn snapshots(dir: &Path) -> Vec<SnapshotSeen> {
     let snapshots = Snapshots::of(dir);
     let salt = Reader::open(dir).ok().map(|reader| reader.salt());
-    let look = |path: &Path| {
-        let (head, body) = snapshots.read(path).map_err(|error| error.to_string())?;
-        let salt = salt.unwrap_or(head.terms.salt);
-        head.check(&Terms { salt, ..head.terms }).map_err(|error| error.to_string())?;
-        if last_seq < head.anchor.seq {
-            return Err(format!("it covers {} records, there are {last_seq}", head.anchor.seq));
-        }
-        Ok((body.len() as u64 + PAGE_BYTES, head.time_ns))
+    let look = |SnapshotView { seq, path }| {
+        let content = match snapshots.read(&path) {
+            // A running venue keeps two.
+            Err(error) if error.is_gone() => return None,
+            Err(error) => Err(error.to_string()),
+            Ok((head, body)) => {
+                let salt = salt.unwrap_or(head.terms.salt);
+                let checked = head.check(&Terms { salt, ..head.terms });
+                let len = body.len() as u64 + PAGE_BYTES;
+                checked.map(|()| (len, head.time_ns)).map_err(|error| error.to_string())
+            }
+        };
+        Some(SnapshotSeen { path, seq, content })
     };
-    let listed = snapshots.list().unwrap_or_default().into_iter();
-    listed
-        .map(|SnapshotView { seq, path }| SnapshotSeen { content: look(&path), path, seq })
-        .collect()
+    snapshots.list().unwrap_or_default().into_iter().filter_map(look).collect()
 }
 
 /// What a journal holds.
@@ -86,7 +97,7 @@ pub struct Inspection {
 ///
 /// The folder cannot be listed.
 pub fn inspect(dir: &Path, mut each: impl FnMut(u64)) -> Result<Inspection, ReadError> {
-    let mut inspection = Inspection::default();
+    let mut inspection = Inspection { snapshots: snapshots(dir), ..Inspection::default() };
     let mut bytes = 0;
     let files = Reader::overview(dir, |record| {
         bytes += uncross_journal::format::record_len_bytes(record.body.len() as u64);
@@ -96,7 +107,7 @@ pub fn inspect(dir: &Path, mut each: impl FnMut(u64)) -> Result<Inspection, Read
         inspection.take(record);
         ControlFlow::Continue(())
     })?;
-    inspection.snapshots = snapshots(dir, files.last_seq);
+    inspection.snapshots.iter_mut().for_each(|seen| seen.check_end(files.last_seq));
     inspection.files = files;
     if let Some((seq, _)) = inspection.last {
         inspection.end_session(seq);

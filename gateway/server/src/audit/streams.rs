@@ -191,6 +191,11 @@ impl Files {
             Err(error) => Err(StreamError::Io { path: path.to_owned(), error }),
         };
         let Some(file) = open(&path)? else { return Ok(None) };
+        let len = file.metadata().map(|it| it.len());
+        if len.map_err(|error| StreamError::Io { path: path.clone(), error })? == 0 {
+            // A running venue has just made it, and is about to write its header.
+            return Ok(None);
+        }
         check_header(&path, &file, header)?;
         let index = open(&index_path)?;
         Ok(Some(Self { path, file, index_path, index, window: Vec::new(), start: 0, position: 0 }))

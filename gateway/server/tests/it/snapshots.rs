@@ -15,7 +15,7 @@ use std::{
 
 use uncross_engine::command::{Act, Target};
 use uncross_server::{
-    audit::streams::check_streams,
+    audit::{overview::inspect, streams::check_streams},
     config::VenueDir,
     export::survey,
     journal::{self, Operation, Probe, Reader, Record, Snapshots, kind},
@@ -338,6 +338,10 @@ fn a_snapshot_of_records_that_the_journal_has_not_is_passed_over() {
     for (rounds, reason) in [(0, "the journal has"), (30, "is another one than it covers")] {
         fs::create_dir_all(snapshot.parent().unwrap()).unwrap();
         fs::write(&snapshot, &kept).unwrap();
+        let seen = inspect(&venue.dir().journal(), |_| ()).unwrap();
+        let told = seen.snapshots[0].content.clone().map(drop);
+        let there = format!("it covers {last} records, there are {}", seen.files.last_seq);
+        assert_eq!(told, if seen.files.last_seq < last { Err(there) } else { Ok(()) });
         venue.restart().unwrap();
         let passed = venue.venue().recovered().passed_over.clone();
         assert!(passed.len() == 1 && passed[0].reason.contains(reason), "{reason}: {passed:?}");
