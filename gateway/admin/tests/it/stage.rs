@@ -136,7 +136,9 @@ impl Drop for Stage {
 }
 
 fn login(addr: SocketAddr) -> ConnectOptions {
-    ConnectOptions::new(addr.to_string(), USER, USER)
+    let mut options = ConnectOptions::new(addr.to_string(), USER, USER);
+    options.timing.login_timeout = PATIENCE;
+    options
 }
 
 /// A broker.

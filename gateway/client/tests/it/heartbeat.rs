@@ -115,8 +115,8 @@ fn server_heartbeats_keep_the_connection() {
         peer.sequenced(b"alive");
         peer.until_closed();
     });
-    let mut options = with_interval(&server, Duration::from_millis(10));
-    options.timing.silence_timeout = Duration::from_secs(1);
+    let mut options = with_interval(&server, Duration::from_millis(30));
+    options.timing.silence_timeout = Duration::from_secs(3);
     let mut connection = Connection::connect(&options).unwrap();
     assert!(connection.next_message(LONG).unwrap().is_some());
 }

@@ -295,7 +295,8 @@ fn logout_asks_and_waits_for_the_close() {
         assert_eq!(peer.until_closed(), [soup::LOGOUT_REQUEST]);
     });
     let mut options = server.options();
-    options.timing.login_timeout = Duration::from_millis(500);
+    options.timing.login_timeout = Duration::from_secs(2);
+    options.timing.heartbeat_interval = LONG;
     let error = Connection::connect(&options).unwrap().logout().unwrap_err();
     assert!(matches!(error, Error::Timeout { doing: Doing::LogOut, .. }), "{error:?}");
 }

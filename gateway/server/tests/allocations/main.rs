@@ -184,9 +184,9 @@ fn measure(layout: &str, level: &str) {
     assert_eq!(count, 0, "{layout}, {level}: allocations, the last one of {last_len} bytes");
     if let (Some(core), Some((faulted, pages))) = (core, before_core) {
         let (faulted, pages) = (faults(core) - faulted, journal_pages(&venue) - pages);
-        // All that is left to it are pages of the journal, where the prefaulter came too late or
-        // the system wrote one back meanwhile. A step of the engine faults none.
-        assert!(10_000 < pages && faulted <= pages, "{faulted} page faults for {pages} pages");
+        // All that is left to it are pages of the journal, where the prefaulter came too late, and
+        // again where the system wrote one back meanwhile. A step of the engine faults none.
+        assert!(10_000 < pages && faulted <= 2 * pages, "{faulted} page faults for {pages} pages");
     }
     // Streams are pages of files, which the system takes back when it needs memory.
     let (took, said) = (anonymous() - before.0, stream_bytes(&venue) - before.1);

@@ -21,7 +21,7 @@ use uncross_server::{
 use uncross_wire::{IntoBytes, TypeByte, ouch::inbound};
 
 use crate::{
-    days::time_of_day_in,
+    days::{before_a_roll, today},
     gate::{Disk, Gate},
     harness::{Raw, TestVenue, enter, orders_packet, reject_code},
 };
@@ -153,7 +153,7 @@ fn an_operator_without_a_name_that_fits_is_refused() {
 #[test]
 fn an_act_goes_before_what_a_flood_has_sent() {
     // Each order waits for the disk, and most of them outside of a small ring.
-    const FLOOD: u32 = 1_000;
+    const FLOOD: u32 = 5_000;
     let venue = TestVenue::with(&[("capacity.ring_slots", "256"), ("journal.level", "sync")]);
     let mut alice = venue.orders("ALICE", 1);
     alice.message();
@@ -175,15 +175,17 @@ fn an_act_goes_before_what_a_flood_has_sent() {
 
 #[test]
 fn what_the_configuration_changes_waits_for_the_next_day() {
-    let mut venue = TestVenue::with(&[("venue.day_roll", &time_of_day_in(5))]);
-    let mut alice = venue.orders("ALICE", 1);
-    alice.ouch(enter(1, b'B', 100, 1_000_100).as_bytes());
-    alice.messages(2);
-    venue.config.instruments[0].tick = 1_000;
-    venue.restart().unwrap();
-    let mut alice = venue.orders("ALICE", 3);
-    alice.ouch(enter(2, b'B', 100, 1_000_100).as_bytes());
-    assert_eq!(alice.message()[0], b'A', "today the tick is the old one");
+    let (venue, mut alice) = today(|venue| {
+        let mut alice = venue.orders("ALICE", 1);
+        alice.ouch(enter(1, b'B', 100, 1_000_100).as_bytes());
+        alice.messages(2);
+        venue.config.instruments[0].tick = 1_000;
+        venue.restart().unwrap();
+        let mut alice = venue.orders("ALICE", 3);
+        alice.ouch(enter(2, b'B', 100, 1_000_100).as_bytes());
+        assert_eq!(alice.message()[0], b'A', "today the tick is the old one");
+        alice
+    });
     while alice.packet().is_some() {}
     let mut alice = venue.orders("ALICE", 1);
     alice.message();
@@ -236,19 +238,21 @@ fn instruments_of_the_configuration_that_do_not_all_fit_are_refused_and_heard_la
 
 #[test]
 fn a_listing_that_has_room_only_after_the_day_roll_of_a_start_is_stated_after_it() {
-    let mut venue =
-        TestVenue::with(&[("capacity.instruments", "5"), ("venue.day_roll", &time_of_day_in(4))]);
-    let wanted = another(&venue, 81);
-    let missing = 5 - venue.config.instruments.len();
-    for id in (70..).take(missing) {
-        assert_eq!(act(&venue, Act::List(another(&venue, id))).outcome, ActOutcome::Done);
-    }
-    act(&venue, Act::Remove(venue.config.instruments[0].id));
-    venue.stop();
-    venue.config.instruments.push(wanted);
-    let error = venue.restart().unwrap_err();
-    let is_full = matches!(error, StartError::Listing { id: 81, error: DefineError::Full { .. } });
-    assert!(is_full, "{error}");
+    let make =
+        |roll: &str| TestVenue::with(&[("capacity.instruments", "5"), ("venue.day_roll", roll)]);
+    let (mut venue, ()) = before_a_roll(make, |venue| {
+        let wanted = another(venue, 81);
+        let missing = 5 - venue.config.instruments.len();
+        for id in (70..).take(missing) {
+            assert_eq!(act(venue, Act::List(another(venue, id))).outcome, ActOutcome::Done);
+        }
+        act(venue, Act::Remove(venue.config.instruments[0].id));
+        venue.stop();
+        venue.config.instruments.push(wanted);
+        let error = venue.restart().unwrap_err();
+        let full = matches!(error, StartError::Listing { id: 81, error: DefineError::Full { .. } });
+        assert!(full, "{error}");
+    });
     let roll = Instant::now() + PATIENCE;
     while venue.restart().is_err() {
         assert!(Instant::now() < roll, "the day that begins makes no room");

@@ -22,7 +22,7 @@ use uncross_server::{
 use uncross_wire::{IntoBytes, TypeByte, ouch::inbound};
 
 use crate::{
-    days::time_of_day_in,
+    days::today,
     harness::{TestVenue, enter, with_appendage},
 };
 
@@ -46,29 +46,31 @@ fn text(text: &str) -> Value {
 
 #[test]
 fn what_operators_and_brokers_did_is_told_with_who_and_with_decimals_of_the_day() {
-    let mut venue = TestVenue::with(&[("venue.day_roll", &time_of_day_in(4))]);
-    let act = |act| venue.venue().desk().order("ops", act, std::time::Duration::from_secs(20));
-    let newco = Instrument {
-        id: 77,
-        symbol: *b"NEWCO   ",
-        price_decimals: 2,
-        tick: 1,
-        ..venue.config.instruments[0]
-    };
-    act(Act::List(newco)).unwrap();
-    act(Act::Kill { target: Target::Firm(*b"NONE"), cancels: true }).unwrap();
-    act(Act::Kill { target: Target::Port(11), cancels: false }).unwrap();
-    let mut alice = venue.orders("ALICE", 1);
-    let order = inbound::Enter { symbol: *b"NEWCO   ", ..enter(1, b'B', 100, 1_000_000) };
-    alice.ouch(&with_appendage(order, b"\x02\x1c\x05"));
-    alice.ouch(with_appendage(enter(2, b'B', 100, 1_000_000), &[]).as_slice());
-    alice.ouch(
-        inbound::Cancel { kind: TypeByte::new(), user_ref_num: 2.into(), quantity: 40.into() }
-            .as_bytes(),
-    );
-    alice.sync();
-    // From the next day on its prices have other decimals.
-    act(Act::List(Instrument { price_decimals: 3, ..newco })).unwrap();
+    let (mut venue, mut alice) = today(|venue| {
+        let act = |act| venue.venue().desk().order("ops", act, std::time::Duration::from_secs(20));
+        let newco = Instrument {
+            id: 77,
+            symbol: *b"NEWCO   ",
+            price_decimals: 2,
+            tick: 1,
+            ..venue.config.instruments[0]
+        };
+        act(Act::List(newco)).unwrap();
+        act(Act::Kill { target: Target::Firm(*b"NONE"), cancels: true }).unwrap();
+        act(Act::Kill { target: Target::Port(11), cancels: false }).unwrap();
+        let mut alice = venue.orders("ALICE", 1);
+        let order = inbound::Enter { symbol: *b"NEWCO   ", ..enter(1, b'B', 100, 1_000_000) };
+        alice.ouch(&with_appendage(order, b"\x02\x1c\x05"));
+        alice.ouch(with_appendage(enter(2, b'B', 100, 1_000_000), &[]).as_slice());
+        alice.ouch(
+            inbound::Cancel { kind: TypeByte::new(), user_ref_num: 2.into(), quantity: 40.into() }
+                .as_bytes(),
+        );
+        alice.sync();
+        // From the next day on its prices have other decimals.
+        act(Act::List(Instrument { price_decimals: 3, ..newco })).unwrap();
+        alice
+    });
     while alice.packet().is_some() {}
     let mut alice = venue.orders("ALICE", 1);
     alice

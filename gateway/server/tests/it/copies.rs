@@ -9,7 +9,7 @@ use uncross_server::{
 use uncross_wire::{FromBytes, IntoBytes, drop_copy::DropCopy, soup};
 
 use crate::{
-    days::time_of_day_in,
+    days::before_a_roll,
     gate::{Disk, Gate},
     harness::{Raw, TestVenue, enter, with_appendage},
     refusals::cancel,
@@ -187,6 +187,7 @@ fn no_drop_copy_leaves_before_it_is_durable() {
         gate.set(Disk::Hangs);
         alice.ouch(enter(1, b'B', 100, PX).as_bytes());
         gate.wait_until_it_hangs();
+        risk.take_arrived();
         for _ in 0..2 {
             assert_eq!(risk.any_packet().unwrap().0, soup::SERVER_HEARTBEAT, "{level}");
         }
@@ -199,13 +200,17 @@ fn no_drop_copy_leaves_before_it_is_durable() {
 
 #[test]
 fn a_stream_of_drop_copies_ends_with_the_day_and_another_begins() {
-    let venue = venue_with(&[("venue.day_roll", &time_of_day_in(3))], Options::default());
-    let mut risk = Raw::connect(venue.venue().orders_addr());
-    let old_session = risk.log_in("RISK", "RISK", "", 1);
-    let mut alice = venue.orders("ALICE", 1);
-    let gtc = b"\x02\x81Y";
-    alice.ouch(&with_appendage(enter(1, b'B', 10, PX), gtc));
-    alice.ouch(enter(2, b'B', 10, PX).as_bytes());
+    let make = |roll: &str| venue_with(&[("venue.day_roll", roll)], Options::default());
+    let (venue, (mut risk, old_session, _alice)) = before_a_roll(make, |venue| {
+        let mut risk = Raw::connect(venue.venue().orders_addr());
+        let session = risk.log_in("RISK", "RISK", "", 1);
+        let mut alice = venue.orders("ALICE", 1);
+        let gtc = b"\x02\x81Y";
+        alice.ouch(&with_appendage(enter(1, b'B', 10, PX), gtc));
+        alice.ouch(enter(2, b'B', 10, PX).as_bytes());
+        alice.messages(3);
+        (risk, session, alice)
+    });
     let mut copies = Vec::new();
     loop {
         let (kind, payload) = risk.packet().expect("the end of the session");

@@ -9,6 +9,7 @@ use uncross_server::{
 use uncross_wire::{IntoBytes, soup};
 
 use crate::{
+    days::today,
     harness::{Raw, TestVenue, enter, with_appendage},
     kinds::forget_the_end,
 };
@@ -97,10 +98,13 @@ fn an_exported_session_is_what_was_sent_byte_for_byte() {
 
 #[test]
 fn sessions_are_exported_one_by_one() {
-    let mut venue = TestVenue::with(&[("venue.day_roll", &crate::days::time_of_day_in(3))]);
-    let mut alice = venue.orders("ALICE", 1);
-    let mut feed = venue.data(1);
-    alice.ouch(enter(1, b'B', 10, 1_000_000).as_bytes());
+    let (mut venue, (_alice, mut feed)) = today(|venue| {
+        let mut alice = venue.orders("ALICE", 1);
+        let feed = venue.data(1);
+        alice.ouch(enter(1, b'B', 10, 1_000_000).as_bytes());
+        alice.messages(2);
+        (alice, feed)
+    });
     // Until the session ends, which closes the connection.
     let mut first = Vec::new();
     while let Some((soup::SEQUENCED_DATA, message)) = feed.packet() {

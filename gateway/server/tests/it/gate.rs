@@ -4,12 +4,16 @@ use std::{
     io,
     path::Path,
     sync::{Arc, Condvar, Mutex},
+    time::Duration,
 };
 
 use uncross_server::{
     journal::{Operation, Probe},
     venue::Options,
 };
+
+/// Longest that a sync hangs, or a test waits for one.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What syncs of mapped pages meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +62,8 @@ impl Gate {
     /// Waits until a sync hangs: then what it is for has been appended.
     pub(crate) fn wait_until_it_hangs(&self) {
         let state = self.state.lock().unwrap();
-        drop(self.changed.wait_while(state, |state| state.hanging == 0).unwrap());
+        let waited = self.changed.wait_timeout_while(state, PATIENCE, |state| state.hanging == 0);
+        assert!(!waited.unwrap().1.timed_out(), "no sync is begun");
     }
 }
 
@@ -71,8 +76,14 @@ impl Probe for Gate {
         state.begun += 1;
         state.hanging += 1;
         self.changed.notify_all();
-        state = self.changed.wait_while(state, |state| state.disk == Disk::Hangs).unwrap();
+        let hangs = |state: &mut State| state.disk == Disk::Hangs;
+        let waited = self.changed.wait_timeout_while(state, PATIENCE, hangs).unwrap();
+        state = waited.0;
         state.hanging -= 1;
+        if waited.1.timed_out() {
+            // The test has failed meanwhile, and the venue is to end.
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         Ok(())
     }
 }

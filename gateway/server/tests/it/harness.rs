@@ -1,9 +1,9 @@
 //! A venue in a temporary folder, and a client that sends bytes as they are.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
-    time::Duration,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tempfile::TempDir;
@@ -24,11 +24,22 @@ use uncross_wire::{
 /// Longest that a test waits for bytes that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Longest that it waits for a packet while heartbeats come.
+const PACKET_PATIENCE: Duration = Duration::from_mins(1);
+
 /// Variable that says in which layout test venues run; fused without it.
 pub(crate) const LAYOUT: &str = "UNCROSS_TEST_LAYOUT";
 
 /// Users of every test venue; the password is the name.
 pub(crate) const USERS: [&str; 3] = ["ALICE", "BOB", "CAROL"];
+
+/// The time of day at the venue half a day from now: a day does not end beneath a test that did
+/// not ask for it, whenever it runs.
+fn half_a_day_from_now(utc_offset_s: i32) -> u32 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let at = now.cast_signed() + i64::from(utc_offset_s) + 43_200;
+    u32::try_from(at.rem_euclid(86_400)).unwrap()
+}
 
 /// A running venue, stopped when dropped.
 pub(crate) struct TestVenue {
@@ -84,6 +95,8 @@ impl TestVenue {
             ("core.pin", "false"),
             // Passwords are checked slowly where many tests run at once.
             ("session.login_timeout", "15s"),
+            // These clients send no heartbeats, however long a test lets them stand.
+            ("session.client_timeout", "600s"),
             ("journal.segment", "1MiB"),
             ("capacity.orders", "10000"),
             ("capacity.user_ref_pages", "4000"),
@@ -94,7 +107,10 @@ impl TestVenue {
         let layout = std::env::var(LAYOUT).unwrap_or_else(|_| "fused".to_owned());
         overrides.push(("core.layout".to_owned(), layout));
         overrides.extend(settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())));
-        let config = Config::load(None, std::iter::empty(), &overrides).unwrap();
+        let mut config = Config::load(None, std::iter::empty(), &overrides).unwrap();
+        if overrides.iter().all(|(key, _)| key != "venue.day_roll") {
+            config.venue.day_roll_s = half_a_day_from_now(config.venue.utc_offset_s);
+        }
         let mut venue = Self { dir, config, options, venue: None };
         venue.restart().unwrap();
         venue
@@ -205,7 +221,9 @@ impl Raw {
 
     /// The next packet that is no heartbeat; `None` when the server closed.
     pub(crate) fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
+        let start = Instant::now();
         loop {
+            assert!(start.elapsed() < PACKET_PATIENCE, "nothing comes but heartbeats");
             match self.any_packet() {
                 Some((soup::SERVER_HEARTBEAT, _)) => {}
                 other => return other,
@@ -229,6 +247,28 @@ impl Raw {
                 return None;
             }
             self.received.extend_from_slice(&buffer[..count]);
+        }
+    }
+
+    /// Takes the heartbeats that have arrived, and nothing else may have.
+    pub(crate) fn take_arrived(&mut self) {
+        self.socket.set_nonblocking(true).unwrap();
+        let mut buffer = [0; 16_384];
+        loop {
+            match self.socket.read(&mut buffer) {
+                Ok(count) => {
+                    assert_ne!(count, 0, "the server closed");
+                    self.received.extend_from_slice(&buffer[..count]);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        self.socket.set_nonblocking(false).unwrap();
+        while let Some(frame) = soup::next_frame(&self.received, 65_000).unwrap() {
+            assert_eq!(frame.kind, soup::SERVER_HEARTBEAT, "{}", frame.payload.escape_ascii());
+            let len = frame.len_bytes;
+            self.received.drain(..len);
         }
     }
 

@@ -12,7 +12,7 @@ use uncross_wire::{
 };
 
 use crate::{
-    days::time_of_day_in,
+    days::today,
     harness::{Raw, TestVenue, enter, with_appendage},
 };
 
@@ -141,10 +141,12 @@ fn orders_of_a_lost_connection_are_cancelled_after_its_grace_and_saved_by_a_logi
 
 #[test]
 fn a_good_till_cancel_order_is_carried_over_and_cancelled_by_its_reference() {
-    let mut venue = TestVenue::with(&[("venue.day_roll", &time_of_day_in(3))]);
-    let (mut alice, _, mut feed) = trio(&venue);
-    alice.ouch(&with_appendage(enter(1, b'S', 10, PX), b"\x02\x81Y"));
-    let message = alice.message();
+    let (mut venue, (_alice, mut feed, message)) = today(|venue| {
+        let (mut alice, _, feed) = trio(venue);
+        alice.ouch(&with_appendage(enter(1, b'S', 10, PX), b"\x02\x81Y"));
+        let message = alice.message();
+        (alice, feed, message)
+    });
     let (accepted, echo) = Accepted::ref_from_prefix(&message).unwrap();
     assert_eq!((accepted.time_in_force, echo), (b'0', &b"\x02\x81Y"[..]));
     let reference = accepted.order_reference.get();

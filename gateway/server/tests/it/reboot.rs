@@ -48,7 +48,11 @@ impl Probe for Cable {
     fn before(&self, operation: Operation, path: &Path) -> io::Result<()> {
         if operation == Operation::SyncPages {
             let is_cut = self.is_cut.lock().unwrap();
-            drop(self.changed.wait_while(is_cut, |is_cut| *is_cut).unwrap());
+            let waited = self.changed.wait_timeout_while(is_cut, PATIENCE, |is_cut| *is_cut);
+            if waited.unwrap().1.timed_out() {
+                // The test has failed meanwhile, and the venue is to end.
+                return Err(io::ErrorKind::TimedOut.into());
+            }
         }
         self.device.before(operation, path)
     }

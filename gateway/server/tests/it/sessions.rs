@@ -53,11 +53,24 @@ fn a_wrong_login_is_refused_with_the_reason() {
 #[test]
 fn repeated_failures_must_wait_even_with_the_right_password() {
     let venue = TestVenue::start();
-    for _ in 0..3 {
-        assert_eq!(refused(&venue, "ALICE", "WRONG", "", 1), b'A');
+    for _ in 0..5 {
+        let mut start = Instant::now();
+        for _ in 0..3 {
+            start = Instant::now();
+            assert_eq!(refused(&venue, "ALICE", "WRONG", "", 1), b'A');
+        }
+        let mut right = Raw::connect(venue.venue().orders_addr());
+        right.send_login("ALICE", "ALICE", "", 0);
+        let (kind, payload) = right.packet().unwrap();
+        if kind == soup::LOGIN_REJECTED {
+            assert_eq!(payload, b"A");
+            venue.orders("BOB", 1);
+            return;
+        }
+        // Only after the second that is to be waited.
+        assert!(Duration::from_secs(1) <= start.elapsed(), "{:?}", start.elapsed());
     }
-    assert_eq!(refused(&venue, "ALICE", "ALICE", "", 1), b'A');
-    venue.orders("BOB", 1);
+    panic!("the machine is too slow to try again within a second");
 }
 
 #[test]
@@ -109,7 +122,7 @@ fn a_client_that_does_not_log_in_is_dropped() {
 #[test]
 fn logins_that_came_in_time_are_answered_however_long_their_check_takes() {
     let venue = TestVenue::with(&[
-        ("session.login_timeout", "60ms"),
+        ("session.login_timeout", "300ms"),
         ("session.connections_per_address_max", "64"),
     ]);
     // One after the other they take longer than that.
@@ -156,10 +169,10 @@ fn a_silent_client_is_dropped_and_a_heartbeat_keeps_it() {
     }
     .packet_v4()
     .unwrap();
+    let start = Instant::now();
     silent.send(&packet);
     assert_eq!(silent.packet().unwrap().0, soup::LOGIN_ACCEPTED);
     silent.message();
-    let start = Instant::now();
     assert_eq!(silent.packet(), None);
     assert!(Duration::from_millis(900) < start.elapsed(), "{:?}", start.elapsed());
 }
