@@ -25,7 +25,7 @@ from venue import PASSWORD, QUERY, Venue, check, enter, judge, same
 
 PATIENCE_S = 20
 # Until the day ends: long enough for the trades before, and for a heartbeat of the venue.
-DAY_S = 8
+DAY_S = 15
 HEADER = struct.Struct("!HB")
 
 
@@ -116,7 +116,9 @@ def talk(venue, connect):
     # Heartbeats on all sides, until the day and with it the session ends.
     clients = [bob, feed, again]
     sockets = {client.socket: client for client in clients}
+    deadline = time.monotonic() + DAY_S + PATIENCE_S
     while sockets:
+        check(time.monotonic() < deadline, "the day does not end")
         ready, _, _ = select.select(list(sockets), [], [], PATIENCE_S)
         check(ready, "the venue fell silent")
         for each in ready:

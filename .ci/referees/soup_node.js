@@ -37,8 +37,8 @@ function makeVenue() {
 }
 
 async function startVenue() {
-  const free = ['--orders', '127.0.0.1:0', '--data', '127.0.0.1:0', '--set', 'core.pin=false'];
-  const args = ['start', venue, '--json', ...free];
+  const free = ['--orders', '--data', '--admin'].flatMap((door) => [door, '127.0.0.1:0']);
+  const args = ['start', venue, '--json', ...free, '--set', 'core.pin=false'];
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   const [line] = await once(readline.createInterface(child.stdout), 'line');
   return { child, ...JSON.parse(line) };

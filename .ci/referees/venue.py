@@ -63,7 +63,8 @@ class Venue:
         for user in USERS:
             run("user", "add", user, "--venue", self.path, "--password-file", password)
         command = [program(), "start", str(self.path), "--json", "--set", "core.pin=false"]
-        command += ["--orders", "127.0.0.1:0", "--data", "127.0.0.1:0"]
+        for door in ("--orders", "--data", "--admin"):
+            command += [door, "127.0.0.1:0"]
         for setting in self.settings:
             command += ["--set", setting]
         log = open(self.path.parent / "log.jsonl", "wb")

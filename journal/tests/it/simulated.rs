@@ -10,6 +10,7 @@ use uncross_journal::{
     Storage, Writer, bytes_of_a_change, kind, open,
 };
 
+use crate::images::Gate;
 use crate::support::{
     BOOT_B, Kept, PATIENCE, append, assert_prefix, hash_after, identity, never_flushing, open_dir,
     replayed, settings, verify, writer,
@@ -106,14 +107,20 @@ fn a_bit_that_turned_in_what_was_durable_is_corruption() {
 #[test]
 fn what_a_failed_sync_dropped_is_written_again_by_the_next_start() {
     let disk = SimDisk::new();
-    let mut first = writer(dir(), &Settings { level: Level::Group, ..on(&disk) });
+    let gate = Gate::new(Operation::SyncPages, "open");
+    let settings = Settings { level: Level::Group, probe: Some(gate.probe()), ..on(&disk) };
+    let mut first = writer(dir(), &settings);
     let watermark = first.watermark();
     append(&mut first, 1, 10);
     first.ring();
     assert!(watermark.wait_durable(10, PATIENCE));
-    disk.fail(Fault { at: disk.operations() + 1, errno: EIO, lasts: Lasts::Changes });
+    gate.close();
     append(&mut first, 11, 300);
     first.ring();
+    // The flusher stands before its next sync: it has noted the one before.
+    gate.wait();
+    disk.fail(Fault { at: disk.operations() + 1, errno: EIO, lasts: Lasts::Changes });
+    gate.open();
     assert!(watermark.wait_poisoned(PATIENCE));
     let durable = watermark.durable_seq();
     let refused = first.append(Kept::of(301).entry(), 0);

@@ -57,8 +57,8 @@ fn a_tail_follows_the_writer_over_segments_and_reads_nothing_beyond_the_mark() {
         assert_eq!(tail.anchor().seq, upto);
         read = upto;
     }
-    assert!(3 < files(dir.path(), "seg").len());
     writer.close().unwrap();
+    assert!(3 < files(dir.path(), "seg").len());
     assert_eq!(follow(&mut tail, last).unwrap().len() as u64, last - read);
 }
 

@@ -25,7 +25,7 @@ const USERS: [&str; 8] = ["KILL1", "KILL2", "KILL3", "KILL4", "KILL5", "KILL6", 
 const PUBLIC: usize = USERS.len();
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest that a venue trades before it is killed.
-const LIFE: Duration = Duration::from_mins(2);
+const LIFE: Duration = Duration::from_mins(10);
 /// Orders a client sends at once.
 const BATCH: u32 = 25;
 /// Messages after which a client reports how far it is.

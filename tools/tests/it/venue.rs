@@ -2,6 +2,9 @@
 
 use crate::{program::Place, server::Server};
 
+/// Listens where nobody else does.
+const FREE: &str = "--orders 127.0.0.1:0 --data 127.0.0.1:0 --admin 127.0.0.1:0";
+
 #[test]
 fn a_demo_ends_by_itself_and_its_journal_leads_to_the_same_state() {
     let place = Place::empty();
@@ -52,7 +55,7 @@ fn a_port_in_use_is_named_with_a_fix() {
     let address = taken.local_addr().unwrap();
     for flags in [
         format!("--orders {address} --data 127.0.0.1:0 --admin 127.0.0.1:0"),
-        format!("--data {address} --orders 127.0.0.1:0"),
+        format!("--data {address} --orders 127.0.0.1:0 --admin 127.0.0.1:0"),
     ] {
         let run = place.run(&format!("start venue {flags}"));
         let message = run.expect_failure(3, "UX-C014");
@@ -64,7 +67,7 @@ fn a_port_in_use_is_named_with_a_fix() {
 fn a_folder_in_use_is_named_with_its_owner() {
     let place = Place::with_venue();
     let server = Server::start(&place, "--set core.pin=false");
-    let run = place.run("start venue --orders 127.0.0.1:0 --data 127.0.0.1:0 --admin 127.0.0.1:0");
+    let run = place.run(&format!("start venue {FREE}"));
     let message = run.expect_failure(7, "UX-J002");
     assert!(message.contains("locked by process"), "{message}");
     // Readers are welcome beside it.
@@ -96,7 +99,8 @@ fn a_damaged_journal_is_refused_with_the_place_and_left_alone() {
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[4_096 + 64 + 30] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
-    for command in ["start venue", "replay venue", "journal verify venue"] {
+    let start = format!("start venue {FREE}");
+    for command in [start.as_str(), "replay venue", "journal verify venue"] {
         let message = place.run(command).expect_failure(6, "UX-J003");
         assert!(message.contains("4160"), "{command}: {message}");
     }
@@ -128,7 +132,7 @@ fn a_journal_that_is_gone_is_not_taken_for_a_new_venue() {
     let place = Place::with_venue();
     Server::start(&place, "--set core.pin=false").stop();
     std::fs::remove_dir_all(place.path("venue/journal")).unwrap();
-    let run = place.run("start venue --orders 127.0.0.1:0 --data 127.0.0.1:0 --admin 127.0.0.1:0");
+    let run = place.run(&format!("start venue {FREE}"));
     run.expect_failure(6, "UX-J007");
     std::fs::remove_file(place.path("venue/journal.begun")).unwrap();
     Server::start(&place, "--set core.pin=false").stop();
@@ -146,10 +150,10 @@ fn a_venue_is_for_its_owner_alone() {
 fn what_a_journal_was_begun_with_cannot_be_changed() {
     let place = Place::with_venue();
     Server::start(&place, "--set core.pin=false").stop();
-    let run = place.run("start venue --set capacity.orders=1000");
+    let run = place.run(&format!("start venue {FREE} --set capacity.orders=1000"));
     run.expect_failure(3, "UX-C016");
     let config = place.read("venue/venue.toml");
     place.write("venue/venue.toml", &config.replacen("symbol = \"DEMO\"", "symbol = \"OTHER\"", 1));
-    let message = place.run("start venue").expect_failure(3, "UX-C017");
+    let message = place.run(&format!("start venue {FREE}")).expect_failure(3, "UX-C017");
     assert!(message.contains("instrument 1"), "{message}");
 }
