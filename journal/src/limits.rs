@@ -66,8 +66,12 @@ pub(crate) const PACE_AFTER: u32 = 64;
 /// After so much of the wait the flusher looks whether anything came.
 pub(crate) const PACE_SLICE: Duration = Duration::from_micros(50);
 
-/// How long somebody who finds the folder locked waits for it: a look and the birth of a child
-/// process take milliseconds.
+/// How often a reader lists the segments before it says that one is missing: those that a listing
+/// passed over are few, and were given their last name meanwhile.
+pub(crate) const LISTINGS_MAX: usize = 4;
+
+/// How long somebody who finds the folder locked waits for it: a process that ends, and a child
+/// that is yet to begin its program, hold it for milliseconds.
 pub(crate) const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 /// How often it is tried meanwhile.
 pub(crate) const LOCK_INTERVAL: Duration = Duration::from_millis(5);

@@ -36,16 +36,15 @@ impl Lock {
     }
 }
 
-/// Locks the lock file, which is at `path`. One who has it may be about to let go: a process that
-/// ends, a look at what a repair would do, a child that was born with the file and is yet to begin
-/// its program. So a short while is waited.
+/// Locks the lock file, which is at `path`. Who has it may be about to let go: a process that ends,
+/// a child that was born with the file and is yet to begin its program. So a short while is waited.
 ///
 /// # Errors
 ///
 /// [`OpenError::Locked`] when somebody keeps it.
-pub(crate) fn hold(file: &Handle, path: &Path, hold: Hold) -> Result<(), OpenError> {
+pub(crate) fn hold(file: &Handle, path: &Path, how: Hold) -> Result<(), OpenError> {
     let start = Instant::now();
-    while !file.lock(hold).map_err(DiskError::of(Operation::Lock, path))? {
+    while !file.lock(how).map_err(DiskError::of(Operation::Lock, path))? {
         if LOCK_PATIENCE <= start.elapsed() {
             return Err(OpenError::Locked { owner_pid: owner(file), path: path.to_owned() });
         }

@@ -11,7 +11,7 @@ use std::thread;
 
 use crate::checked;
 use crate::disk::Disk;
-use crate::error::{ReadError, ReplayError};
+use crate::error::{Fault, ReadError, ReplayError};
 use crate::folder::{self, Folder, Named};
 use crate::format::kind;
 use crate::record::{Chain, Record};
@@ -109,8 +109,8 @@ impl Reader {
         let mark = match loaded {
             Loaded::Valid(state) => state.mark,
             Loaded::Missing => Mark::default(),
-            // It is made before the first segment gets its name: a start would make it again.
-            Loaded::Damaged(_) if first.is_none() => Mark::default(),
+            // It is made, and its slots filled, before the first segment gets its name.
+            Loaded::Damaged(Fault::Overrun { .. }) if first.is_none() => Mark::default(),
             Loaded::Damaged(fault) => {
                 let path = folder::sidecar_path(&dir);
                 return Err(ReadError::WatermarkDamaged { path, offset: 0, fault });
@@ -315,13 +315,14 @@ impl Reader {
             }
             // Nothing was there when the walk began: what came since is a running writer's.
             let is_clear = zeros_from.is_some_and(|zeros_from| zeros_from <= offset);
-            end.torn = if is_clear { None } else { invalid.torn()? };
-            if end.torn.is_some() && !was_torn {
+            let torn = if is_clear { None } else { invalid.torn()? };
+            if torn.is_some() && !was_torn {
                 // Or came between the last look at this place and that at what follows it.
                 was_torn = true;
                 scan.refresh();
                 continue;
             }
+            end.torn = torn;
             return Ok(Walked::Ended);
         }
     }

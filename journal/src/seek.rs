@@ -12,7 +12,7 @@ use crate::crc;
 use crate::error::{DiskError, Fault, Field, Operation, ReadError, ReplayError};
 use crate::folder::{self, Form};
 use crate::format::{Footer, IndexEntry, RecordHeader, kind, record_len_bytes};
-use crate::limits::{BODY_BYTES_MAX, INDEX_STRIDE_BYTES, PAGE_BYTES, SLOT_BYTES};
+use crate::limits::{BODY_BYTES_MAX, INDEX_STRIDE_BYTES, LISTINGS_MAX, PAGE_BYTES, SLOT_BYTES};
 use crate::reader::{End, Place, Reader, Visitor, read_error};
 use crate::record::{Chain, Record};
 use crate::scan::{Scan, Step, Window};
@@ -150,20 +150,35 @@ impl Reader {
 
     /// Where to begin in order to find `start`, by the names of the files and the index.
     fn place(&self, start: Start) -> Result<Place, ReadError> {
+        let mut firsts = self.firsts()?;
+        for _ in 1..LISTINGS_MAX {
+            let place = self.place_among(&firsts, start);
+            if !matches!(place, Err(ReadError::SegmentMissing { .. })) {
+                return place;
+            }
+            // A long listing may pass over a segment that gets its other name meanwhile.
+            let again = self.firsts()?;
+            if again == firsts {
+                return place;
+            }
+            firsts = again;
+        }
+        self.place_among(&firsts, start)
+    }
+
+    /// The same, where segments begin with these.
+    fn place_among(&self, firsts: &[u64], start: Start) -> Result<Place, ReadError> {
         let first = self.first_place();
-        let firsts = self.firsts()?;
         let count = match start {
             Start::First => return Ok(first),
             Start::Seq(seq) => firsts.partition_point(|&first_seq| first_seq <= seq),
-            Start::Time(time_ns) => self.segments_before(&firsts, time_ns)?,
+            Start::Time(time_ns) => self.segments_before(firsts, time_ns)?,
         };
         let Some(position) = count.checked_sub(1) else { return Ok(first) };
         let Some(segment) = self.named(firsts[position])? else { return Ok(first) };
         let number = self.start.number + position as u64 + 1;
         if number < segment.number() {
-            // A long listing may pass over one that gets its other name meanwhile.
-            let again = self.firsts()?;
-            return if again == firsts { Err(self.missing(&firsts)?) } else { self.place(start) };
+            return Err(self.missing(firsts)?);
         }
         let tip = Tip {
             number: segment.number().saturating_sub(1),

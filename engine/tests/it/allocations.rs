@@ -29,9 +29,15 @@ fn faults() -> u64 {
 
 #[test]
 fn ten_million_mixed_commands_allocate_nothing_and_fault_no_page() {
-    const STRETCHES: usize = 4;
-    /// Of each.
-    const COMMANDS: u64 = 2_500_000;
+    // A system that is short of memory takes pages back or moves them; what the engine itself
+    // faults, it faults each time.
+    let least = (0..3).map(|_| run()).find(|faulted| *faulted == 0);
+    assert_eq!(least, Some(0), "page faults in each of three runs");
+}
+
+/// Page faults in ten million commands, none of which may allocate.
+fn run() -> u64 {
+    const COMMANDS: u64 = 10_000_000;
     let mut flow = Flow::new(3);
     let mut engine = Engine::new(CAPACITY);
     let opening = flow.opening();
@@ -54,21 +60,14 @@ fn ten_million_mixed_commands_allocate_nothing_and_fault_no_page() {
     assert_eq!(allocation_counter::measure(|| ()).count_total, 0);
     // The second reading finds the pages of the first one there.
     let _first = faults();
-    let stretch = || {
-        let before = faults();
-        let spent = allocation_counter::measure(|| {
-            for _ in 0..COMMANDS {
-                apply(&flow.next(&[]), &mut sink);
-            }
-        });
-        (spent.count_total, faults() - before)
-    };
-    let spent: Vec<_> = std::iter::repeat_with(stretch).take(STRETCHES).collect();
-    let allocations: Vec<_> = spent.iter().map(|(count, _)| *count).collect();
-    assert_eq!(allocations, [0; STRETCHES], "allocations in {COMMANDS} commands each");
-    // A system that is short of memory takes pages back or moves them, which an engine that faults
-    // would do in each of them.
-    let faulted = spent.iter().map(|(_, faulted)| *faulted).min();
-    assert_eq!(faulted, Some(0), "page faults in each of {STRETCHES} stretches");
-    assert!(2 * COMMANDS < sink.0, "the flow hardly did anything");
+    let before = faults();
+    let spent = allocation_counter::measure(|| {
+        for _ in 0..COMMANDS {
+            apply(&flow.next(&[]), &mut sink);
+        }
+    });
+    let faulted = faults() - before;
+    assert_eq!(spent.count_total, 0, "allocations in {COMMANDS} commands");
+    assert!(COMMANDS / 2 < sink.0, "the flow hardly did anything");
+    faulted
 }

@@ -104,14 +104,16 @@ impl Stream {
         if (self.next - 1).is_multiple_of(STREAM_INDEX_STRIDE) {
             self.note_position()?;
         }
-        let mut at = self.len + header.len();
-        for part in parts {
+        let (length, kind) = header.split_at(size_of::<u16>());
+        let mut at = self.len + length.len();
+        for part in [kind].iter().chain(parts) {
             self.messages.put(at, part);
             at += part.len();
         }
-        // Release: who reads the file meanwhile sees a length only where the message is.
+        // Release: the length is stored last. Another process that reads the file has the kernel
+        // copy it from its beginning on, and so sees a length only where the message is.
         fence(Ordering::Release);
-        self.messages.put(self.len, &header);
+        self.messages.put(self.len, length);
         self.len = end;
         self.next += 1;
         Ok(())
@@ -240,11 +242,14 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let (mut found, mut bytes) = (0, [0; 1_003]);
+                let start = std::time::Instant::now();
                 while found < MESSAGES {
+                    assert!(start.elapsed().as_secs() < 60, "message {found} does not come");
                     let at = HEADER_LEN + found * bytes.len() as u64;
                     let read = file.read_at(&mut bytes, at).unwrap();
                     if read == bytes.len() && bytes[..2] != [0, 0] {
-                        assert!(bytes.ends_with(&message), "message {found}");
+                        let is_whole = bytes[2] == b'S' && bytes.ends_with(&message);
+                        assert!(is_whole, "message {found}");
                         found += 1;
                     }
                 }

@@ -69,7 +69,7 @@ impl Gate {
 
 impl Drop for Gate {
     fn drop(&mut self) {
-        // Also when a test fails: the helpers must get through for the writer to be dropped.
+        // Also when a test fails: helpers that still stand here get through at once.
         if let Ok(mut state) = self.inner.state.lock() {
             state.closed = false;
         }
@@ -87,8 +87,13 @@ impl Probe for GateProbe {
         let mut state = self.state.lock().unwrap();
         state.waiting += 1;
         self.changed.notify_all();
-        let mut state = self.changed.wait_while(state, |state| state.closed).unwrap();
+        let waited = self.changed.wait_timeout_while(state, 2 * PATIENCE, |state| state.closed);
+        let (mut state, timeout) = waited.unwrap();
         state.waiting -= 1;
+        if timeout.timed_out() {
+            // The test has failed meanwhile, and the writer is to end.
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         Ok(())
     }
 }

@@ -8,11 +8,13 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use memmap2::MmapRaw;
 use uncross_journal::{
-    Access, Extent, Folder, Hold, ReadError, Reader, Record, Start, Storage, Stored,
+    Access, Extent, Folder, Hold, OpenError, ReadError, Reader, Record, Start, Storage, Stored,
+    examine,
 };
 
 use crate::support::{append, files, never_flushing, settings, writer};
@@ -27,21 +29,29 @@ struct Watched {
     before_read: Arc<Mutex<BeforeRead>>,
     /// Called with the names that each listing gives.
     listed: Arc<Mutex<Listed>>,
+    /// How often somebody else still holds the lock.
+    held: Arc<AtomicU32>,
 }
 
 impl Watched {
-    fn reading(before_read: impl FnMut(&Path) + Send + 'static) -> Self {
+    fn new() -> Self {
         Self {
-            before_read: Arc::new(Mutex::new(before_read)),
+            before_read: Arc::new(Mutex::new(|_: &Path| {})),
             listed: Arc::new(Mutex::new(|_: &mut _| {})),
+            held: Arc::default(),
         }
     }
 
+    fn reading(before_read: impl FnMut(&Path) + Send + 'static) -> Self {
+        Self { before_read: Arc::new(Mutex::new(before_read)), ..Self::new() }
+    }
+
     fn listing(listed: impl FnMut(&mut Vec<OsString>) + Send + 'static) -> Self {
-        Self {
-            before_read: Arc::new(Mutex::new(|_: &Path| {})),
-            listed: Arc::new(Mutex::new(listed)),
-        }
+        Self { listed: Arc::new(Mutex::new(listed)), ..Self::new() }
+    }
+
+    fn held(times: u32) -> Self {
+        Self { held: Arc::new(AtomicU32::new(times)), ..Self::new() }
     }
 
     fn reader(self, dir: &Path) -> Reader {
@@ -144,16 +154,20 @@ impl Stored for WatchedFile {
         changed()
     }
 
-    fn lock(&self, _hold: Hold) -> io::Result<bool> {
-        changed()
+    fn lock(&self, hold: Hold) -> io::Result<bool> {
+        assert_eq!(hold, Hold::Shared);
+        // Relaxed: one thread looks.
+        let less = |held: u32| held.checked_sub(1);
+        Ok(self.disk.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err())
     }
 }
 
 #[test]
 fn what_is_appended_between_two_looks_at_the_end_is_no_torn_tail() {
     const FIRST: u64 = 20;
-    // Whichever look it comes before: at this record, again, at what follows it, and so on.
-    for look in 1..=12 {
+    // Whichever look it comes before: at this record, again, at what follows it, and so on; and
+    // whether it ends in this segment or the next one.
+    for (look, last) in (1..=12).flat_map(|look| [(look, FIRST + 3), (look, FIRST + 600)]) {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = writer(dir.path(), &never_flushing());
         append(&mut writer, 1, FIRST);
@@ -162,13 +176,13 @@ fn what_is_appended_between_two_looks_at_the_end_is_no_torn_tail() {
             let is_open = path.extension().is_some_and(|it| it == "open" || it == "pre");
             looks += u64::from(is_open);
             if is_open && looks == look {
-                append(&mut writer, FIRST + 1, FIRST + 3);
+                append(&mut writer, FIRST + 1, last);
             }
         };
         let reader = Watched::reading(appending).reader(dir.path());
         let end = reader.for_each(|_| Ok::<_, Infallible>(())).unwrap();
         assert_eq!(end.torn, None, "at look {look}");
-        assert!(end.last_seq == FIRST || end.last_seq == FIRST + 3, "{end:?}");
+        assert!(end.last_seq == FIRST || end.last_seq == last, "at look {look}: {end:?}");
     }
 }
 
@@ -197,11 +211,27 @@ fn a_name_that_a_listing_missed_because_it_changed_is_looked_for_again() {
 }
 
 #[test]
+fn a_lock_that_is_let_go_soon_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    append(&mut writer(dir.path(), &settings()), 1, 3);
+    let look = |disk: &Watched| examine(Folder::on(Some(Arc::new(disk.clone())), dir.path()));
+    let soon = Watched::held(3);
+    look(&soon).unwrap();
+    assert_eq!(soon.held.load(Ordering::Relaxed), 0);
+    let never = look(&Watched::held(u32::MAX)).unwrap_err();
+    assert!(matches!(never, OpenError::Locked { owner_pid: Some(_), .. }), "{never}");
+}
+
+#[test]
 fn a_mark_that_is_being_made_is_that_of_a_new_journal() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("durable"), []).unwrap();
     let reader = Reader::open(dir.path()).unwrap();
     assert_eq!((reader.durable_seq(), reader.first_seq()), (0, 1));
+    fs::write(dir.path().join("durable"), [0xA5; 1_024]).unwrap();
+    let error = Reader::open(dir.path()).unwrap_err();
+    assert!(matches!(error, ReadError::WatermarkDamaged { .. }), "{error}");
+    fs::remove_file(dir.path().join("durable")).unwrap();
     // Behind it there is a segment from the first record on.
     append(&mut writer(dir.path(), &settings()), 1, 3);
     fs::write(dir.path().join("durable"), []).unwrap();

@@ -272,18 +272,6 @@ fn the_lock_names_its_owner() {
 }
 
 #[test]
-fn a_lock_that_is_let_go_soon_is_waited_for() {
-    let dir = tempfile::tempdir().unwrap();
-    let held = open_dir(dir.path(), &settings()).unwrap();
-    std::thread::scope(|scope| {
-        let second = scope.spawn(|| open_dir(dir.path(), &settings()).unwrap());
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        drop(held);
-        drop(second.join().unwrap());
-    });
-}
-
-#[test]
 fn settings_out_of_range_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     for len in [0, 4096, (64 << 10) + 4096, 2 << 30] {

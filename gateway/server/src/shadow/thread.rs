@@ -458,7 +458,8 @@ mod tests {
             start.elapsed()
         };
         assert!(SHADOW_HOLD_MAX <= took(true));
-        took(false);
+        // A machine may stand still as long, but not each time.
+        assert!((0..20).any(|_| took(false) < SHADOW_HOLD_MAX));
         // Relaxed: this thread alone.
         working.control.should_stop.store(true, Ordering::Relaxed);
         pulse.beat(20, true);

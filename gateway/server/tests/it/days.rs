@@ -22,6 +22,7 @@ pub(crate) fn before_a_roll<T>(
     make: impl Fn(&str) -> TestVenue,
     done: impl Fn(&mut TestVenue) -> T,
 ) -> (TestVenue, T) {
+    let mut last = None;
     for seconds in [3, 6, 12, 24, 48] {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let roll = UNIX_EPOCH + Duration::from_secs(now + seconds);
@@ -32,8 +33,12 @@ pub(crate) fn before_a_roll<T>(
         if SystemTime::now() < roll {
             return (venue, result.unwrap_or_else(|panic| resume_unwind(panic)));
         }
+        last = result.err();
     }
-    panic!("the machine is too slow for what is to be done before the day ends")
+    last.map_or_else(
+        || panic!("too slow for what is to be done before the day ends"),
+        resume_unwind,
+    )
 }
 
 /// The same with a venue that differs from the default in that alone.

@@ -13,7 +13,7 @@ use uncross_server::{
 };
 
 /// Longest that a sync hangs, or a test waits for one.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const HANG_MAX: Duration = Duration::from_mins(1);
 
 /// What syncs of mapped pages meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Gate {
     /// Waits until a sync hangs: then what it is for has been appended.
     pub(crate) fn wait_until_it_hangs(&self) {
         let state = self.state.lock().unwrap();
-        let waited = self.changed.wait_timeout_while(state, PATIENCE, |state| state.hanging == 0);
+        let waited = self.changed.wait_timeout_while(state, HANG_MAX, |state| state.hanging == 0);
         assert!(!waited.unwrap().1.timed_out(), "no sync is begun");
     }
 }
@@ -77,7 +77,7 @@ impl Probe for Gate {
         state.hanging += 1;
         self.changed.notify_all();
         let hangs = |state: &mut State| state.disk == Disk::Hangs;
-        let waited = self.changed.wait_timeout_while(state, PATIENCE, hangs).unwrap();
+        let waited = self.changed.wait_timeout_while(state, HANG_MAX, hangs).unwrap();
         state = waited.0;
         state.hanging -= 1;
         if waited.1.timed_out() {

@@ -21,7 +21,10 @@ use uncross_server::{
 use uncross_wire::{IntoBytes, soup};
 
 use self::device::Device;
-use crate::harness::{Raw, TestVenue, USERS, enter};
+use crate::{
+    gate::HANG_MAX,
+    harness::{Raw, TestVenue, USERS, enter},
+};
 
 const BOOT_A: [u8; 16] = [0xA1; 16];
 const BOOT_B: [u8; 16] = [0xB2; 16];
@@ -48,7 +51,7 @@ impl Probe for Cable {
     fn before(&self, operation: Operation, path: &Path) -> io::Result<()> {
         if operation == Operation::SyncPages {
             let is_cut = self.is_cut.lock().unwrap();
-            let waited = self.changed.wait_timeout_while(is_cut, PATIENCE, |is_cut| *is_cut);
+            let waited = self.changed.wait_timeout_while(is_cut, HANG_MAX, |is_cut| *is_cut);
             if waited.unwrap().1.timed_out() {
                 // The test has failed meanwhile, and the venue is to end.
                 return Err(io::ErrorKind::TimedOut.into());

@@ -123,10 +123,10 @@ fn a_client_that_does_not_log_in_is_dropped() {
 fn logins_that_came_in_time_are_answered_however_long_their_check_takes() {
     let venue = TestVenue::with(&[
         ("session.login_timeout", "300ms"),
-        ("session.connections_per_address_max", "64"),
+        ("session.connections_per_address_max", "256"),
     ]);
     // One after the other they take longer than that.
-    let mut clients: Vec<_> = (0..60)
+    let mut clients: Vec<_> = (0..250)
         .map(|_| {
             let mut raw = Raw::connect(venue.venue().data_addr());
             raw.send_login("ALICE", "ALICE", "", 1);

@@ -2,6 +2,7 @@
 //! used it is that start.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     env, fs, io,
@@ -322,8 +323,9 @@ fn try_copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     let paths = fs::read_dir(from)?.map(|entry| Ok(entry?.path()));
     let mut paths: Vec<_> = paths.collect::<io::Result<_>>()?;
-    // The mark first: what it covers is in the copy then.
-    paths.sort_by_key(|path| !path.ends_with("durable"));
+    // The mark first: what it covers is in the copy then. Then from the last segment on down: what
+    // is in front of one that is in the copy is complete.
+    paths.sort_by_key(|path| (!path.ends_with("durable"), Reverse(path.clone())));
     for path in paths {
         let target = to.join(path.file_name().unwrap());
         if path.is_dir() {
