@@ -29,8 +29,8 @@ pub(crate) fn wall_ns() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Reads both clocks at one moment: a thread that lost its CPU between them reads them again, [`CLOCK_READS_MAX`]
-/// times at most.
+/// Reads both clocks at one moment: a thread that lost its CPU between them reads them again,
+/// [`CLOCK_READS_MAX`] times at most.
 fn anchor(monotonic: &quanta::Clock, mut wall_ns: impl FnMut() -> u64) -> (u64, u64) {
     let mut before = monotonic.raw();
     for _ in 1..CLOCK_READS_MAX {

@@ -17,7 +17,7 @@ use uncross_journal::{
     examine,
 };
 
-use crate::support::{append, files, never_flushing, settings, writer};
+use crate::support::{append, files, image, never_flushing, settings, writer};
 
 type BeforeRead = dyn FnMut(&Path) + Send;
 type Listed = dyn FnMut(&mut Vec<OsString>) + Send;
@@ -183,6 +183,35 @@ fn what_is_appended_between_two_looks_at_the_end_is_no_torn_tail() {
         let end = reader.for_each(|_| Ok::<_, Infallible>(())).unwrap();
         assert_eq!(end.torn, None, "at look {look}");
         assert!(end.last_seq == FIRST || end.last_seq == last, "at look {look}: {end:?}");
+    }
+}
+
+#[test]
+fn a_seal_that_comes_between_two_looks_leaves_no_torn_tail() {
+    const FIRST: u64 = 20;
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = writer(dir.path(), &never_flushing());
+    append(&mut writer, 1, FIRST);
+    let before = image(dir.path());
+    append(&mut writer, FIRST + 1, 700);
+    writer.close().unwrap();
+    let sealed = fs::read(files(dir.path(), "seg").remove(0)).unwrap();
+    // A writer that is yet to begin the next segment has only filled this one.
+    for look in 1..=12 {
+        let dir = image(before.path());
+        let (mut looks, sealed) = (0, sealed.clone());
+        let fill = move |path: &Path| {
+            let is_open = path.extension().is_some_and(|it| it == "open");
+            looks += u64::from(is_open);
+            if is_open && looks == look {
+                let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+                Stored::write_at(&file, &sealed, 0).unwrap();
+            }
+        };
+        let reader = Watched::reading(fill).reader(dir.path());
+        let end = reader.for_each(|_| Ok::<_, Infallible>(())).unwrap();
+        assert_eq!(end.torn, None, "at look {look}");
+        assert!(end.last_seq == FIRST || 300 < end.last_seq, "at look {look}: {end:?}");
     }
 }
 
