@@ -18,10 +18,8 @@ use crate::error::DiskError;
 use crate::folder;
 use crate::format::data_end;
 use crate::limits::{FETCH_AHEAD_BYTES, index};
+use crate::record::SLOT_LEN;
 use crate::storage::Handle;
-
-/// Bytes of a cache line.
-const LINE_LEN: usize = 64;
 
 /// Asks for the cache line at `at`, which is about to be written: the processor itself looks ahead
 /// within a page only, and pages of a new segment came from the device. Nothing happens where no
@@ -128,7 +126,8 @@ impl Pen {
         // lock keeps other writers away, and file and mapping keep their length until both are
         // gone, so the pages exist.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
-        for line in (0..bytes.len()).step_by(LINE_LEN) {
+        for line in (0..bytes.len()).step_by(SLOT_LEN) {
+            // A slot is a cache line.
             fetch(target.wrapping_add(line + FETCH_AHEAD_BYTES));
         }
     }
